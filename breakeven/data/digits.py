@@ -1,0 +1,20 @@
+"""scikit-learn's digits: 1,797 pictures of 8×8 in one channel, ten classes. Ships with scikit-learn, needs no download."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from breakeven.data.splits import Splits
+
+
+def load(test_fraction: float = 0.2, seed: int = 0) -> Splits:
+    """Split the digits into train and test, stratified by class; pixel values are 0 to 16."""
+    digits = load_digits()
+    images = digits.images.astype(np.uint8)[:, None]
+    labels = digits.target.astype(np.int64)
+    train_images, test_images, train_labels, test_labels = train_test_split(
+        images, labels, test_size=test_fraction, random_state=seed, stratify=labels
+    )
+    return Splits(
+        train_images, train_labels, test_images, test_labels, tuple(str(name) for name in digits.target_names)
+    )

@@ -1,0 +1,93 @@
+"""Any tree of pictures ``train/CLASS/*`` and ``test/CLASS/*``."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from breakeven.data.splits import Splits
+from breakeven.errors import UserError
+from breakeven.progress import progress
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp", ".tif", ".tiff"}
+
+
+def load(
+    path: str,
+    image_size: int | None = None,
+    train_examples: int | None = None,
+    test_examples: int | None = None,
+    seed: int = 0,
+) -> Splits:
+    """Decode the pictures of ``path`` as RGB.
+
+    With ``image_size`` each is resized so that its shorter side has that length and the middle square is cut out;
+    without, all must have one size. Where a number of examples is given, only a random subset of the files is decoded,
+    drawn with ``seed``, the same for the same files.
+    """
+    root = Path(path)
+    for split in ("train", "test"):
+        if not (root / split).is_dir():
+            raise UserError(
+                f"image_folder: '{root}' has no folder '{split}': it must hold train/CLASS/* and test/CLASS/*"
+            )
+    classes = tuple(sorted(folder.name for folder in (root / "train").iterdir() if folder.is_dir()))
+    unknown = sorted({folder.name for folder in (root / "test").iterdir() if folder.is_dir()} - set(classes))
+    if unknown:
+        raise UserError(f"image_folder: '{root}/test' has classes that 'train' has not: {', '.join(unknown)}")
+    train = _decode_split(root / "train", classes, image_size, train_examples, np.random.default_rng([seed, 0]))
+    test = _decode_split(root / "test", classes, image_size, test_examples, np.random.default_rng([seed, 1]))
+    if train[0].shape[1:] != test[0].shape[1:]:
+        raise UserError(
+            f"image_folder: train pictures of '{root}' are {_size(train[0][0])} and test pictures {_size(test[0][0])}: "
+            "set the data set's 'image_size'"
+        )
+    return Splits(*train, *test, classes)
+
+
+def _decode_split(
+    folder: Path, classes: tuple[str, ...], image_size: int | None, examples: int | None, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    files = [
+        (file, label)
+        for label, name in enumerate(classes)
+        for file in sorted((folder / name).glob("*"))
+        if file.suffix.lower() in SUFFIXES
+    ]
+    if not files:
+        raise UserError(f"image_folder: no pictures in '{folder}' (looked for {', '.join(sorted(SUFFIXES))})")
+    if examples is not None:
+        if examples > len(files):
+            raise UserError(f"image_folder: {examples} examples asked for, '{folder}' has {len(files)}")
+        files = [files[i] for i in np.sort(generator.permutation(len(files))[:examples])]
+    images: list[np.ndarray] = []
+    for file, _ in progress(files, f"decode {folder.name}", unit="picture"):
+        image = _decode(file, image_size)
+        if images and image.shape != images[0].shape:
+            raise UserError(
+                f"image_folder: '{file}' is {_size(image)}, the pictures before it are {_size(images[0])}: "
+                "set the data set's 'image_size'"
+            )
+        images.append(image)
+    return np.stack(images), np.array([label for _, label in files], dtype=np.int64)
+
+
+def _decode(file: Path, image_size: int | None) -> np.ndarray:
+    try:
+        with Image.open(file) as picture:
+            rgb = picture.convert("RGB")
+    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"image_folder: '{file}' is damaged or no picture ({error}): delete or replace it") from error
+    if image_size is not None:
+        width, height = rgb.size
+        scale = image_size / min(width, height)
+        rgb = rgb.resize(
+            (max(image_size, round(width * scale)), max(image_size, round(height * scale))), Image.Resampling.BILINEAR
+        )
+        left, top = (rgb.width - image_size) // 2, (rgb.height - image_size) // 2
+        rgb = rgb.crop((left, top, left + image_size, top + image_size))
+    return np.asarray(rgb, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[2]}x{image.shape[1]}"

@@ -1,0 +1,113 @@
+"""Stage ``prepare``: load a data set once, and write it as uint8 arrays with a small manifest.
+
+``data.safetensors`` holds ``train_images``, ``test_images`` (uint8, (examples, channels, height, width)),
+``train_labels``, ``test_labels`` (int64), and two fixed sets of indices into the training set: ``measured``, the
+examples on which K and H are measured, the same for every run, and ``evaluated``, those on which the training loss and
+accuracy are computed. ``manifest.json`` names the classes, counts, normalisation statistics and checksums; it is what
+later stages depend on.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from breakeven.data.registry import loader
+from breakeven.data.splits import Splits
+from breakeven.errors import UserError
+from breakeven.files import sha256, whole_file, write_json
+from breakeven.progress import say
+
+EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
+OPTIONS_OF_EVERY_LOADER = ("measured_fraction", "seed", "train_examples", "test_examples")
+
+
+def prepare(spec: dict[str, Any], location: dict[str, Any], out: Path) -> None:
+    """Write the data set of ``spec`` (its canonical specification) into the folder ``out``.
+
+    ``location`` holds the options that say where the data lies but don't change it.
+    """
+    options = {key: value for key, value in spec.items() if key != "loader"} | location
+    seed = options.get("seed", 0)
+    train_examples, test_examples = options.get("train_examples"), options.get("test_examples")
+    own_options = {key: value for key, value in options.items() if key not in OPTIONS_OF_EVERY_LOADER}
+    if spec["loader"] == "image_folder":  # it decodes only the pictures that it keeps
+        splits = loader("image_folder")(
+            **own_options, train_examples=train_examples, test_examples=test_examples, seed=seed
+        )
+    else:
+        if spec["loader"] == "digits":
+            own_options["seed"] = seed
+        splits = loader(spec["loader"])(**own_options)
+    write(splits, spec, out, options.get("measured_fraction", 0.05), seed, train_examples, test_examples)
+
+
+def write(
+    splits: Splits,
+    spec: dict[str, Any],
+    out: Path,
+    measured_fraction: float,
+    seed: int,
+    train_examples: int | None = None,
+    test_examples: int | None = None,
+) -> None:
+    """Draw the subsets with ``seed`` (one generator per purpose), then write the arrays and, last, the manifest."""
+    train = _subset(splits.train_images, splits.train_labels, train_examples, np.random.default_rng([seed, 2]), "train")
+    test = _subset(splits.test_images, splits.test_labels, test_examples, np.random.default_rng([seed, 3]), "test")
+    count = len(train[1])
+    measured = np.random.default_rng([seed, 4]).permutation(count)[: max(1, round(measured_fraction * count))]
+    evaluated = np.sort(np.random.default_rng([seed, 5]).permutation(count)[:EVALUATED_EXAMPLES])
+    arrays = {
+        "train_images": np.ascontiguousarray(train[0]),
+        "train_labels": train[1],
+        "test_images": np.ascontiguousarray(test[0]),
+        "test_labels": test[1],
+        "measured": measured.astype(np.int64),
+        "evaluated": evaluated.astype(np.int64),
+    }
+    path = out / "data.safetensors"
+    with whole_file(path) as temporary:
+        save_file(arrays, temporary)
+    mean, std = channel_statistics(train[0])
+    write_json(
+        out / "manifest.json",
+        {
+            "spec": spec,
+            "sha256": sha256(path),
+            "input_shape": list(train[0].shape[1:]),
+            "classes": list(splits.classes),
+            "train_class_counts": np.bincount(train[1], minlength=len(splits.classes)).tolist(),
+            "test_class_counts": np.bincount(test[1], minlength=len(splits.classes)).tolist(),
+            "mean": mean.tolist(),
+            "std": std.tolist(),
+            "measured_examples": len(measured),
+        },
+    )
+    say(f"prepared {count} training and {len(test[1])} test examples, {len(measured)} of them measured, in {out}")
+
+
+def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel over examples and pixels, in units of the stored uint8 values.
+
+    Exact: taken from the histogram of the 256 possible values. A constant channel has standard deviation 1.
+    """
+    counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])]).astype(
+        np.float64
+    )
+    values = np.arange(256, dtype=np.float64)
+    total = counts.sum(axis=1)
+    mean = counts @ values / total
+    variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / total
+    return mean, np.where(variance > 0, np.sqrt(variance), 1.0)
+
+
+def _subset(
+    images: np.ndarray, labels: np.ndarray, examples: int | None, generator: np.random.Generator, split: str
+) -> tuple[np.ndarray, np.ndarray]:
+    if examples is None or examples == len(labels):
+        return images, labels
+    if examples > len(labels):
+        raise UserError(f"data set: {split}_examples is {examples}, but the data set has only {len(labels)}")
+    chosen = np.sort(generator.permutation(len(labels))[:examples])
+    return images[chosen], labels[chosen]

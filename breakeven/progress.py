@@ -1,0 +1,44 @@
+"""Progress on anything long: a bar on a terminal, a line every few seconds in a log."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class _Lines:
+    """A stream that gives tqdm's redrawn bar as lines: each redraw (carriage return) becomes a line of its own."""
+
+    def write(self, text: str) -> None:
+        line = text.strip("\r\n ")
+        if line:
+            sys.stderr.write(line + "\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def progress(items: Iterable[T], what: str, unit: str, initial: int = 0, total: int | None = None) -> Iterator[T]:
+    """Yield ``items``, showing how many are done, the rate and the time left; ``initial`` of ``total`` were done before."""
+    terminal = sys.stderr.isatty()
+    yield from tqdm(
+        items,
+        desc=what,
+        unit=f" {unit}",
+        initial=initial,
+        total=total,
+        file=sys.stderr if terminal else _Lines(),
+        ascii=not terminal,
+        ncols=None if terminal else 100,
+        mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
+        maxinterval=SECONDS_BETWEEN_LINES,
+    )
+
+
+def say(message: str) -> None:
+    """Print a line to the log."""
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,33 @@
+# The pipeline at a glance: config.yaml declares studies, the rules below turn them into runs, tables and figures.
+#
+#     prepare -> train -> measure (covariance, hessian) -> summarise -> plot -> report
+#
+# snakemake --cores all                                        runs config.yaml
+# snakemake --cores all --configfile workflow/configs/X.yaml   runs that config instead
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/summarise.smk"
+include: "workflow/rules/plot.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    localrule: True
+    input:
+        f"{RESULTS}/report.html",
+
+
+onsuccess:
+    print(f"The report is in {RESULTS}/report.html")

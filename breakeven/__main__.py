@@ -1,0 +1,142 @@
+"""The command line: ``python -m breakeven STAGE ...``, one stage of the pipeline at a time, with or without Snakemake."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from breakeven.errors import UserError
+
+
+def prepare(a: argparse.Namespace) -> None:
+    """Load a data set once and write it as uint8 arrays with a manifest."""
+    from breakeven.data.prepare import prepare
+
+    prepare(a.spec, a.location, a.out)
+
+
+def train(a: argparse.Namespace) -> None:
+    """Train one run: its history, and snapshots of its weights."""
+    from breakeven.config.run_spec import from_json
+    from breakeven.device import choose_device
+    from breakeven.training.train import train
+
+    train(from_json(a.spec), a.data, a.out, a.state, choose_device(a.device, a.threads), a.code)
+
+
+def covariance(a: argparse.Namespace) -> None:
+    """Measure the covariance of gradients K at each snapshot of a run."""
+    from breakeven.device import choose_device
+    from breakeven.measure_covariance import measure_covariance
+
+    measure_covariance(a.run, a.data, a.out, choose_device(a.device, a.threads), **a.settings)
+
+
+def hessian(a: argparse.Namespace) -> None:
+    """Measure the largest eigenvalues and the trace of the Hessian H at each snapshot of a run."""
+    from breakeven.device import choose_device
+    from breakeven.measure_hessian import measure_hessian
+
+    measure_hessian(a.run, a.data, a.out, choose_device(a.device, a.threads), **a.settings)
+
+
+def summarise(a: argparse.Namespace) -> None:
+    """Gather the runs of a study into its two tables."""
+    from breakeven.summarise import summarise
+
+    summarise(a.results, a.points, a.accuracy_threshold, a.out)
+
+
+def plot(a: argparse.Namespace) -> None:
+    """Draw one figure of a study."""
+    from breakeven.plot import plot
+
+    plot(a.figure, a.tables / "trajectories.csv", a.tables / "runs.csv", a.study, a.out)
+
+
+def report(a: argparse.Namespace) -> None:
+    """Write the report: one page that opens offline."""
+    from breakeven.report.build import build
+
+    build(a.out, a.results, a.studies, a.config)
+
+
+def check(a: argparse.Namespace) -> None:
+    """Check a config, and say what it would run."""
+    from breakeven.config.plan import describe, load_plan
+
+    print(describe(load_plan(a.config, a.schema)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m breakeven", description=__doc__)
+    stages = parser.add_subparsers(title="stages", metavar="STAGE", required=True)
+
+    def stage(function: Any) -> argparse.ArgumentParser:
+        command = stages.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
+        command.set_defaults(function=function)
+        return command
+
+    def on_device(command: argparse.ArgumentParser) -> None:
+        command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+        command.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+
+    command = stage(prepare)
+    command.add_argument("--spec", type=json.loads, required=True, help="the data set's canonical specification, JSON")
+    command.add_argument("--location", type=json.loads, default={}, help="where the data lies, JSON")
+    command.add_argument("--out", type=Path, required=True, help="folder for the prepared data set")
+
+    command = stage(train)
+    command.add_argument("--spec", required=True, help="the run's canonical specification, JSON")
+    command.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")
+    command.add_argument("--out", type=Path, required=True, help="folder of the run")
+    command.add_argument("--state", type=Path, required=True, help="folder for checkpoints; gone when all is done")
+    command.add_argument("--code", default="", help="digest of this stage's code; checkpoints of another are not used")
+    on_device(command)
+
+    for measurement in (covariance, hessian):
+        command = stage(measurement)
+        command.add_argument("--run", type=Path, required=True, help="folder of the run")
+        command.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")
+        command.add_argument("--settings", type=json.loads, required=True, help="settings of the measurement, JSON")
+        command.add_argument("--out", type=Path, required=True, help="the table to write")
+        on_device(command)
+
+    command = stage(summarise)
+    command.add_argument("--results", type=Path, required=True, help="the results folder")
+    command.add_argument("--points", type=json.loads, required=True, help="the runs and their labels, JSON")
+    command.add_argument("--accuracy-threshold", type=float, required=True, help="training accuracy, from 0 to 1")
+    command.add_argument("--out", type=Path, required=True, help="folder for the tables")
+
+    command = stage(plot)
+    command.add_argument("--figure", required=True, help="name of the figure")
+    command.add_argument("--tables", type=Path, required=True, help="folder of the study's tables")
+    command.add_argument("--study", type=json.loads, required=True, help="name, swept and threshold, JSON")
+    command.add_argument("--out", type=Path, required=True, help="folder for the figures")
+
+    command = stage(report)
+    command.add_argument("--results", type=Path, required=True, help="the results folder")
+    command.add_argument("--studies", type=json.loads, required=True, help="the studies, JSON")
+    command.add_argument("--config", type=Path, required=True, help="the config that was run")
+    command.add_argument("--out", type=Path, required=True, help="the page to write")
+
+    command = stage(check)
+    command.add_argument("config", type=Path)
+    command.add_argument("--schema", type=Path, default=Path("workflow/schemas/config.schema.yaml"))
+    return parser
+
+
+def main() -> int:
+    """Run a stage; a user's mistake is printed in its own words, with exit code 1."""
+    arguments = _parser().parse_args()
+    try:
+        arguments.function(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""A digest of the code that a stage runs, for the parameters of its rule.
+
+Snakemake sees a rule's command, but not the modules that the command imports. The digest covers the stage's module and
+every module of this package that it imports, directly or not, as text without comments, docstrings, blank lines and
+trailing spaces: editing those reruns nothing. Text and not the syntax tree, because trees differ between versions of
+Python. Nothing is imported.
+"""
+
+import ast
+import hashlib
+import io
+import tokenize
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+# These only map names to modules. A stage's digest starts from the one module that its run names, so that adding a
+# network (a line in the registry) doesn't retrain the runs of all the others.
+REGISTRIES = {"breakeven.networks.registry", "breakeven.data.registry", "breakeven.figures.registry"}
+
+
+def code_digest(modules: Iterable[str], files: Iterable[str] = ()) -> str:
+    """Twelve hexadecimal digits for the code reached from ``modules`` (dotted names) and the text of ``files``.
+
+    ``files`` are relative to the package's folder: templates and style sheets.
+    """
+    digest = hashlib.sha256()
+    for module in sorted(closure(modules)):
+        digest.update(f"{module}\n{_code(_path(module))}\n".encode())
+    for file in sorted(files):
+        digest.update(file.encode() + b"\n" + (PACKAGE / file).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def closure(modules: Iterable[str]) -> set[str]:
+    """``modules`` and all modules of this package that they import, with the packages that hold them."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            if module not in REGISTRIES:
+                waiting += _imports(module)
+            waiting += [module.rpartition(".")[0]] if "." in module else []
+    return found - REGISTRIES
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """The modules of this package that ``module`` imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(_path(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{module}: imports in this package are absolute"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(name for name in found if name.split(".")[0] == PACKAGE.name and _exists(name))
+
+
+def _exists(module: str) -> bool:
+    return _candidates(module)[0].exists() or _candidates(module)[1].exists()
+
+
+def _path(module: str) -> Path:
+    as_module, as_package = _candidates(module)
+    return as_module if as_module.exists() else as_package
+
+
+def _candidates(module: str) -> tuple[Path, Path]:
+    base = PACKAGE.parent.joinpath(*module.split("."))
+    return base.with_suffix(".py"), base / "__init__.py"
+
+
+@cache
+def _code(path: Path) -> str:
+    """The text of a module without comments, docstrings, blank lines and trailing spaces."""
+    source = path.read_text(encoding="utf-8")
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                assert first.end_lineno is not None
+                for number in range(first.lineno - 1, first.end_lineno):
+                    lines[number] = ""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())

@@ -1,0 +1,125 @@
+"""What the schema cannot say: how the hyperparameters of one run go together, and with its data set."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from breakeven.config.dataset_spec import available_examples, measured_examples, training_examples
+from breakeven.config.messages import not_known, show
+from breakeven.config.network_options import option_problems
+from breakeven.config.validate import Path, Problem
+from breakeven.networks.registry import NETWORKS
+
+REQUIRED = ("dataset", "network", "learning_rate", "batch_size")
+CLASSES_OF_DIGITS = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A mistake in one hyperparameter; ``because_of`` names the others that make it one."""
+
+    hyperparameter: str
+    message: str
+    because_of: tuple[str, ...] = ()
+    path: Path = ()
+
+
+def check_run(run: dict[str, Any], datasets: dict[str, Any]) -> Iterator[Finding]:
+    """The mistakes in the hyperparameters of one run, each valid by itself."""
+    missing = [name for name in REQUIRED if name not in run]
+    yield from (Finding(name, "required, but missing") for name in missing)
+    steps, epochs = run.get("steps"), run.get("epochs")
+    if steps is None and epochs is None:
+        yield Finding("steps", "required, but missing: give steps or epochs")
+    if steps is not None and epochs is not None:
+        yield Finding("epochs", "steps and epochs are both given; exactly one is allowed")
+    if missing or (steps is None) == (epochs is None):
+        return
+    if run["dataset"] not in datasets:
+        yield Finding("dataset", not_known(run["dataset"], datasets))
+    if run["network"] not in NETWORKS:
+        yield Finding("network", not_known(run["network"], NETWORKS))
+    else:
+        for problem in option_problems(run["network"], run["network_options"]):
+            yield Finding("network_options", problem.message, ("network",), problem.path)
+    examples = training_examples(datasets[run["dataset"]]) if run["dataset"] in datasets else None
+    if examples is not None and run["batch_size"] > examples:
+        size = f"the {examples} training examples of data set {show(run['dataset'])}"
+        yield Finding("batch_size", f"{run['batch_size']} is more than {size}", ("dataset",))
+    steps_per_epoch = None if examples is None else max(1, examples // run["batch_size"])
+    yield from _check_snapshots(run["snapshots"], steps_per_epoch)
+    yield from _check_schedule(run, steps_per_epoch)
+
+
+def _check_snapshots(segments: list[dict[str, Any]], steps_per_epoch: int | None) -> Iterator[Finding]:
+    previous = None
+    for index, segment in enumerate(segments):
+        until = segment["until"]
+        if until is None and index < len(segments) - 1:
+            yield Finding("snapshots", "required, but missing: only the last segment may omit it", (), (index, "until"))
+            return
+        if until is None:
+            return
+        now = (until, segment["unit"])
+        if previous and not _may_follow(previous, now, steps_per_epoch):
+            message = f"{_words(now)} is not after the {_words(previous)} of the segment before"
+            yield Finding("snapshots", message, _because(previous, now), (index, "until"))
+        previous = now
+
+
+def _check_schedule(run: dict[str, Any], steps_per_epoch: int | None) -> Iterator[Finding]:
+    end = (run["steps"], "step") if run.get("steps") is not None else (run["epochs"], "epoch")
+    previous = None
+    for index, switch in enumerate(run["schedule"]):
+        now = (switch["at"], switch["unit"])
+        if previous and not _may_follow(previous, now, steps_per_epoch):
+            message = f"{_words(now)} is not after the {_words(previous)} of the switch before"
+            yield Finding("schedule", message, _because(previous, now), (index, "at"))
+        if not _may_follow(now, end, steps_per_epoch):
+            message = f"{_words(now)} is not before the end of the run at {_words(end)}"
+            yield Finding("schedule", message, ("steps", "epochs", *_because(now, end)), (index, "at"))
+        previous = now
+
+
+def _may_follow(first: tuple[int, str], second: tuple[int, str], steps_per_epoch: int | None) -> bool:
+    """False if ``second`` is certainly not later; steps compare with epochs only where the training set's size is known."""
+    if first[1] == second[1]:
+        return first[0] < second[0]
+    if steps_per_epoch is None:
+        return True
+    in_steps = [count * steps_per_epoch if unit == "epoch" else count for count, unit in (first, second)]
+    return in_steps[0] < in_steps[1]
+
+
+def _because(first: tuple[int, str], second: tuple[int, str]) -> tuple[str, ...]:
+    return () if first[1] == second[1] else ("dataset", "batch_size")
+
+
+def _words(moment: tuple[int, str]) -> str:
+    return f"{moment[1]} {moment[0]}"
+
+
+def check_dataset(name: str, options: dict[str, Any]) -> Iterator[Problem]:
+    """Subsets that are larger than what they are drawn from."""
+    available = available_examples(options)
+    if available is None:
+        return
+    if options["loader"] == "digits" and min(available) < CLASSES_OF_DIGITS:
+        message = f"leaves {available[0]} training and {available[1]} test images; each of the 10 classes needs one"
+        yield Problem(("datasets", name, "test_fraction"), f"{show(options['test_fraction'])} {message}")
+        return
+    for split, key, count in zip(("training", "test"), ("train_examples", "test_examples"), available, strict=True):
+        if options[key] is not None and options[key] > count:
+            yield Problem(("datasets", name, key), f"{options[key]} is more than the {count} {split} images")
+
+
+def check_measured(name: str, options: dict[str, Any], batch_size: int) -> Iterator[Problem]:
+    """K needs two mini-batches at least."""
+    measured = measured_examples(options)
+    if measured is not None and measured // batch_size < 2:
+        subset = f"the {measured} measured examples of data set {show(name)} ({options['measured_fraction']:g} of "
+        message = (
+            f"{batch_size} is too large: {subset}{training_examples(options)}) hold fewer than 2 such mini-batches; "
+            f"make it at most {measured // 2} or raise the data set's measured_fraction"
+        )
+        yield Problem(("measurements", "covariance", "batch_size"), message)

@@ -1,0 +1,53 @@
+"""Check and coerce the options of a network against those that its builder declares."""
+
+import ast
+from functools import cache
+from typing import Any
+
+from breakeven.config.validate import Problem, Schema, filled, find_problems
+from breakeven.networks import registry
+
+
+def option_problems(network: str, options: dict[str, Any]) -> list[Problem]:
+    """What is wrong with ``options``: unknown ones and wrong types."""
+    return find_problems(options, _schema(network))
+
+
+def canonical_options(network: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Valid ``options`` with numbers of the declared types, without those that equal the network's own default."""
+    schema = _schema(network)
+    return {
+        name: value
+        for name, value in sorted(filled(options, schema).items())
+        if value != schema["properties"][name]["default"]
+    }
+
+
+@cache
+def _schema(network: str) -> Schema:
+    properties = {
+        name: _type_schema(ast.parse(option.type, mode="eval").body)
+        | {"default": list(option.default) if isinstance(option.default, tuple) else option.default}
+        for name, option in registry.network_options(network).items()
+    }
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _type_schema(annotation: ast.expr) -> Schema:
+    """The JSON schema of a type as written in a signature; integers count something, so they are at least 1."""
+    match annotation:
+        case ast.Name("int"):
+            return {"type": "integer", "minimum": 1}
+        case ast.Name("float"):
+            return {"type": "number"}
+        case ast.Name("bool"):
+            return {"type": "boolean"}
+        case ast.Name("str"):
+            return {"type": "string"}
+        case ast.Subscript(ast.Name("tuple"), ast.Tuple([items, ast.Constant()])):  # tuple[int, ...]
+            return {"type": "array", "minItems": 1, "items": _type_schema(items)}
+        case ast.Subscript(ast.Name("Literal"), choices):
+            allowed = ast.literal_eval(choices)
+            return {"type": "string", "enum": list(allowed) if isinstance(allowed, tuple) else [allowed]}
+        case _:
+            raise TypeError(f"options of a network cannot have the type {ast.unparse(annotation)}")

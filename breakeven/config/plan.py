@@ -1,0 +1,181 @@
+"""Expand the studies of a config into runs: what the workflow plans its jobs from."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from breakeven.config.checks import Finding, check_dataset, check_measured, check_run
+from breakeven.config.dataset_spec import canonical_dataset, dataset_id, location
+from breakeven.config.messages import line, not_known, show
+from breakeven.config.network_options import canonical_options
+from breakeven.config.run_spec import RunSpec, Segment, Switch, run_id
+from breakeven.config.validate import Problem, validate
+from breakeven.config.yaml_file import read_yaml
+from breakeven.errors import ConfigError
+
+OVERRIDABLE = ("device", "results", "threads")
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: the hyperparameters that it sweeps, its runs, and the swept values of each run."""
+
+    name: str
+    description: str
+    swept: tuple[str, ...]
+    runs: tuple[str, ...]
+    accuracy_threshold: float
+    points: dict[str, Point]
+
+
+@dataclass(frozen=True)
+class DatasetUse:
+    """A data set that runs use: one of its names in the config, its canonical specification, where it lies."""
+
+    name: str
+    spec: dict[str, Any]
+    location: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a config asks for: runs and data sets by id, sorted; studies that share a run name the same id."""
+
+    config: dict[str, Any]
+    runs: dict[str, RunSpec]
+    studies: dict[str, Study]
+    datasets: dict[str, DatasetUse]
+
+
+def load_plan(path: str | Path, schema_path: str | Path, overrides: dict[str, Any] | None = None) -> Plan:
+    """Read, validate and expand the config ``path``; ``overrides`` are top-level values from the command line."""
+    config = read_yaml(path)
+    overrides = overrides or {}
+    unknown = [name for name in overrides if name not in OVERRIDABLE]
+    if unknown:
+        raise ConfigError([f"--config: {not_known(name, OVERRIDABLE)}" for name in unknown])
+    return make_plan(validate(config | overrides, read_yaml(schema_path), str(path)), str(path))
+
+
+def make_plan(config: dict[str, Any], filename: str = "config.yaml") -> Plan:
+    """Expand a validated ``config`` and check every run of it; a ConfigError lists all mistakes, equal ones once."""
+    problems = list(_config_problems(config))
+    for name in config["studies"]:
+        problems += _study_problems(name, config)
+    _refuse(problems, filename)
+
+    runs: dict[str, RunSpec] = {}
+    studies = {}
+    for name, study in config["studies"].items():
+        points: dict[str, Point] = {}
+        for point in _points(study):
+            for seed in study["seeds"]:
+                spec = _run_spec(study["base"] | point, seed, config["datasets"])
+                run = run_id(spec)
+                if run in points:
+                    message = f"the points {show(points[run])} and {show(point)} are the same run"
+                    problems.append(Problem(("studies", name, "sweeps"), message))
+                runs[run], points[run] = spec, point
+        points = dict(sorted(points.items()))
+        swept = tuple(sorted(study["sweeps"]))
+        studies[name] = Study(name, study["description"], swept, tuple(points), study["accuracy_threshold"], points)
+    _refuse(problems, filename)
+    return Plan(config, dict(sorted(runs.items())), studies, _used_datasets(config))
+
+
+def _refuse(problems: list[Problem], filename: str) -> None:
+    """Raise a ConfigError with all problems, if there are any; equal ones, found in several runs, are told once."""
+    if problems:
+        raise ConfigError([line(filename, problem.path, problem.message) for problem in dict.fromkeys(problems)])
+
+
+def describe(plan: Plan) -> str:
+    """What a config asks for: a line of totals, then one for each study."""
+    counts = (_count(len(plan.studies), "study", "studies"), _count(len(plan.runs), "run", "runs"))
+    lines = [", ".join((*counts, _count(len(plan.datasets), "data set", "data sets")))]
+    for name, study in plan.studies.items():
+        settings = plan.config["studies"][name]
+        swept = [f"{key} {_listed(settings['sweeps'][key])}" for key in study.swept] or ["nothing swept"]
+        seeds = f"{'seed' if len(settings['seeds']) == 1 else 'seeds'} {_listed(settings['seeds'])}"
+        lines.append(f"{name}: {'; '.join([*swept, seeds])} ({_count(len(study.runs), 'run', 'runs')})")
+    return "\n".join(lines)
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _listed(values: list[Any]) -> str:
+    return ", ".join(value if isinstance(value, str) else show(value) for value in values)
+
+
+def _points(study: dict[str, Any]) -> Iterator[Point]:
+    """The grid of the swept values."""
+    swept = sorted(study["sweeps"])
+    for values in itertools.product(*(study["sweeps"][name] for name in swept)):
+        yield dict(zip(swept, values, strict=True))
+
+
+def _config_problems(config: dict[str, Any]) -> Iterator[Problem]:
+    """Mistakes of data sets, alone and with the measurements."""
+    for name, options in config["datasets"].items():
+        yield from check_dataset(name, options)
+    batch_size = config["measurements"]["covariance"]["batch_size"]
+    for name in _used_names(config):
+        yield from check_measured(name, config["datasets"][name], batch_size)
+    folders: dict[str, str] = {}
+    for name in config["studies"]:
+        other = folders.setdefault(name.lower(), name)
+        if other != name:
+            message = (
+                f"differs from {show(other)} only in upper and lower case, which some file systems don't tell apart"
+            )
+            yield Problem(("studies", name), message)
+
+
+def _study_problems(name: str, config: dict[str, Any]) -> Iterator[Problem]:
+    """Mistakes of the study's points, each with the swept values that it depends on."""
+    study = config["studies"][name]
+    for point in _points(study):
+        for finding in check_run(study["base"] | point, config["datasets"]):
+            section = "sweeps" if finding.hyperparameter in point else "base"
+            path = ("studies", name, section, finding.hyperparameter, *finding.path)
+            yield Problem(path, finding.message + _at(finding, point))
+
+
+def _at(finding: Finding, point: Point) -> str:
+    names = [name for name in (finding.hyperparameter, *finding.because_of) if name in point]
+    return f" (at {', '.join(f'{name}={show(point[name])}' for name in names)})" if names else ""
+
+
+def _run_spec(run: dict[str, Any], seed: int, datasets: dict[str, Any]) -> RunSpec:
+    return RunSpec(
+        **run
+        | {
+            "dataset": canonical_dataset(datasets[run["dataset"]]),
+            "network_options": canonical_options(run["network"], run["network_options"]),
+            "snapshots": tuple(Segment(**segment) for segment in run["snapshots"]),
+            "schedule": tuple(Switch(**switch) for switch in run["schedule"]),
+            "seed": seed,
+        }
+    )
+
+
+def _used_names(config: dict[str, Any]) -> list[str]:
+    """The names of data sets that some run uses, sorted."""
+    studies = config["studies"].values()
+    names = {point.get("dataset", study["base"].get("dataset")) for study in studies for point in _points(study)}
+    return sorted(name for name in names if name in config["datasets"])
+
+
+def _used_datasets(config: dict[str, Any]) -> dict[str, DatasetUse]:
+    """Data sets by id; of two names for the same one, the first in the alphabet says where it lies."""
+    used: dict[str, DatasetUse] = {}
+    for name in _used_names(config):
+        options = config["datasets"][name]
+        spec = canonical_dataset(options)
+        used.setdefault(dataset_id(spec), DatasetUse(name, spec, location(options)))
+    return dict(sorted(used.items()))

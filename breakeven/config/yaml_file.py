@@ -1,0 +1,165 @@
+"""Read a YAML file strictly: YAML 1.2 numbers, no duplicate keys, every mistake one line with its place.
+
+PyYAML follows YAML 1.1, where ``1e-1`` is a text, ``yes`` is true and ``010`` is eight, and lets the last of two equal
+keys win in silence. Here scalars follow the core schema of YAML 1.2, and keys are always texts. Anchors, aliases and
+merge keys (``<<``) work.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from breakeven.config.messages import show
+from breakeven.errors import ConfigError
+
+NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+DEEPEST = 50
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's parser with the scalars of YAML 1.2; ``_value`` turns its nodes into Python values."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
+
+
+def _resolve(tag: str, pattern: str, first: str) -> None:
+    """Plain scalars that match ``pattern`` and begin with one of ``first`` have this tag."""
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), list(first) or [""])
+
+
+_resolve("null", "", "")
+_resolve("null", "~|null|Null|NULL", "~nN")
+_resolve("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
+_resolve("int", "[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789")
+_resolve("float", NUMBER.pattern + r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+.0123456789")
+_resolve("merge", "<<", "<")
+
+
+class _Mistake(Exception):
+    """What is wrong at a node."""
+
+    def __init__(self, node: yaml.Node, message: str):
+        super().__init__(message)
+        self.node = node
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping that the YAML file ``path`` holds; any mistake is a ConfigError of one line."""
+    text = _read_text(path)
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise ConfigError([f"{path}: the file is empty"])
+        if not isinstance(node, yaml.MappingNode):
+            raise _Mistake(node, "the file must be a mapping, with lines like 'key: value'")
+        content: dict[str, Any] = _value(node, ())
+        return content
+    except _Mistake as error:
+        raise ConfigError([f"{path}:{_place(error.node.start_mark)}: {error}"]) from None
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError([f"{path}:{_place(error.problem_mark or error.context_mark)}: {_problem(error)}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: nested too deeply"]) from None
+    finally:
+        loader.dispose()
+
+
+def _read_text(path: str | Path) -> str:
+    try:
+        raw = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: there is no such file"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{path}:{number}: not UTF-8 text (byte 0x{raw[error.start]:02x})"]) from None
+    forbidden = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if forbidden:
+        number = text.count("\n", 0, forbidden.start()) + 1
+        raise ConfigError([f"{path}:{number}: the character {forbidden.group()!r} is not allowed in YAML"])
+    return text
+
+
+def _place(mark: Any) -> str:
+    return f"{mark.line + 1}:{mark.column + 1}"
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """PyYAML's words in one line, with advice for the commonest mistake."""
+    words = f"{error.context}: {error.problem}" if error.context else str(error.problem)
+    advice = "; indent with spaces, not tabs" if r"'\t'" in words else ""
+    return " ".join(words.split()) + advice
+
+
+def _value(node: yaml.Node, parents: tuple[yaml.Node, ...]) -> Any:
+    """The Python value of a node: dict, list, str, int, float, bool or None."""
+    if node in parents:
+        raise _Mistake(node, "an anchor that contains itself")
+    if len(parents) == DEEPEST:
+        raise _Mistake(node, "nested too deeply")
+    kind = node.tag.removeprefix("tag:yaml.org,2002:")
+    if isinstance(node, yaml.MappingNode) and kind == "map":
+        return _mapping(node, (*parents, node))
+    if isinstance(node, yaml.SequenceNode) and kind == "seq":
+        return [_value(item, (*parents, node)) for item in node.value]
+    if isinstance(node, yaml.ScalarNode) and kind in ("null", "bool", "int", "float", "str", "merge"):
+        return _scalar(node, kind)
+    raise _Mistake(node, f"the tag {show(node.tag)} is not supported")
+
+
+def _scalar(node: yaml.ScalarNode, kind: str) -> Any:
+    text: str = node.value
+    try:
+        match kind:
+            case "null":
+                return None
+            case "bool":
+                return {"true": True, "false": False}[text.lower()]
+            case "int":
+                base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+                if len(text) > 100:  # Python refuses to print integers of thousands of digits
+                    raise ValueError
+                return int(text, base)
+            case "float":
+                return float(re.sub(r"\.(?=[iInN])", "", text))  # .inf and .nan
+            case _:
+                return text
+    except (KeyError, ValueError):
+        raise _Mistake(node, f"{show(text)} cannot be read as {kind}") from None
+
+
+def _mapping(node: yaml.MappingNode, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise _Mistake(key_node, "a key must be a plain name, not a list or a mapping")
+        key = key_node.value
+        number = key_node.start_mark.line + 1
+        if key in lines:
+            raise _Mistake(key_node, f"duplicate key {show(key)}: it stands in line {lines[key]} and in line {number}")
+        lines[key] = number
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            merged = _merged(value_node, parents)
+        else:
+            own[key] = _value(value_node, parents)
+    return merged | own
+
+
+def _merged(node: yaml.Node, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
+    """What ``<<`` brings in: one mapping, or a list of them in which the earlier ones win."""
+    value = _value(node, parents)
+    sources = value if isinstance(value, list) else [value]
+    if not all(isinstance(source, dict) for source in sources):
+        raise _Mistake(node, "'<<' takes a mapping or a list of mappings")
+    merged: dict[str, Any] = {}
+    for source in reversed(sources):
+        merged |= source
+    return merged

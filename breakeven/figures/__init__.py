@@ -1,0 +1,1 @@
+"""The figures of a study: one module each, with a function ``chart(trajectories, runs, study)``."""

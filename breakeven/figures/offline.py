@@ -1,0 +1,17 @@
+"""What a page needs to show Vega-Lite charts without a network."""
+
+import json
+from typing import Any
+
+import vl_convert
+
+
+def javascript() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, to be put inside a ``<script>`` element."""
+    return vl_convert.javascript_bundle(snippet=None).replace("</script", r"<\/script")
+
+
+def script_json(content: Any) -> str:
+    """``content`` as JSON that can stand inside a ``<script>`` element: no text in it can end the element."""
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", r"\u003c").replace("\u2028", r"\u2028").replace("\u2029", r"\u2029")

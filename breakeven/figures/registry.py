@@ -1,0 +1,20 @@
+"""The figures that are drawn for every study, in the order of the report, each with its caption.
+
+Nothing is imported here, so that the workflow can read the names cheaply; captions belong to the report and not to the
+figures, so that a better sentence redraws nothing.
+"""
+
+FIGURES: dict[str, str] = {
+    "training_curves": "Loss and accuracy on the training and on the test set along training.",
+    "lambda_K": "The spectral norm λ_K^1 of the covariance of gradients K along training: how much the gradient varies "
+    "between mini-batches in the direction where it varies most.",
+    "trace_over_lambda_K": "The conditioning of K, measured by Tr(K)/λ_K^1: the larger, the more evenly the variance "
+    "of the gradient is spread over directions.",
+    "lambda_star_over_lambda_K": "The conditioning of K, measured by λ_K^*/λ_K^1, its smallest non-zero eigenvalue "
+    "over its largest: the larger, the better conditioned.",
+    "lambda_H": "The spectral norm λ_H^1 of the Hessian H of the training loss along training: the curvature in the "
+    "sharpest direction.",
+    "maxima": "The largest values attained along the trajectory against the hyperparameter. The paper conjectures that "
+    "a larger learning rate η or a smaller batch size S lowers max λ_K^1 and max λ_H^1 (C1), and raises both "
+    "measures of the conditioning of K (C2).",
+}

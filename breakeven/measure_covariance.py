@@ -1,0 +1,48 @@
+"""Stage ``covariance``: the spectrum of K at each snapshot of a run."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from breakeven.errors import UserError
+from breakeven.files import whole_file
+from breakeven.measurement import measured_snapshots
+from breakeven.spectra.covariance import TOP, gradients, gram, spectrum
+
+LAMBDAS = [f"lambda_{i}" for i in range(1, TOP + 1)]
+COLUMNS = ["step", *LAMBDAS, "lambda_star", "trace", "lambda_star_over_lambda_1", "trace_over_lambda_1", "g_over_g5"]
+
+
+def measure_covariance(
+    run: Path, data: Path, out: Path, device: torch.device, batch_size: int, batches: int | None, precision: str
+) -> None:
+    """Write ``covariance.csv``, one row per snapshot; the cost of a row is its L gradients.
+
+    The measured examples are cut into L mini-batches of M = ``batch_size``, a remainder left out; ``batches`` limits L.
+    """
+    rows = []
+    for measured in measured_snapshots(run, data, precision, device, "covariance"):
+        whole = [batch for batch in measured.batches(batch_size) if len(batch[1]) == batch_size][:batches]
+        if len(whole) < 2:
+            raise UserError(
+                f"measurements.covariance.batch_size: {batch_size} leaves {len(whole)} mini-batches of the "
+                f"{len(measured.targets)} measured examples, and K needs at least 2: lower it, or raise measured_fraction"
+            )
+        k = spectrum(gram(gradients(measured.model, whole)))
+        values = k.eigenvalues.tolist()
+        largest = values[0]
+        rows.append(
+            {"step": measured.step}
+            | dict(zip(LAMBDAS, values, strict=False))
+            | {
+                "lambda_star": k.lambda_star,
+                "trace": k.trace,
+                # K = 0 has no conditioning: an empty cell
+                "lambda_star_over_lambda_1": k.lambda_star / largest if largest > 0 else None,
+                "trace_over_lambda_1": k.trace / largest if largest > 0 else None,
+                "g_over_g5": k.g_over_g5,
+            }
+        )
+    with whole_file(out) as temporary:
+        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)

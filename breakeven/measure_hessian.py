@@ -1,0 +1,75 @@
+"""Stage ``hessian``: the largest eigenvalues and the trace of H at each snapshot of a run."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from breakeven.files import whole_file
+from breakeven.measurement import measured_snapshots, read_spec
+from breakeven.randomness import generator
+from breakeven.spectra.hessian import Hessian
+from breakeven.spectra.lanczos import largest_eigenpairs
+from breakeven.spectra.trace import hutchinson
+
+
+def measure_hessian(
+    run: Path,
+    data: Path,
+    out: Path,
+    device: torch.device,
+    eigenvalues: int,
+    tolerance: float,
+    max_matvecs: int,
+    trace_probes: int,
+    batch_size: int,
+    precision: str,
+) -> None:
+    """Write ``hessian.csv``, one row per snapshot, each warm-started from the eigenvectors of the one before.
+
+    ``trace`` is the estimate of Tr(H) with standard error ``trace_error``; ``trace_top_5`` the paper's approximation,
+    the sum of the largest five eigenvalues (of as many as were asked for, if fewer).
+    """
+    seed = read_spec(run).seed
+    rows = []
+    previous = None
+    for measured in measured_snapshots(run, data, precision, device, "hessian"):
+        hessian = Hessian(measured.model, measured.batches(batch_size))
+        draws = generator(seed, "lanczos", measured.step)
+        start = start_vectors(previous, hessian.gradient, draws)
+        pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws)
+        previous = pairs.vectors if pairs.converged else None
+        trace, trace_error = hutchinson(
+            hessian.matvec, pairs.basis, pairs.projected, trace_probes, generator(seed, "trace", measured.step)
+        )
+        values, residuals = pairs.values.tolist(), pairs.residuals.tolist()
+        rows.append(
+            {"step": measured.step}
+            | {f"lambda_{i}": value for i, value in enumerate(values, start=1)}
+            | {"trace": trace}
+            | {f"residual_{i}": residual for i, residual in enumerate(residuals, start=1)}
+            | {"matvecs": pairs.matvecs, "converged": pairs.converged}
+            | {"trace_error": trace_error, "trace_top_5": sum(values[:5])}
+        )
+    with whole_file(out) as temporary:
+        pd.DataFrame(rows, columns=columns(eigenvalues)).to_csv(temporary, index=False)
+
+
+def start_vectors(previous: Tensor | None, like: Tensor, draws: torch.Generator) -> Tensor:
+    """Two start vectors for the eigensolver: random ones, or the eigenvectors of the snapshot before.
+
+    Two and not one, so that two eigenvalues that (almost) coincide are both found. The second always has a random part,
+    so that an eigenvector which the snapshot before did not have is found as well.
+    """
+    random = torch.randn(2, len(like), generator=draws).to(like)
+    if previous is None:
+        return random
+    return torch.stack([previous[0], previous[1:].sum(dim=0) + 0.1 * random[1] / random[1].norm()])
+
+
+def columns(eigenvalues: int) -> list[str]:
+    """The columns of ``hessian.csv``."""
+    numbers = range(1, eigenvalues + 1)
+    lambdas, residuals = [f"lambda_{i}" for i in numbers], [f"residual_{i}" for i in numbers]
+    return ["step", *lambdas, "trace", *residuals, "matvecs", "converged", "trace_error", "trace_top_5"]

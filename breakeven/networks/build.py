@@ -1,0 +1,25 @@
+"""Build the network of a run, initialised from the run's seed."""
+
+import torch
+from torch import nn
+
+from breakeven.config.run_spec import RunSpec
+from breakeven.errors import UserError
+from breakeven.networks.registry import builder
+from breakeven.randomness import derived_seed
+
+
+def build(
+    spec: RunSpec, input_shape: tuple[int, int, int], classes: int, dtype: torch.dtype, device: torch.device
+) -> nn.Module:
+    """The network of ``spec`` for pictures of ``input_shape`` (channels, height, width), in ``dtype`` on ``device``.
+
+    It is initialised on the CPU in float32, so that every device and precision starts from the same weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(spec.seed, "initialisation"))
+        try:
+            model = builder(spec.network)(input_shape, classes, **spec.network_options)
+        except ValueError as error:
+            raise UserError(f"network '{spec.network}': {error}") from error
+    return model.to(device=device, dtype=dtype)

@@ -1,0 +1,69 @@
+"""The plot stage: one figure of one study, as an interactive page, as pictures and as a specification."""
+
+import html
+import importlib
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from breakeven.errors import UserError
+from breakeven.figures.offline import javascript, script_json
+from breakeven.figures.tables import read_table
+from breakeven.files import whole_file, write_json, write_text
+
+PNG_SCALE = 2.0  # pixels for each unit of length: sharp on paper and on dense screens
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; \
+style-src 'unsafe-inline'; img-src data: blob:">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<script>{javascript}</script>
+</head>
+<body>
+<div id="figure"></div>
+<script>
+vegaEmbed("#figure", {spec}, {{actions: {{export: true, source: false, compiled: false, editor: false}}}})
+  .catch(error => {{ document.getElementById("figure").textContent = "The figure could not be drawn: " + error; }});
+</script>
+</body>
+</html>
+"""
+
+
+def specification(figure: str, trajectories_csv: Path, runs_csv: Path, study: dict[str, Any]) -> dict[str, Any]:
+    """The figure as a Vega-Lite specification that holds its data.
+
+    The figure's module is imported by its name, so that this stage depends on that one figure and on no other.
+    """
+    name = f"breakeven.figures.{figure}"
+    try:
+        module = importlib.import_module(name) if figure.isidentifier() else None
+    except ModuleNotFoundError as error:
+        if error.name != name:  # the figure exists, something that it imports doesn't
+            raise
+        module = None
+    if module is None or not hasattr(module, "chart"):
+        raise UserError(f"there is no figure {figure!r}: the figures are listed in breakeven/figures/registry.py")
+    return module.chart(read_table(trajectories_csv), read_table(runs_csv), study).to_dict()
+
+
+def plot(
+    figure: str, trajectories_csv: str | Path, runs_csv: str | Path, study: dict[str, Any], out_folder: str | Path
+) -> None:
+    """Write ``figure`` of ``study`` as .html (opens offline), .svg, .png and .vl.json (the specification).
+
+    ``study`` has the keys ``name``, ``swept`` (the names of the swept hyperparameters) and ``accuracy_threshold``.
+    """
+    spec = specification(figure, Path(trajectories_csv), Path(runs_csv), study)
+    base = Path(out_folder) / figure
+    title = html.escape(f"{spec['title']['text']}: study {study['name']}")
+    page = PAGE.format(title=title, javascript=javascript(), spec=script_json(spec))
+    write_text(base.with_suffix(".html"), page)
+    write_text(base.with_suffix(".svg"), vl_convert.vegalite_to_svg(spec))
+    with whole_file(base.with_suffix(".png")) as temporary:
+        temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=PNG_SCALE))
+    write_json(base.with_suffix(".vl.json"), spec)

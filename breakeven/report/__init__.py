@@ -1,0 +1,1 @@
+"""The report stage: one page that holds everything the studies showed, and opens offline."""

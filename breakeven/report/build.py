@@ -1,0 +1,53 @@
+"""Build the report from tables, figures and records that lie in the results folder."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from breakeven.figures.offline import javascript
+from breakeven.files import write_text
+from breakeven.report import facts
+from breakeven.report.study import study_view
+
+HERE = Path(__file__).parent
+
+
+def symbols(text: str) -> Markup:
+    """Escape ``text`` and set the paper's symbols, written λ_K^1, with real indices."""
+    return Markup(re.sub(r"λ_([KH])\^([1*])", r"λ<sub>\1</sub><sup>\2</sup>", str(escape(text))))
+
+
+def build(out: str | Path, results: str | Path, studies: list[dict[str, Any]], config: str | Path) -> None:
+    """Write the page ``out``: self-contained but for links to the pictures in ``results/figures``.
+
+    Each study has the keys ``name``, ``swept`` and ``accuracy_threshold``, and ``description`` if it has one.
+    The text of the file ``config`` is shown as it is.
+    """
+    out, results = Path(out), Path(results)
+    views = [study_view(study, results, out) for study in studies]
+    runs = {run for view in views for run in view["runs"]}
+    diverged = {row["run"] for view in views for row in view["rows"] if row["diverged"]}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["symbols"] = symbols
+    page = environment.get_template("report.html.jinja").render(
+        studies=views,
+        run_count=len(runs),
+        diverged_count=len(diverged),
+        versions=facts.versions(),
+        commit=facts.commit(),
+        durations=facts.durations(results, runs, {view["name"] for view in views}),
+        config=Path(config).read_text(encoding="utf-8"),
+        javascript=Markup(javascript()),
+        script=Markup((HERE / "report.js").read_text(encoding="utf-8")),
+        style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
+    )
+    write_text(out, page)

@@ -1,0 +1,76 @@
+"""Snapshots: the weights at a measured step and after the next SGD step, as safetensors.
+
+Names in the file: ``now/NAME`` and ``next/NAME`` for each parameter, ``buffer/NAME`` for each buffer (running averages)
+at the measured step. The file's metadata hold the run's id and the step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from breakeven.errors import UserError
+from breakeven.files import sha256, whole_file
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """θ_t (``now``), θ_{t+1} (``next``) and the buffers at step t, by parameter name."""
+
+    step: int
+    now: dict[str, Tensor]
+    next: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+
+
+def file_name(step: int) -> str:
+    """The name of the snapshot of ``step``; sorts by step."""
+    return f"step-{step:08d}.safetensors"
+
+
+def copy_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A copy on the CPU that later steps don't change."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+
+
+def write(folder: Path, run: str, snapshot: Snapshot) -> dict[str, object]:
+    """Write ``snapshot`` whole or not at all; return its entry for ``training.json``: step, file, sha256."""
+    path = folder / file_name(snapshot.step)
+    groups = {"now": snapshot.now, "next": snapshot.next, "buffer": snapshot.buffers}
+    tensors = {f"{group}/{name}": t.contiguous() for group, members in groups.items() for name, t in members.items()}
+    with whole_file(path) as temporary:
+        save_file(tensors, temporary, metadata={"run": run, "step": str(snapshot.step)})
+    return {"step": snapshot.step, "file": path.name, "sha256": sha256(path)}
+
+
+def read(path: Path, run: str, step: int, digest: str) -> Snapshot:
+    """Read a snapshot, refusing one that is damaged (other digest) or foreign (other run or step)."""
+    if not path.exists() or sha256(path) != digest:
+        raise UserError(
+            f"snapshot '{path}' is missing or damaged (its SHA-256 is not the recorded one): delete its folder"
+        )
+    groups: dict[str, dict[str, Tensor]] = {"now": {}, "next": {}, "buffer": {}}
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            for key in file.keys():  # noqa: SIM118 (not a dict)
+                group, _, name = key.partition("/")
+                groups[group][name] = file.get_tensor(key)
+    except SafetensorError as error:
+        raise UserError(f"snapshot '{path}' is damaged ({error}): delete its folder") from error
+    if metadata != {"run": run, "step": str(step)}:
+        raise UserError(f"snapshot '{path}' belongs to {metadata}, not to run {run} at step {step}: delete its folder")
+    return Snapshot(step, groups["now"], groups["next"], groups["buffer"])
+
+
+def load_into(model: nn.Module, snapshot: Snapshot) -> None:
+    """Set the parameters and buffers of ``model`` to those at the measured step (in the model's own precision)."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(snapshot.now[name])
+        for name, buffer in model.named_buffers():
+            buffer.copy_(snapshot.buffers[name])

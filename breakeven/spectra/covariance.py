@@ -1,0 +1,80 @@
+"""K, the centred covariance of mini-batch gradients, through its Gram matrix (paper, sections 3 and 4).
+
+With L mini-batch gradients g_1 … g_L of size M and their mean ḡ,
+
+    K = (1/L) Σ_i (g_i − ḡ)(g_i − ḡ)ᵀ,      D×D, centred, divided by L (not L − 1).
+
+Its non-zero eigenvalues are those of the L×L matrix J A J / L, with A_ij = g_i · g_j and J = I − 11ᵀ/L, so that only A
+is needed. At most L − 1 of them are not zero: ``lambda_star`` is the (L − 1)-th. The gradients are of the mean loss of a
+mini-batch; K of mini-batches is about 1/M of K of single examples (M = 1).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from breakeven.spectra.parameters import flatten, trainable
+
+TOP = 5  # the paper's g_5 is a projection on the top five eigenvectors of K
+COLUMNS_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class CovarianceSpectrum:
+    """The spectrum of K.
+
+    ``eigenvalues``: the L − 1 that can differ from zero, descending. ``trace``: Tr(K), their sum. ``g_over_g5``: the
+    mean over mini-batches of ‖g_i‖ / ‖P g_i‖, where P projects on K's top five eigenvectors (all of them if fewer).
+    """
+
+    eigenvalues: Tensor
+    trace: float
+    g_over_g5: float
+
+    @property
+    def lambda_star(self) -> float:
+        """The smallest eigenvalue that is not zero by construction."""
+        return float(self.eigenvalues[-1])
+
+
+def gradients(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """The gradient of the mean cross-entropy of each mini-batch, as rows of an L×D matrix; L gradient evaluations."""
+    parameters = trainable(model)
+    rows = []
+    for inputs, targets in batches:
+        loss = cross_entropy(model(inputs), targets)
+        rows.append(flatten(torch.autograd.grad(loss, parameters)))
+    return torch.stack(rows)
+
+
+def gram(rows: Tensor) -> Tensor:
+    """A = G Gᵀ in float64, a slice of columns at a time, so that no second copy of G is made."""
+    count = rows.shape[0]
+    total = torch.zeros(count, count, dtype=torch.float64, device=rows.device)
+    for columns in rows.split(COLUMNS_AT_ONCE, dim=1):
+        block = columns.to(torch.float64)
+        total += block @ block.T
+    return total
+
+
+def spectrum(gram_matrix: Tensor) -> CovarianceSpectrum:
+    """The spectrum of K from A (uncentred, L×L, float64).
+
+    An eigenvector of K that belongs to (λ, u) of J A J / L is Gᵀ J u / sqrt(L λ); so P g_i has the components
+    (uᵀ J A)_i / sqrt(L λ), and ‖g_i‖² = A_ii. Eigenvalues that rounding made negative are zero.
+    """
+    count = gram_matrix.shape[0]
+    if not bool(torch.isfinite(gram_matrix).all()):
+        return CovarianceSpectrum(torch.full((count - 1,), torch.nan, dtype=torch.float64), torch.nan, torch.nan)
+    half_centred = gram_matrix - gram_matrix.mean(dim=0, keepdim=True)  # J A
+    centred = half_centred - half_centred.mean(dim=1, keepdim=True)  # J A J
+    values, vectors = torch.linalg.eigh((centred + centred.T) / (2 * count))
+    values, vectors = values.flip(0).clamp(min=0)[: count - 1], vectors.flip(1)[:, : count - 1]
+    top = values[:TOP] > values[0] * count * torch.finfo(torch.float64).eps  # a zero eigenvalue has no eigenvector
+    components = vectors[:, :TOP][:, top].T @ half_centred / (count * values[:TOP][top]).sqrt()[:, None]
+    norms, projected = gram_matrix.diagonal().sqrt(), components.norm(dim=0)
+    g_over_g5 = (norms / projected).mean() if bool((projected > 0).all()) else torch.tensor(torch.nan)
+    return CovarianceSpectrum(values.cpu(), float(values.sum()), float(g_over_g5))

@@ -1,0 +1,172 @@
+"""The algebraically largest eigenvalues of a symmetric matrix that is known only by its products with vectors.
+
+Band Lanczos: from one or more start vectors it builds an orthonormal basis Q, taking the next basis vector q_j at each
+step, computing H q_j, and adding what is orthogonal to the basis as a new basis vector. With one start vector that is
+the Lanczos method; with several (the eigenvectors of a neighbouring matrix) it is its block form, one product at a time.
+
+Of the basis, the first m vectors Q_m have been multiplied. With T = Q_mᵀ H Q_m and an eigenpair (θ, s) of T, the Ritz pair
+(θ, Q_m s) has the residual H Q_m s − θ Q_m s, which lies in the span of the basis vectors that were not multiplied yet.
+Its norm is known exactly, without another product. For a symmetric matrix some eigenvalue lies within the residual of θ,
+and, where the rest of the spectrum is at least a gap away, within residual² / gap (Parlett, The Symmetric Eigenvalue
+Problem, SIAM 1998, theorems 4.5.1 and 11.7.1). The iteration ends when the smaller of the two is below the tolerance for
+every wanted value, not after a fixed number of steps. Each new vector is orthogonalised against the whole basis, twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MatVec = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class RitzPairs:
+    """What `largest_eigenpairs` found; k is the number of wanted values, or D if that is less.
+
+    ``values``: float64, (k,), descending. ``vectors``: (k, D), rows of norm one. ``residuals``: float64, (k,), the norms
+    ‖H v − θ v‖. ``errors``: float64, (k,), the estimated error of each value, min(residual, residual² / gap).
+    ``basis``: (m, D), the vectors that were multiplied, and ``projected``: float64, (m, m), H in that basis.
+    ``converged``: every estimated error is below the tolerance. Values that could not be computed are NaN.
+    """
+
+    values: Tensor
+    vectors: Tensor
+    residuals: Tensor
+    errors: Tensor
+    basis: Tensor
+    projected: Tensor
+    matvecs: int
+    converged: bool
+
+
+def largest_eigenpairs(
+    matvec: MatVec, start: Tensor, count: int, tolerance: float, max_matvecs: int, generator: torch.Generator
+) -> RitzPairs:
+    """The ``count`` algebraically largest eigenpairs of the symmetric matrix behind ``matvec``.
+
+    A start of ``count`` vectors finds eigenvalues of multiplicity up to ``count``; a single vector sees each once.
+
+    ``start``: (b, D), the start vectors as rows; products have their precision, everything small is float64.
+    ``tolerance``: the largest estimated error of a wanted value, relative to the largest |wanted value|. ``generator`` draws a
+    new direction where the Krylov space is exhausted before D. A product that is not finite ends it, unconverged.
+    """
+    dimension = start.shape[1]
+    count, limit = min(count, dimension), min(max_matvecs, dimension)
+    basis = _Basis(start.new_empty(0, dimension), generator)
+    for vector in start:
+        basis.append(vector)
+    coefficients = torch.zeros(0, 0, dtype=torch.float64)  # (basis vectors, multiplied): Qᵀ H Q_m
+    matvecs = 0
+    while True:
+        if matvecs == len(basis):
+            basis.append_random()
+        product = matvec(basis.vectors[matvecs])
+        matvecs += 1
+        if not bool(torch.isfinite(product).all()):
+            return _failed(basis.vectors, count, matvecs)
+        column = basis.append(product)
+        coefficients = _with_column(coefficients, column)
+        projected = coefficients[:matvecs]
+        projected = (projected + projected.T) / 2
+        values, vectors = torch.linalg.eigh(projected)
+        values, vectors = values.flip(0), vectors.flip(1)
+        residuals = (coefficients[matvecs:] @ vectors).norm(dim=0)
+        errors = _error_estimates(values, residuals)[:count]
+        scale = float(values[:count].abs().max())
+        # each start vector must have been multiplied, or what it knows would be ignored
+        enough = matvecs >= min(limit, max(count, len(start)))
+        converged = enough and bool((errors <= tolerance * scale).all())
+        if converged or matvecs >= limit:
+            break
+    q = basis.vectors[:matvecs]
+    ritz = vectors[:, :count].T.to(q) @ q
+    return RitzPairs(
+        _padded(values[:count], count),
+        ritz / ritz.norm(dim=1, keepdim=True),
+        _padded(residuals[:count], count),
+        _padded(errors, count),
+        q,
+        projected,
+        matvecs,
+        converged,
+    )
+
+
+class _Basis:
+    """Orthonormal rows that grow by one at a time."""
+
+    def __init__(self, empty: Tensor, generator: torch.Generator):
+        self._storage, self._count, self._generator = empty, 0, generator
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def vectors(self) -> Tensor:
+        return self._storage[: self._count]
+
+    def append(self, vector: Tensor) -> Tensor:
+        """Add the part of ``vector`` orthogonal to the basis, unless it is only rounding; return its coefficients.
+
+        The coefficients are float64 and one longer than the basis was if the vector was added.
+        """
+        coefficients = torch.zeros(self._count, dtype=torch.float64, device=vector.device)
+        remainder = vector
+        for _ in range(2):  # "twice is enough" (Kahan)
+            part = self.vectors @ remainder
+            remainder = remainder - part @ self.vectors
+            coefficients += part.to(torch.float64)
+        norm = float(remainder.norm())
+        if norm > 10 * torch.finfo(vector.dtype).eps * float(vector.norm()):
+            self._grow()
+            self._storage[self._count] = remainder / norm
+            self._count += 1
+            coefficients = torch.cat([coefficients, coefficients.new_tensor([norm])])
+        return coefficients.cpu()
+
+    def append_random(self) -> None:
+        """Add a random direction: the Krylov space is exhausted, but not yet the whole space."""
+        before = self._count
+        while self._count == before:
+            vector = torch.randn(self._storage.shape[1], generator=self._generator, dtype=self._storage.dtype)
+            self.append(vector.to(self._storage.device))
+
+    def _grow(self) -> None:
+        if self._count == len(self._storage):
+            larger = self._storage.new_empty(max(16, 2 * self._count), self._storage.shape[1])
+            larger[: self._count] = self._storage
+            self._storage = larger
+
+
+def _with_column(coefficients: Tensor, column: Tensor) -> Tensor:
+    rows = max(coefficients.shape[0], len(column))
+    larger = torch.zeros(rows, coefficients.shape[1] + 1, dtype=torch.float64)
+    larger[: coefficients.shape[0], :-1] = coefficients
+    larger[: len(column), -1] = column
+    return larger
+
+
+def _error_estimates(values: Tensor, residuals: Tensor) -> Tensor:
+    """min(residual, residual² / gap) for each value.
+
+    The gap is the distance to the nearest other value, less that one's residual, since it may still move so far. Where
+    nothing is known of the rest of the spectrum (one value), or it may touch, the residual alone is the bound.
+    """
+    gaps = (values[:, None] - values[None, :]).abs() - residuals[None, :]
+    gaps.fill_diagonal_(torch.inf)
+    gap = gaps.min(dim=1).values
+    known = torch.isfinite(gap) & (gap > 0)
+    return torch.where(known, torch.minimum(residuals, residuals.square() / gap.where(known, 1.0)), residuals)
+
+
+def _padded(values: Tensor, count: int) -> Tensor:
+    missing = values.new_full((count - len(values),), torch.nan)
+    return torch.cat([values, missing])
+
+
+def _failed(basis: Tensor, count: int, matvecs: int) -> RitzPairs:
+    nan = torch.full((count,), torch.nan, dtype=torch.float64)
+    vectors = basis.new_full((count, basis.shape[1]), torch.nan)
+    return RitzPairs(nan, vectors, nan, nan, basis, torch.full((0, 0), torch.nan), matvecs, False)

@@ -1,0 +1,133 @@
+"""Stage ``summarise``: the two tables of a study, from the tables of its runs.
+
+``runs.csv`` has one row per run, ``trajectories.csv`` one row per run, step and quantity. Runs are sorted by the swept
+hyperparameters and the seed, so that the tables don't depend on the order in which files were found.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from breakeven.errors import UserError
+from breakeven.files import whole_file
+
+# quantity in trajectories.csv -> file and column of the run's tables
+MEASURED = {
+    "lambda_K_star": ("covariance", "lambda_star"),
+    "trace_K": ("covariance", "trace"),
+    "lambda_star_over_lambda_1": ("covariance", "lambda_star_over_lambda_1"),
+    "trace_over_lambda_1": ("covariance", "trace_over_lambda_1"),
+    "g_over_g5": ("covariance", "g_over_g5"),
+    "trace_H": ("hessian", "trace"),
+}
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """What the pipeline knows of one run: its labels (swept values, η, S, seed), its training and its tables."""
+
+    run: str
+    labels: dict[str, Any]
+    training: dict[str, Any]
+    history: pd.DataFrame
+    covariance: pd.DataFrame
+    hessian: pd.DataFrame
+
+
+def read_run(folder: Path, labels: dict[str, Any]) -> RunTables:
+    """Read the tables of the run in ``folder``."""
+    try:
+        training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in ("history", "covariance", "hessian")}
+    except (OSError, ValueError) as error:
+        raise UserError(f"a table of '{folder}' is missing or damaged ({error}): delete that file") from error
+    return RunTables(folder.name, labels, training, **tables)
+
+
+def summarise(results: Path, points: dict[str, Any], accuracy_threshold: float, out: Path) -> None:
+    """Write ``runs.csv`` and ``trajectories.csv`` of a study into the folder ``out``.
+
+    ``points``: {"columns": ["run", hyperparameters …, "seed"], "rows": [[run id, values …, seed], …]}.
+    """
+    labels = [name for name in points["columns"] if name != "run"]
+    rows = [[_cell(value) for value in row] for row in points["rows"]]
+    tables = [
+        read_run(results / "runs" / run, dict(zip(labels, values, strict=True)))
+        for run, *values in sorted(rows, key=lambda row: _order(row[1:]))
+    ]
+    runs = pd.DataFrame([summary(table, accuracy_threshold) for table in tables])
+    trajectories = pd.concat([trajectory(table) for table in tables], ignore_index=True)
+    for name, table in (("runs", runs), ("trajectories", trajectories)):
+        with whole_file(out / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False)
+
+
+def trajectory(table: RunTables) -> pd.DataFrame:
+    """The long table of one run: its labels, step, epoch, quantity, value; no row where there is no value."""
+    per_epoch = table.training["steps_per_epoch"]
+    pieces = [
+        _quantity(rows, f"{split}_{column}", column)
+        for split, rows in table.history.groupby("split", sort=False)
+        for column in ("loss", "accuracy")
+    ]
+    files = {"covariance": table.covariance, "hessian": table.hessian}
+    for matrix, name in (("K", "covariance"), ("H", "hessian")):
+        columns = [c for c in files[name].columns if c.removeprefix("lambda_").isdigit()]
+        pieces += [_quantity(files[name], f"lambda_{matrix}_{c.removeprefix('lambda_')}", c) for c in columns]
+    pieces += [_quantity(files[name], quantity, column) for quantity, (name, column) in MEASURED.items()]
+    rows = pd.concat(pieces, ignore_index=True)
+    rows.insert(1, "epoch", rows["step"] / per_epoch)
+    for position, (name, value) in enumerate({"run": table.run, **table.labels}.items()):
+        rows.insert(position, name, value)
+    return rows
+
+
+def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
+    """The row of one run in ``runs.csv``.
+
+    Maxima are over the measured steps, of the raw values. ``threshold_epoch``: the first epoch (a fraction, at an
+    evaluated step) at which the training accuracy is above the threshold. Without a value, the cell is empty.
+    """
+    k, h = table.covariance, table.hessian
+    train = table.history[table.history["split"] == "train"]
+    test = table.history[table.history["split"] == "test"]
+    past = train[train["accuracy"] > accuracy_threshold]
+    return {
+        "run": table.run,
+        **table.labels,
+        "diverged": table.training["diverged"],
+        "max_lambda_K": k["lambda_1"].max(),
+        "step_of_max_lambda_K": _step_of_max(k, "lambda_1"),
+        "max_lambda_H": h["lambda_1"].max(),
+        "step_of_max_lambda_H": _step_of_max(h, "lambda_1"),
+        "max_trace_K": k["trace"].max(),
+        "max_lambda_star_over_lambda_1": k["lambda_star_over_lambda_1"].max(),
+        "max_trace_over_lambda_1": k["trace_over_lambda_1"].max(),
+        "break_even_step": None,
+        "break_even_lambda_H": None,
+        "break_even_epoch": None,
+        "threshold_epoch": past["epoch"].iloc[0] if len(past) else None,
+        "final_train_accuracy": train["accuracy"].iloc[-1],
+        "final_test_accuracy": test["accuracy"].iloc[-1],
+    }
+
+
+def _quantity(table: pd.DataFrame, quantity: str, column: str) -> pd.DataFrame:
+    values = pd.DataFrame({"step": table["step"], "quantity": quantity, "value": table[column]})
+    return values.dropna(subset="value")
+
+
+def _step_of_max(table: pd.DataFrame, column: str) -> int | None:
+    return int(table.loc[table[column].idxmax(), "step"]) if table[column].notna().any() else None
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def _order(values: list[Any]) -> list[tuple[bool, Any]]:
+    """Numbers before text, each in its own order."""
+    return [(isinstance(value, str), value if isinstance(value, str) else float(value or 0)) for value in values]

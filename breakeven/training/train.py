@@ -1,0 +1,162 @@
+"""Stage ``train``: one run of SGD, from its specification to its history and snapshots."""
+
+import hashlib
+import math
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+import yaml
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from breakeven import snapshots
+from breakeven.config.run_spec import RunSpec, canonical_json, run_id
+from breakeven.config.schedule import learning_rate_at, snapshot_steps, total_steps
+from breakeven.data.dataset import Dataset, load, read_manifest
+from breakeven.device import DTYPES
+from breakeven.errors import UserError
+from breakeven.files import whole_file, write_json, write_text
+from breakeven.networks.build import build
+from breakeven.progress import progress, say
+from breakeven.randomness import generator
+from breakeven.training import checkpoint
+from breakeven.training.augmentation import crop_flip
+from breakeven.training.evaluation import evaluate
+
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+
+
+def train(spec: RunSpec, data: Path, out: Path, state: Path, device: torch.device, code: str) -> None:
+    """Train the run of ``spec`` on the prepared data set in ``data``; write its results into the folder ``out``.
+
+    Each step takes exactly S examples; an epoch is floor(N / S) steps on a fresh random order, its remainder left out.
+    At each step of the snapshot schedule, θ_t and θ_{t+1} are saved; the loss and accuracy at θ_t are evaluated there
+    and at the start of each epoch. A loss that is not finite ends the run: it is recorded as diverged at that step.
+    ``state`` holds the checkpoints; ``code`` is the digest of this stage's code.
+    """
+    dataset = load(data, device)
+    run = run_id(spec)
+    examples = len(dataset.train_labels)
+    steps_per_epoch = examples // spec.batch_size
+    if steps_per_epoch == 0:
+        raise UserError(f"batch_size: {spec.batch_size} is more than the {examples} training examples")
+    steps = total_steps(spec, steps_per_epoch)
+    measured = set(snapshot_steps(spec, steps_per_epoch))
+
+    key = _key(spec, read_manifest(data)["sha256"], code)
+    model = build(spec, dataset.input_shape, dataset.classes, DTYPES[spec.precision], device)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=spec.learning_rate, momentum=spec.momentum, weight_decay=spec.weight_decay
+    )
+    done = _resume(state, key, model, optimizer)
+    say(f"train {run} on {device}, from step {done.step} to {steps}, {steps_per_epoch} steps per epoch")
+
+    saved_at = time.monotonic()
+    remaining = range(done.step, steps + 1) if done.diverged_step is None else range(0)
+    for step in progress(remaining, "train", unit="step", initial=done.step, total=steps + 1):
+        if step in measured or step % steps_per_epoch == 0:
+            done.history += evaluate(model, dataset, step, step / steps_per_epoch)
+        now = _weights(model) if step in measured else None
+        loss = _sgd_step(model, optimizer, dataset, spec, step, steps_per_epoch)
+        if not math.isfinite(loss):
+            done.diverged_step = step
+            say(f"diverged: the training loss is {loss} at step {step}")
+            break
+        if now is not None:
+            snapshot = snapshots.Snapshot(step, now[0], _weights(model)[0], now[1])
+            done.snapshots.append(snapshots.write(state / "snapshots", run, snapshot))
+        done.step = step + 1
+        if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+            checkpoint.save(state, key, done, _tensors(model, optimizer))
+            saved_at = time.monotonic()
+    checkpoint.save(state, key, done, _tensors(model, optimizer))
+    _publish(spec, done, out, state, steps, steps_per_epoch, examples)
+
+
+def _sgd_step(
+    model: nn.Module, optimizer: torch.optim.SGD, dataset: Dataset, spec: RunSpec, step: int, steps_per_epoch: int
+) -> float:
+    """Take the SGD step θ_t → θ_{t+1}, unless the loss is not finite; return the loss of its mini-batch at θ_t."""
+    images, labels = _mini_batch(dataset, spec, step, steps_per_epoch)
+    model.train()
+    loss = cross_entropy(model(dataset.normalise(images, DTYPES[spec.precision])), labels)
+    value = loss.item()
+    if math.isfinite(value):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate_at(spec, step, steps_per_epoch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return value
+
+
+def _mini_batch(dataset: Dataset, spec: RunSpec, step: int, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
+    """The S examples of ``step``: a slice of the random order of its epoch, which depends on seed and epoch alone."""
+    epoch, position = divmod(step, steps_per_epoch)
+    order = torch.randperm(len(dataset.train_labels), generator=generator(spec.seed, "order", epoch))
+    chosen = order[position * spec.batch_size : (position + 1) * spec.batch_size].to(dataset.train_images.device)
+    images = dataset.train_images[chosen]
+    if spec.augmentation == "crop_flip":
+        images = crop_flip(images, generator(spec.seed, "augmentation", step))
+    return images, dataset.train_labels[chosen]
+
+
+def _weights(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    return snapshots.copy_of(dict(model.named_parameters())), snapshots.copy_of(dict(model.named_buffers()))
+
+
+def _key(spec: RunSpec, data: str, code: str) -> str:
+    return hashlib.sha256("\n".join([canonical_json(spec), data, code]).encode()).hexdigest()
+
+
+def _tensors(model: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:
+    """Weights, buffers and momentum, by name, for the checkpoint."""
+    tensors = {f"model/{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        momentum = optimizer.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum/{name}"] = momentum
+    return tensors
+
+
+def _resume(state: Path, key: str, model: nn.Module, optimizer: torch.optim.SGD) -> checkpoint.Progress:
+    found = checkpoint.resume(state, key)
+    if found is None:
+        return checkpoint.Progress()
+    done, tensors = found
+    model.load_state_dict({k.removeprefix("model/"): t for k, t in tensors.items() if k.startswith("model/")})
+    for name, parameter in model.named_parameters():
+        if f"momentum/{name}" in tensors:
+            optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum/{name}"].to(parameter.device)
+    return done
+
+
+def _publish(
+    spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, steps: int, steps_per_epoch: int, examples: int
+) -> None:
+    """Move the results from the state folder to where the pipeline expects them, ``training.json`` last."""
+    write_text(out / "run.yaml", yaml.safe_dump({"run": run_id(spec)} | yaml.safe_load(canonical_json(spec))))
+    with whole_file(out / "history.csv") as temporary:
+        columns = ["step", "epoch", "split", "loss", "accuracy"]
+        pd.DataFrame(done.history, columns=columns).to_csv(temporary, index=False)
+    (state / "snapshots").mkdir(parents=True, exist_ok=True)  # none, where the very first step diverged
+    shutil.rmtree(out / "snapshots", ignore_errors=True)
+    os.replace(state / "snapshots", out / "snapshots")  # noqa: PTH105
+    write_json(
+        out / "training.json",
+        {
+            "run": run_id(spec),
+            "diverged": done.diverged_step is not None,
+            "diverged_step": done.diverged_step,
+            "steps": steps,
+            "steps_per_epoch": steps_per_epoch,
+            "train_examples": examples,
+            "batch_size": spec.batch_size,
+            "snapshots": done.snapshots,
+        },
+    )
+    shutil.rmtree(state)

@@ -1,0 +1,307 @@
+import pytest
+
+from breakeven.config.network_options import canonical_options, option_problems
+from breakeven.config.plan import DatasetUse, describe
+from breakeven.config.run_spec import run_id
+from breakeven.errors import ConfigError
+from breakeven.networks import registry
+from breakeven.networks.registry import Option
+from tests.config.example import CONFIG, edited, plan_of
+
+BASE = "studies.main.base"
+STEPS = "      steps: 500\n"
+SWEEP = "      learning_rate: [0.03, 0.1]"
+NETWORK = "network: simple_cnn"
+
+
+def test_runs_are_the_grid_times_the_seeds(tmp_path):
+    plan = plan_of(tmp_path, edited((SWEEP, SWEEP + "\n      batch_size: [16, 32, 64]")))
+    assert len(plan.runs) == 2 * 3 * 2
+    assert {(spec.learning_rate, spec.batch_size, spec.seed) for spec in plan.runs.values()} == {
+        (rate, size, seed) for rate in (0.03, 0.1) for size in (16, 32, 64) for seed in (0, 1)
+    }
+    assert all(run == run_id(spec) for run, spec in plan.runs.items())
+    assert list(plan.runs) == sorted(plan.runs)
+    study = plan.studies["main"]
+    assert study.swept == ("batch_size", "learning_rate")
+    assert list(study.runs) == list(study.points) == list(plan.runs)
+    for run, point in study.points.items():
+        assert point == {"learning_rate": plan.runs[run].learning_rate, "batch_size": plan.runs[run].batch_size}
+
+
+def test_without_a_sweep(tmp_path):
+    plan = plan_of(tmp_path, edited(("    sweeps:\n" + SWEEP + "\n", "")))
+    assert plan.studies["main"].swept == ()
+    assert list(plan.studies["main"].points.values()) == [{}, {}]
+
+
+def test_what_is_swept_need_not_stand_in_the_base(tmp_path):
+    assert plan_of(tmp_path, edited(("      learning_rate: 0.1\n", ""))).runs == plan_of(tmp_path, CONFIG).runs
+
+
+def second_study(seeds):
+    return (
+        "  second:\n    base: {dataset: digits, network: simple_cnn, learning_rate: 1e-1, batch_size: 32, steps: 500}\n"
+        f"    seeds: {seeds}\n"
+    )
+
+
+def test_runs_that_studies_share_appear_once(tmp_path):
+    plan = plan_of(tmp_path, CONFIG + second_study([1, 2]))
+    assert len(plan.runs) == 5
+    assert len(set(plan.studies["main"].runs) & set(plan.studies["second"].runs)) == 1
+
+
+def test_only_data_sets_that_runs_use_are_planned(tmp_path):
+    unused = edited(("datasets:\n", "datasets:\n  cifar: {loader: cifar10, root: /elsewhere}\n"))
+    assert list(plan_of(tmp_path, unused).datasets.values()) == [DatasetUse("digits", {"loader": "digits"}, {})]
+    used = unused.replace("dataset: digits", "dataset: cifar").replace("covariance: {batch_size: 16}", "{}")
+    [(name, use)] = plan_of(tmp_path, used).datasets.items()
+    assert use == DatasetUse("cifar", {"loader": "cifar10"}, {"root": "/elsewhere"})
+    assert name.startswith("cifar10-")
+
+
+def test_overrides(tmp_path):
+    plan = plan_of(tmp_path, CONFIG, {"results": "elsewhere", "threads": 4})
+    assert (plan.config["results"], plan.config["threads"]) == ("elsewhere", 4)
+    with pytest.raises(ConfigError) as caught:
+        plan_of(tmp_path, CONFIG, {"result": "elsewhere"})
+    assert caught.value.lines == [
+        "--config: 'result' is not known; allowed: device, results, threads; did you mean 'results'?"
+    ]
+
+
+def test_describe(tmp_path):
+    plan = plan_of(tmp_path, CONFIG + second_study([3]))
+    assert describe(plan).splitlines() == [
+        "2 studies, 5 runs, 1 data set",
+        "main: learning_rate 0.03, 0.1; seeds 0, 1 (4 runs)",
+        "second: nothing swept; seed 3 (1 run)",
+    ]
+
+
+# ------------------------------------------------------------------ identity
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [("learning_rate: 0.1", "learning_rate: 1e-1"), ("[0.03, 0.1]", "[3E-2, 0.10]")],
+        [("[0.03, 0.1]", "[0.1, 0.03]"), ("[0, 1]", "[1, 0]")],
+        [("      network: simple_cnn\n", ""), (STEPS, STEPS + "      network: simple_cnn # of Keras\n")],
+        [
+            (
+                STEPS,
+                STEPS + "      momentum: 0\n      schedule: []\n      precision: float32\n      augmentation: none\n",
+            )
+        ],
+        [(STEPS, STEPS + "      snapshots: [{every: 10, until: 100, unit: step}, {every: 50, until: null}]\n")],
+        [(STEPS, STEPS + "      network_options: {dense: 128, channels: [32, 64]}\n")],
+        [("steps: 500", "steps: 500.0")],
+        [("{loader: digits}", "{loader: digits, seed: 0, test_fraction: 0.20, train_examples: null}")],
+        [("  main:", "  renamed:")],
+        [("  digits: {", "  numerals: {"), ("dataset: digits", "dataset: numerals")],
+        [("datasets:", "device: cpu\nthreads: 8\nresults: elsewhere\ndatasets:")],
+        [("seeds:", "accuracy_threshold: 0.9\n    description: text\n    seeds:")],
+        [("batch_size: 16}", "batch_size: 8, batches: 3}")],
+    ],
+)
+def test_edits_that_keep_every_run(tmp_path, edits):
+    assert plan_of(tmp_path, edited(*edits)).runs == plan_of(tmp_path, CONFIG).runs
+    assert list(plan_of(tmp_path, edited(*edits)).datasets) == list(plan_of(tmp_path, CONFIG).datasets)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("size: 32", "size: 64"),
+        ("steps: 500", "steps: 501"),
+        ("steps: 500", "epochs: 10"),
+        (STEPS, STEPS + "      momentum: 0.9\n"),
+        (STEPS, STEPS + "      weight_decay: 1e-4\n"),
+        (STEPS, STEPS + "      augmentation: crop_flip\n"),
+        (STEPS, STEPS + "      precision: float64\n"),
+        (STEPS, STEPS + "      schedule: [{at: 5, learning_rate: 1}]\n"),
+        (STEPS, STEPS + "      snapshots: [{every: 5}]\n"),
+        (STEPS, STEPS + "      network_options: {dense: 64}\n"),
+        (NETWORK, "network: simple_cnn_bn"),
+        ("[0.03, 0.1]", "[0.031, 0.11]"),
+        ("[0, 1]", "[2, 3]"),
+        ("{loader: digits}", "{loader: digits, seed: 1}"),
+        ("{loader: digits}", "{loader: digits, train_examples: 1000}"),
+        ("{loader: digits}", "{loader: digits, test_fraction: 0.3}"),
+    ],
+)
+def test_edits_that_make_every_run_new(tmp_path, edit):
+    assert not plan_of(tmp_path, edited(edit)).runs.keys() & plan_of(tmp_path, CONFIG).runs.keys()
+
+
+# ------------------------------------------------------------------ mistakes
+
+
+@pytest.mark.parametrize(
+    ("edits", "lines"),
+    [
+        (
+            [("dataset: digits", "dataset: digit")],
+            [f"{BASE}.dataset: 'digit' is not known; allowed: digits; did you mean 'digits'?"],
+        ),
+        (
+            [(SWEEP, SWEEP + "\n      dataset: [digits, mnist]")],
+            ["studies.main.sweeps.dataset: 'mnist' is not known; allowed: digits (at dataset='mnist')"],
+        ),
+        (
+            [(STEPS, STEPS + "      network_options: {chanels: [8], dense: 1.5}\n")],
+            [
+                f"{BASE}.network_options.chanels: unknown key; did you mean 'channels'?",
+                f"{BASE}.network_options.dense: 1.5 is not an integer; allowed: an integer of at least 1",
+            ],
+        ),
+        (
+            [(STEPS, STEPS + "      network_options: {channels: [8, x]}\n")],
+            [f"{BASE}.network_options.channels[1]: 'x' is not an integer; allowed: an integer of at least 1"],
+        ),
+        ([("      batch_size: 32\n", "")], [f"{BASE}.batch_size: required, but missing"]),
+        ([(STEPS, "")], [f"{BASE}.steps: required, but missing: give steps or epochs"]),
+        (
+            [(STEPS, STEPS + "      epochs: 3\n")],
+            [f"{BASE}.epochs: steps and epochs are both given; exactly one is allowed"],
+        ),
+        (
+            [("steps: 500", "epochs: 3"), (SWEEP, SWEEP + "\n      steps: [100, 200]")],
+            [f"{BASE}.epochs: steps and epochs are both given; exactly one is allowed"],
+        ),
+        (
+            [("size: 32", "size: 2000")],
+            [f"{BASE}.batch_size: 2000 is more than the 1437 training examples of data set 'digits'"],
+        ),
+        (
+            [
+                ("{loader: digits}", "{loader: digits, train_examples: 1000}"),
+                (SWEEP, SWEEP + "\n      batch_size: [10, 1001]"),
+            ],
+            [
+                "studies.main.sweeps.batch_size: 1001 is more than the 1000 training examples of data set 'digits' "
+                "(at batch_size=1001)"
+            ],
+        ),
+        (
+            [(STEPS, STEPS + "      snapshots: [{every: 10, until: 100}, {every: 20, until: 100}, {every: 50}]\n")],
+            [f"{BASE}.snapshots[1].until: step 100 is not after the step 100 of the segment before"],
+        ),
+        (
+            [(STEPS, STEPS + "      snapshots: [{every: 10}, {every: 50}]\n")],
+            [f"{BASE}.snapshots[0].until: required, but missing: only the last segment may omit it"],
+        ),
+        (
+            [(STEPS, STEPS + "      snapshots: [{every: 9, until: 90}, {every: 1, until: 2, unit: epoch}]\n")],
+            [f"{BASE}.snapshots[1].until: epoch 2 is not after the step 90 of the segment before"],
+        ),
+        (
+            [(STEPS, STEPS + "      schedule: [{at: 9, learning_rate: 1}, {at: 9, learning_rate: 2}]\n")],
+            [f"{BASE}.schedule[1].at: step 9 is not after the step 9 of the switch before"],
+        ),
+        (
+            [(STEPS, STEPS + "      schedule: [{at: 12, unit: epoch, learning_rate: 1}]\n")],
+            [f"{BASE}.schedule[0].at: epoch 12 is not before the end of the run at step 500"],
+        ),
+        (
+            [
+                (STEPS, "      schedule: [{at: 300, learning_rate: 1}]\n"),
+                (SWEEP, SWEEP + "\n      steps: [200, 300, 400]"),
+            ],
+            [
+                f"{BASE}.schedule[0].at: step 300 is not before the end of the run at step 200 (at steps=200)",
+                f"{BASE}.schedule[0].at: step 300 is not before the end of the run at step 300 (at steps=300)",
+            ],
+        ),
+        (
+            [(SWEEP, SWEEP + "\n      network_options: [{}, {dense: 128}]")],
+            [
+                f"studies.main.sweeps: the points {{learning_rate: {rate}, network_options: {{}}}} and "
+                f"{{learning_rate: {rate}, network_options: {{dense: 128}}}} are the same run"
+                for rate in (0.03, 0.1)
+            ],
+        ),
+        (
+            [("batch_size: 16}", "batch_size: 37}")],
+            [
+                "measurements.covariance.batch_size: 37 is too large: the 72 measured examples of data set 'digits' (0.05 of "
+                "1437) hold fewer than 2 such mini-batches; make it at most 36 or raise the data set's measured_fraction"
+            ],
+        ),
+        (
+            [("{loader: digits}", "{loader: digits, train_examples: 1500, test_examples: 400}")],
+            [
+                "datasets.digits.train_examples: 1500 is more than the 1437 training images",
+                "datasets.digits.test_examples: 400 is more than the 360 test images",
+            ],
+        ),
+        (
+            [("{loader: digits}", "{loader: digits, test_fraction: 0.001}")],
+            [
+                "datasets.digits.test_fraction: 0.001 leaves 1795 training and 2 test images; each of the 10 classes needs one"
+            ],
+        ),
+        (
+            [("  main:\n", "  Main: {base: {}, seeds: [0]}\n  main:\n")],
+            [
+                "studies.main: differs from 'Main' only in upper and lower case, which some file systems don't tell apart",
+                "studies.Main.base.dataset: required, but missing",
+                "studies.Main.base.network: required, but missing",
+                "studies.Main.base.learning_rate: required, but missing",
+                "studies.Main.base.batch_size: required, but missing",
+                "studies.Main.base.steps: required, but missing: give steps or epochs",
+            ],
+        ),
+    ],
+)
+def test_mistakes(tmp_path, edits, lines):
+    with pytest.raises(ConfigError) as caught:
+        plan_of(tmp_path, edited(*edits))
+    assert caught.value.lines == [f"{tmp_path}/config.yaml: {each}" for each in lines]
+
+
+def test_unknown_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "NETWORKS", {})
+    monkeypatch.setattr("breakeven.config.checks.NETWORKS", {"mlp": "", "simple_cnn": ""})
+    with pytest.raises(ConfigError) as caught:
+        plan_of(tmp_path, edited((NETWORK, "network: SimpleCNN")))
+    assert caught.value.lines == [
+        f"{tmp_path}/config.yaml: {BASE}.network: 'SimpleCNN' is not known; allowed: mlp, simple_cnn; "
+        "did you mean 'simple_cnn'?"
+    ]
+
+
+def test_a_batch_as_large_as_the_training_set_is_allowed(tmp_path):
+    assert plan_of(tmp_path, edited(("size: 32", "size: 1437")))
+
+
+def test_sizes_that_only_the_files_know_are_not_judged(tmp_path):
+    folder = "{loader: image_folder, path: x}"
+    schedule = "      schedule: [{at: 9999999, learning_rate: 1}, {at: 1, unit: epoch, learning_rate: 1}]\n"
+    text = edited(("{loader: digits}", folder), ("size: 32", "size: 99999"), (STEPS, "      epochs: 2\n" + schedule))
+    assert plan_of(tmp_path, text)
+
+
+def test_options_of_a_network(monkeypatch):
+    options = {
+        "depth": Option("int", 2),
+        "dropout": Option("float", 0.0),
+        "bias": Option("bool", True),
+        "channels": Option("tuple[int, ...]", (32, 64)),
+        "pooling": Option("Literal['max', 'mean']", "max"),
+    }
+    monkeypatch.setattr(registry, "network_options", lambda name: options)
+    assert canonical_options("made up", {"dropout": 0, "depth": 3.0, "channels": [32, 64.0], "bias": False}) == {
+        "bias": False,
+        "depth": 3,
+    }
+    wrong = {"dropout": "0.1", "depth": 0, "bias": 1, "channels": [], "pooling": "min"}
+    assert [problem.message for problem in option_problems("made up", wrong)] == [
+        "'0.1' is a text that looks like a number; write it without quotes",
+        "0 is too small; allowed: an integer of at least 1",
+        "1 is not true or false",
+        "must not be empty",
+        "'min' is not known; allowed: max, mean",
+    ]

@@ -1,0 +1,52 @@
+import dataclasses
+
+import pytest
+
+from breakeven.config.run_spec import RunSpec, Segment, Switch
+from breakeven.config.schedule import learning_rate_at, snapshot_steps, total_steps
+
+RUN = RunSpec({"loader": "digits"}, "simple_cnn", {}, 0.1, 32, (Segment(10, 30), Segment(50)), seed=0, steps=200)
+
+
+def with_snapshots(*segments, **changes):
+    return dataclasses.replace(RUN, snapshots=segments, **changes)
+
+
+def test_length():
+    assert total_steps(RUN, 44) == 200
+    assert total_steps(dataclasses.replace(RUN, steps=None, epochs=3), 44) == 132
+
+
+@pytest.mark.parametrize(
+    ("spec", "steps"),
+    [
+        (RUN, [0, 10, 20, 30, 80, 130, 180, 200]),
+        (
+            with_snapshots(Segment(7, 20), Segment(100)),
+            [0, 7, 14, 120, 200],
+        ),  # counted from 20, where the first one ends
+        (with_snapshots(Segment(50)), [0, 50, 100, 150, 200]),
+        (with_snapshots(Segment(10, 20)), [0, 10, 20, 200]),
+        (with_snapshots(Segment(500)), [0, 200]),
+        (with_snapshots(Segment(10, 30), Segment(50), steps=25), [0, 10, 20, 25]),
+        (with_snapshots(Segment(10, 30), Segment(50), steps=1), [0, 1]),
+        (with_snapshots(Segment(1, 2, "epoch"), Segment(2, unit="epoch")), [0, 40, 80, 160, 200]),
+        (with_snapshots(Segment(20, 1, "epoch"), Segment(2, unit="epoch")), [0, 120, 200]),
+        (with_snapshots(Segment(20, 40), Segment(1, unit="epoch"), steps=None, epochs=3), [0, 20, 40, 80, 120]),
+    ],
+)
+def test_snapshots_with_40_steps_per_epoch(spec, steps):
+    assert snapshot_steps(spec, 40) == steps
+
+
+def test_learning_rate():
+    assert [learning_rate_at(RUN, step, 40) for step in (0, 199)] == [0.1, 0.1]
+    switched = dataclasses.replace(RUN, schedule=(Switch(10, 0.01), Switch(2, 0.001, "epoch")))
+    assert [learning_rate_at(switched, step, 40) for step in (0, 9, 10, 79, 80, 200)] == [
+        0.1,
+        0.1,
+        0.01,
+        0.01,
+        0.001,
+        0.001,
+    ]

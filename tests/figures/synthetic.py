@@ -1,0 +1,80 @@
+"""Small deterministic tables in the shape of the real ones."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+MAXIMA = {  # column of runs.csv -> quantity of trajectories.csv
+    "max_lambda_K": "lambda_K_1",
+    "max_lambda_H": "lambda_H_1",
+    "max_lambda_star_over_lambda_1": "lambda_star_over_lambda_1",
+    "max_trace_over_lambda_1": "trace_over_lambda_1",
+}
+OTHERS = ["step_of_max_lambda_K", "step_of_max_lambda_H", "max_trace_K", "break_even_step", "break_even_lambda_H"]
+EXAMPLES = 1437
+
+
+def make_study(name="learning_rate", sweeps=None, seeds=(0, 1, 2), steps=500, diverging=(), missing=False):
+    """Trajectories, runs and study of a sweep; ``diverging`` holds the indices of the runs that diverge half-way."""
+    sweeps = {"learning_rate": [0.03, 0.1, 0.3]} if sweeps is None else sweeps
+    rng = np.random.default_rng(1)
+    runs, rows = [], []
+    points = [dict(zip(sweeps, values, strict=True)) for values in product(*sweeps.values())]
+    for index, (point, seed) in enumerate((point, seed) for point in points for seed in seeds):
+        settings = {"learning_rate": 0.1, "batch_size": 32} | point
+        rate = settings["learning_rate"] if isinstance(settings["learning_rate"], float) else 0.1
+        heat = rate * 32 / settings["batch_size"]
+        identity = {"run": f"digits-simple_cnn-seed{seed}-{index:010x}"} | settings | {"seed": seed}
+        step = np.unique(np.concatenate([np.arange(0, min(101, steps + 1), 10), np.arange(0, steps + 1, 50)]))
+        epoch = step / np.ceil(EXAMPLES / settings["batch_size"])
+        progress = 1 - np.exp(-step * np.sqrt(heat) / 40)
+        noise = np.exp(0.25 * rng.standard_normal((8, len(step))))
+        hump = progress * np.exp(-1.5 * progress) + 0.01
+        values = {
+            "train_loss": 2.3 * (1.02 - progress) * noise[0] ** 0.3,
+            "train_accuracy": np.clip(0.1 + 0.88 * progress * noise[1] ** 0.1, 0, 1),
+            "test_loss": 2.3 * (1.1 - progress) * noise[2] ** 0.3,
+            "test_accuracy": np.clip(0.1 + 0.84 * progress * noise[3] ** 0.1, 0, 1),
+            "lambda_K_1": hump / heat * noise[4],
+            "lambda_star_over_lambda_1": 0.004 * heat**0.5 * noise[5],
+            "trace_over_lambda_1": 4 + 6 * heat**0.3 * noise[6],
+            "lambda_H_1": 60 * hump / np.sqrt(heat) * noise[7],
+        }
+        if index in diverging:
+            half = len(step) // 2
+            for quantity, series in values.items():
+                series[half - 1] *= 1 if quantity.endswith("accuracy") else 1e12
+                series[half] = np.inf
+                series[half + 1 :] = np.nan
+        if missing:
+            values = {quantity: np.full(len(step), np.nan) for quantity in values}
+        for quantity, series in values.items():
+            rows += [
+                identity | {"step": int(s), "epoch": float(e), "quantity": quantity, "value": float(v)}
+                for s, e, v in zip(step, epoch, series, strict=True)
+            ]
+        past = epoch[values["train_accuracy"] > 0.6]
+        summary = dict.fromkeys([*MAXIMA, *OTHERS, "final_train_accuracy", "final_test_accuracy"], np.nan)
+        if not missing:
+            finite = {name: values[quantity][np.isfinite(values[quantity])] for name, quantity in MAXIMA.items()}
+            summary |= {name: series.max() for name, series in finite.items()}
+            summary["final_train_accuracy"] = values["train_accuracy"][-1]
+            summary["final_test_accuracy"] = values["test_accuracy"][-1]
+        summary["threshold_epoch"] = past[0] if len(past) else np.nan
+        runs.append(identity | {"diverged": index in diverging} | summary)
+    study = {"name": name, "swept": list(sweeps), "accuracy_threshold": 0.6}
+    return pd.DataFrame(rows), pd.DataFrame(runs), study
+
+
+CASES = {
+    "learning_rate": {},
+    "batch_size": {"name": "batch_size", "sweeps": {"batch_size": [8, 32, 128]}},
+    "two": {"name": "two", "sweeps": {"learning_rate": [0.03, 0.3], "batch_size": [8, 32]}},
+    "one_seed": {"name": "one_seed", "seeds": [0]},
+    "no_sweep": {"name": "no_sweep", "sweeps": {}},
+    "diverged": {"name": "diverged", "sweeps": {"learning_rate": [0.03, 0.1, 0.3, 3.0]}, "diverging": (4, 9, 10, 11)},
+    "missing": {"name": "missing", "missing": True},
+    "names": {"name": "names", "sweeps": {"network": ["mlp", "simple_cnn"]}},
+    "many": {"name": "many", "sweeps": {"learning_rate": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]}},
+}  # fmt: skip

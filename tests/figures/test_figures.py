@@ -1,0 +1,202 @@
+import json
+import math
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+import vl_convert
+from synthetic import CASES, make_study
+
+from breakeven.figures import common
+from breakeven.figures.registry import FIGURES
+
+ALONG_TRAINING = {
+    "lambda_K": "lambda_K_1",
+    "trace_over_lambda_K": "trace_over_lambda_1",
+    "lambda_star_over_lambda_K": "lambda_star_over_lambda_1",
+    "lambda_H": "lambda_H_1",
+}
+
+
+def spec_of(figure, trajectories, runs, study):
+    return import_module(f"breakeven.figures.{figure}").chart(trajectories, runs, study).to_dict()
+
+
+def rows_of(spec, part):
+    (data,) = spec["datasets"].values() if "datasets" in spec else (spec["data"]["values"],)
+    return pd.DataFrame([row for row in data if row["part"] == part])
+
+
+def layers_of(spec):
+    return {layer["mark"]["type"]: layer for layer in spec.get("spec", spec)["layer"]}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_compiles(figure, case):
+    spec = spec_of(figure, *make_study(**CASES[case]))
+    json.dumps(spec, allow_nan=False)
+    svg = vl_convert.vegalite_to_svg(spec)
+    assert "NaN" not in svg and "Infinity" not in svg
+    assert spec["title"]["text"] in svg
+    if case == "missing":
+        assert "no values of" in svg
+
+
+@pytest.mark.parametrize("figure", ["lambda_K", "maxima"])
+def test_a_png_is_drawn(figure):
+    assert vl_convert.vegalite_to_png(spec_of(figure, *make_study())).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_the_same_tables_give_the_same_specification(figure):
+    tables = make_study(**CASES["two"])
+    first, second = (spec_of(figure, *tables) for _ in range(2))
+    assert json.dumps(first) == json.dumps(second)
+    shuffled = [table.sample(frac=1, random_state=0) for table in tables[:2]]
+    values = json.loads(json.dumps(spec_of(figure, *shuffled, tables[2])))
+    if figure in ALONG_TRAINING:
+        assert values["data"] == first["data"]
+
+
+@pytest.mark.parametrize(("figure", "quantity"), ALONG_TRAINING.items())
+def test_curves_are_the_mean_and_range_over_seeds(figure, quantity):
+    trajectories, runs, study = make_study()
+    drawn = rows_of(spec_of(figure, trajectories, runs, study), "curve")
+    rows = trajectories[trajectories["quantity"] == quantity]
+    expected = rows.groupby(["learning_rate", "step"])["value"].agg(["mean", "min", "max"]).reset_index()
+    drawn = drawn.assign(learning_rate=drawn["colour"].astype(float)).sort_values(["learning_rate", "step"])
+    assert len(drawn) == len(expected)
+    for column in ("learning_rate", "step", "mean", "min", "max"):
+        np.testing.assert_allclose(drawn[column], expected[column], rtol=1e-5)
+    assert (drawn["seeds"] == 3).all()
+
+
+@pytest.mark.parametrize("figure", ALONG_TRAINING)
+def test_axes_are_named_and_logarithmic(figure):
+    line = layers_of(spec_of(figure, *make_study()))["line"]["encoding"]
+    assert line["y"]["scale"]["type"] == "log"
+    words, symbol = line["y"]["title"]
+    assert " of " in words and symbol.endswith("(log scale)")
+    assert line["x"]["field"] == "epoch"
+
+
+def test_every_value_has_its_own_colour_in_numerical_order():
+    rates = [10.0, 0.001, 0.01, 0.1, 1.0]
+    spec = spec_of("lambda_K", *make_study(sweeps={"learning_rate": rates}))
+    assert layers_of(spec)["line"]["encoding"]["color"]["scale"]["domain"] == ["0.001", "0.01", "0.1", "1", "10"]
+    group = vl_convert.vegalite_to_scenegraph(spec)
+    strokes, shapes = set(), set()
+
+    def walk(item):
+        if item.get("marktype") == "line":
+            strokes.update(part["stroke"] for part in item["items"])
+        if item.get("marktype") == "symbol" and item.get("role") == "mark":
+            shapes.update(part.get("shape", "circle") for part in item["items"])
+        for part in item.get("items", []):
+            walk(part)
+
+    walk(group["scenegraph"])
+    assert len(strokes) == len(shapes) == 5
+
+
+def test_the_rule_stands_at_the_mean_epoch_of_the_runs_that_pass_the_threshold():
+    trajectories, runs, study = make_study()
+    runs.loc[0, "threshold_epoch"] = np.nan  # one seed of η = 0.03 never gets there
+    spec = spec_of("lambda_K", trajectories, runs, study)
+    drawn = rows_of(spec, "threshold").set_index("colour")
+    for rate, group in runs.groupby("learning_rate"):
+        assert math.isclose(drawn.loc[str(rate), "epoch"], group["threshold_epoch"].mean(), rel_tol=1e-5)
+    assert list(drawn["seeds"]) == [2, 3, 3]
+    assert layers_of(spec)["rule"]["mark"]["strokeDash"]
+    assert "above 60 %" in " ".join(spec["title"]["subtitle"])
+
+
+def test_a_second_hyperparameter_makes_panels_in_numerical_order():
+    spec = spec_of("lambda_H", *make_study(sweeps={"learning_rate": [0.1, 0.3], "batch_size": [128, 8, 32]}))
+    assert spec["facet"]["sort"] == ["batch size S = 8", "batch size S = 32", "batch size S = 128"]
+    assert spec["columns"] == 1
+    assert set(rows_of(spec, "curve")["panel"]) == set(spec["facet"]["sort"])
+
+
+def test_diverged_runs_are_counted_and_their_infinities_left_out():
+    spec = spec_of("lambda_K", *make_study(**CASES["diverged"]))
+    assert "4 of 12 runs diverged: drawn as far as measured." in spec["title"]["subtitle"]
+    drawn = rows_of(spec, "curve")
+    assert np.isfinite(drawn[["mean", "min", "max"]]).all(axis=None)
+    assert drawn[drawn["colour"] == "3"]["epoch"].max() < drawn[drawn["colour"] == "0.03"]["epoch"].max()
+    low, high = layers_of(spec)["line"]["encoding"]["y"]["scale"]["domain"]
+    assert low < high < 1e3 < drawn["max"].max()  # the way to infinity doesn't flatten the other curves
+
+
+def test_zeros_and_negative_values_are_left_out_of_logarithmic_axes():
+    trajectories, runs, study = make_study()
+    first = trajectories["quantity"] == "lambda_H_1"
+    trajectories.loc[first & (trajectories["step"] == 0), "value"] = 0.0
+    trajectories.loc[first & (trajectories["step"] == 10), "value"] = -1.0
+    drawn = rows_of(spec_of("lambda_H", trajectories, runs, study), "curve")
+    assert drawn["step"].min() == 20 and (drawn["min"] > 0).all()
+
+
+def test_one_seed_is_said_to_be_one():
+    assert spec_of("lambda_K", *make_study(seeds=[0]))["title"]["subtitle"][1] == "One seed; not smoothed."
+
+
+def test_a_missing_quantity_leaves_the_other_panels_alone():
+    trajectories, runs, study = make_study()
+    trajectories = trajectories[~trajectories["quantity"].str.startswith("test_")]
+    svg = vl_convert.vegalite_to_svg(spec_of("training_curves", trajectories, runs, study))
+    assert "no values of test_loss" in svg and "training loss (log scale)" in svg
+
+
+def test_training_and_test_losses_share_their_axis():
+    spec = spec_of("training_curves", *make_study())
+    train, test, *accuracies = (layers_of(view)["line"]["encoding"]["y"]["scale"] for view in spec["concat"])
+    assert train == test and train["type"] == "log"
+    assert [scale["domain"] for scale in accuracies] == [[0, 1], [0, 1]]
+
+
+def test_maxima_draw_every_run_and_the_mean_of_those_that_finished():
+    trajectories, runs, study = make_study(**CASES["diverged"])
+    spec = spec_of("maxima", trajectories, runs, study)
+    means, points = (spec["datasets"][layer["data"]["name"]] for layer in spec["concat"][0]["layer"])
+    assert len(points) == 12 and sum(point["outcome"] == "diverged" for point in points) == 4
+    stable = runs[~runs["diverged"]].groupby("learning_rate")["max_lambda_K"].mean()
+    assert [mean["x"] for mean in means] == list(stable.index)
+    np.testing.assert_allclose([mean["value"] for mean in means], stable, rtol=1e-5)
+    encoding = spec["concat"][0]["layer"][1]["encoding"]
+    assert encoding["x"]["scale"]["type"] == encoding["y"]["scale"]["type"] == "log"
+    assert encoding["x"]["axis"]["values"] == [0.03, 0.1, 0.3, 3.0]
+
+
+@pytest.mark.parametrize(
+    "values", [["none", "crop_flip"], ["[]", '[{"at": 100}]'], [True, False], ["none", "0.5"], ["a.b[0]", "</script>"]]
+)
+def test_values_that_are_no_numbers_are_drawn_by_name(values, tmp_path):
+    trajectories, runs, study = make_study(sweeps={"augmentation": values})
+    for figure in ("lambda_K", "maxima"):
+        spec = spec_of(figure, trajectories, runs, study)
+        vl_convert.vegalite_to_svg(spec)
+    assert spec["concat"][0]["layer"][0]["mark"]["type"] == "tick"
+    assert spec["concat"][0]["layer"][1]["encoding"]["x"]["type"] == "nominal"
+
+
+def test_texts_of_values_are_short_and_tell_values_apart():
+    assert [common.text(value) for value in (32.0, 0.1, np.int64(8), "1e-1", True, "adam", float("nan"))] == [
+        "32", "0.1", "8", "0.1", "True", "adam", "none",
+    ]  # fmt: skip
+    assert common.text(0.12345678) != common.text(0.12345679)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.09, 2.5, [0.1, 0.2, 0.5, 1, 2]),
+        (6.1, 11.2, [7, 8, 9, 10, 11]),
+        (1e-6, 1e3, [1e-6, 1e-4, 1e-2, 1, 100]),
+        (65.9, 73.8, [66, 68, 70, 72]),
+    ],
+)
+def test_ticks_of_logarithmic_axes_are_round_and_few(low, high, expected):
+    assert common.ticks(low, high) == expected

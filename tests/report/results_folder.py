@@ -1,0 +1,33 @@
+"""A small results folder, complete as the report needs it."""
+
+import json
+
+from synthetic import make_study
+
+from breakeven.figures.registry import FIGURES
+from breakeven.plot import specification
+
+
+def write_results(results, *arguments, figures=tuple(FIGURES)):
+    """Tables, figures and records of one study for each of ``arguments`` (keywords of ``make_study``)."""
+    studies = []
+    for keywords in arguments:
+        description = keywords.pop("description", "")
+        trajectories, runs, study = make_study(**keywords)
+        tables, pictures = results / "tables" / study["name"], results / "figures" / study["name"]
+        tables.mkdir(parents=True)
+        pictures.mkdir(parents=True)
+        trajectories.to_csv(tables / "trajectories.csv", index=False)
+        runs.to_csv(tables / "runs.csv", index=False)
+        for figure in figures:
+            spec = specification(figure, tables / "trajectories.csv", tables / "runs.csv", study)
+            (pictures / f"{figure}.vl.json").write_text(json.dumps(spec), encoding="utf-8")
+        for run in runs.to_dict("records"):
+            folder = results / "runs" / run["run"]
+            folder.mkdir(parents=True, exist_ok=True)
+            spec = {"dataset": {"loader": "digits"}, "network": "simple_cnn", "steps": 500, "momentum": 0.0}
+            spec |= {"learning_rate": run["learning_rate"], "batch_size": run["batch_size"], "seed": run["seed"]}
+            record = {"spec": spec, "diverged": run["diverged"], "diverged_step": 120 if run["diverged"] else None}
+            (folder / "training.json").write_text(json.dumps(record), encoding="utf-8")
+        studies.append(study | {"description": description})
+    return studies

@@ -1,0 +1,165 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+import vl_convert
+from results_folder import write_results
+
+from breakeven.figures.registry import FIGURES
+from breakeven.report.build import build
+
+CHROMIUM = shutil.which("chromium")
+HOSTILE = '"><img src=x onerror=alert(1)>'
+DESCRIPTION = "<script>alert('λ')</script> & more"
+
+
+class Resources(HTMLParser):
+    """What a page would load by itself, its links, and how many elements of each kind it has."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.loaded, self.links, self.count, self.charts, self.text = [], [], {}, [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.count[tag] = self.count.get(tag, 0) + 1
+        (self.links if tag == "a" else self.loaded).extend(
+            attributes[key] for key in ("src", "href") if key in attributes
+        )
+        if "chart" in (attributes.get("class") or "").split():
+            self.charts.append(attributes)
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A page about three studies: one with diverged runs, one with two hyperparameters, one with a hostile name."""
+    folder = tmp_path_factory.mktemp("results")
+    studies = write_results(
+        folder,
+        {"name": "rate", "diverging": (8,), "description": DESCRIPTION},
+        {"name": "two", "sweeps": {"learning_rate": [0.03, 0.3], "batch_size": [8, 32]}, "seeds": [0, 1]},
+        {"name": HOSTILE, "sweeps": {"network": ["</script>", "mlp"]}, "seeds": [0]},
+    )
+    for stage, name, seconds in (
+        ("prepare", "digits-1a2b3c4d", 2.5),
+        ("train", "digits-simple_cnn-seed0-0000000000", 75),
+        ("train", "digits-simple_cnn-seed1-0000000001", 3600),
+        ("train", "old-run", 1e6),
+        ("plot", "rate/maxima", 1.5),
+        ("plot", "old_study/maxima", 1e6),
+    ):
+        path = folder / "benchmarks" / stage / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t-\t{'-' if stage == 'plot' else 512.4}\n", encoding="utf-8")
+    (folder / "runs/old-run").mkdir()
+    (folder / "tables/old_study").mkdir()
+    config = folder / "config.yaml"
+    config.write_text("studies: # </pre><b>&amp;\n", encoding="utf-8")
+    build(folder / "report.html", folder, studies, config)
+    return folder, studies, config
+
+
+@pytest.fixture(scope="module")
+def page(results):
+    return (results[0] / "report.html").read_text(encoding="utf-8")
+
+
+def test_nothing_is_loaded_from_outside(page):
+    parsed = Resources(page)
+    assert parsed.loaded == []
+    assert [link for link in parsed.links if link.startswith("http")] == ["https://arxiv.org/abs/2002.09572"]
+    assert "default-src 'none'" in page
+
+
+def test_the_libraries_are_there_once_and_the_page_is_small(page):
+    assert page.count(vl_convert.javascript_bundle()) == 1
+    assert len(page.encode()) < 3_000_000
+
+
+def test_every_figure_is_there_with_its_caption_and_description(page):
+    parsed = Resources(page)
+    assert len(parsed.charts) == 3 * len(FIGURES) == parsed.count["figure"] == parsed.count["figcaption"]
+    for chart in parsed.charts:
+        assert chart["aria-label"]
+        assert f'<script type="application/json" id="{chart["data-spec"]}">' in page
+    for text in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL):
+        assert "title" not in json.loads(text)
+
+
+def test_pictures_are_linked_beside_the_page(page):
+    assert 'href="figures/rate/lambda_K.svg"' in page and 'href="figures/rate/lambda_K.png"' in page
+
+
+def test_hostile_texts_are_escaped(page):
+    parsed = Resources(page)
+    assert "img" not in parsed.count
+    assert parsed.count["script"] == 3 * len(FIGURES) + 2 == page.count("</script>") - page.count("<\\/script>")
+    assert HOSTILE in "".join(parsed.text) and DESCRIPTION in "".join(parsed.text)
+    assert "studies: # </pre><b>&amp;" in "".join(parsed.text)
+
+
+def test_the_header_and_the_tables_say_what_was_run(page):
+    text = re.sub(r"\s+", " ", "".join(Resources(page).text))
+    assert "3 studies, 9 training runs" in text  # the synthetic studies share the names of their runs
+    assert "9 runs: learning rate η over 0.03, 0.1 and 0.3, each with seeds 0, 1, 2. 1 of them diverged." in text
+    assert "learning rate η over 0.03 and 0.3 and batch size S over 8 and 32, each with seeds 0, 1." in text
+    assert text.count("finished") >= 8
+    assert "dataset loader digits" in text and "steps 500" in text
+
+
+def test_durations_count_the_runs_and_studies_of_the_page(page):
+    table = page[page.index("Time that each stage took") :]
+    rows = [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in re.findall(r"<tr><th.*?</tr>", table)]
+    assert rows[1:] == [
+        ["prepare", "1", "2.5 s", "2.5 s", "512 MB"],
+        ["train", "2", "1 h 01 min", "1 h 00 min", "512 MB"],
+        ["plot", "1", "1.5 s", "1.5 s", "–"],
+    ]
+
+
+def test_the_same_results_give_the_same_bytes(results, tmp_path):
+    folder, studies, config = results
+    for name in ("first.html", "second.html"):
+        build(tmp_path / name, folder, studies, config)
+    assert (tmp_path / "first.html").read_bytes() == (tmp_path / "second.html").read_bytes()
+
+
+def test_diverged_runs_are_named_with_their_step(tmp_path):
+    studies = write_results(tmp_path, {"diverging": (8,), "seeds": (0, 1, 2)}, figures=["maxima"])
+    config = tmp_path / "config.yaml"
+    config.touch()
+    build(tmp_path / "report.html", tmp_path, studies, config)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("diverged at step 120") == 1
+    assert "<td>10.62</td>" in page  # four significant digits
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the page was not opened in a browser")
+def test_every_figure_is_drawn_in_a_browser_without_an_error(results, tmp_path):
+    def document(page):
+        options = (
+            "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+            "--disable-sync --no-first-run --virtual-time-budget=10000 --dump-dom"
+        )
+        command = [CHROMIUM, *options.split(), f"--user-data-dir={tmp_path / page.stem}", page.as_uri()]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+    dom = document(results[0] / "report.html")
+    assert "data-problems" not in dom
+    assert dom.count('data-state="drawn"') == 3 * len(FIGURES)
+    containers = re.findall(r'<div class="chart[^>]*>\s*(.{0,2000})', dom, re.DOTALL)
+    assert len(containers) == 3 * len(FIGURES)
+    assert all("<svg" in container or "<canvas" in container for container in containers)
+
+    # the page does notice: a broken specification is told
+    broken = tmp_path / "broken.html"
+    text = (results[0] / "report.html").read_text(encoding="utf-8")
+    broken.write_text(text.replace('"mark":', '"mork":', 1), encoding="utf-8")
+    assert 'data-problems="1"' in document(broken)

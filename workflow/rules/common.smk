@@ -1,0 +1,74 @@
+# Validate the config and expand it into runs, before the first rule. No rules here.
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+
+from breakeven.code_digest import code_digest
+from breakeven.config.dataset_spec import dataset_id
+from breakeven.config.plan import load_plan
+from breakeven.config.run_spec import canonical_json
+from breakeven.data.registry import LOADERS
+from breakeven.errors import UserError
+from breakeven.figures.registry import FIGURES
+from breakeven.networks.registry import network_module
+
+
+# `--configfile X` replaces config.yaml; Snakemake's own `configfile:` would merge the two.
+CONFIG_FILES = [str(path) for path in workflow.overwrite_configfiles] or ["config.yaml"]
+if len(CONFIG_FILES) > 1:
+    sys.exit(f"--configfile: one config at a time, not {len(CONFIG_FILES)}: {', '.join(CONFIG_FILES)}")
+try:
+    PLAN = load_plan(
+        CONFIG_FILES[0],
+        Path(workflow.basedir) / "workflow/schemas/config.schema.yaml",
+        dict(workflow.config_settings.config),
+    )
+except UserError as error:
+    sys.exit(str(error))
+
+RESULTS = PLAN.config["results"]
+PYTHON = sys.executable  # jobs run in the environment that runs Snakemake, also on a cluster
+
+
+wildcard_constraints:
+    dataset=r"[A-Za-z0-9_.-]+",
+    run=r"[A-Za-z0-9_.-]+",
+    study=r"[A-Za-z0-9_.-]+",
+    figure=r"[A-Za-z0-9_]+",
+
+
+# Snakemake compares a rule's parameters as a set of values without their names, and leaves out those of functions that
+# ask for `threads`. So: one string per concern, each recognisable by itself, and what must not cause a rerun (device,
+# threads, folders) as such a function.
+
+
+def as_json(content):
+    """Equal content is equal text."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def spec_of(run):
+    if run not in PLAN.runs:
+        raise ValueError(f"the config has no run '{run}'")
+    return PLAN.runs[run]
+
+
+def data_of(run):
+    """The folder of the data set that a run is trained and measured on."""
+    return f"{RESULTS}/data/{dataset_id(spec_of(run).dataset)}"
+
+
+def stage_code(stage, module, run=None):
+    """The digest of a stage's code; for the stages of a run with the code of its network."""
+    modules = [module] if run is None else [module, network_module(spec_of(run).network)]
+    return f"{stage}:{code_digest(modules)}"
+
+
+def device(wildcards, threads):
+    return PLAN.config["device"]
+
+
+GPUS = 0 if PLAN.config["device"] == "cpu" else 1

@@ -1,0 +1,35 @@
+def drawn_study(name):
+    """What a figure needs to know of its study, beside the tables."""
+    study = PLAN.studies[name]
+    return {"name": name, "swept": list(study.swept), "accuracy_threshold": study.accuracy_threshold}
+
+
+rule plot_figure:
+    input:
+        runs=f"{RESULTS}/tables/{{study}}/runs.csv",
+        trajectories=f"{RESULTS}/tables/{{study}}/trajectories.csv",
+    output:
+        html=f"{RESULTS}/figures/{{study}}/{{figure}}.html",
+        svg=report(
+            f"{RESULTS}/figures/{{study}}/{{figure}}.svg",
+            caption="../report/figure.rst",
+            category="{study}",
+            labels={"figure": "{figure}"},
+        ),
+        png=f"{RESULTS}/figures/{{study}}/{{figure}}.png",
+        specification=f"{RESULTS}/figures/{{study}}/{{figure}}.vl.json",
+    params:
+        study=lambda w: as_json(drawn_study(w.study)),
+        code=lambda w: f"plot:{code_digest(['breakeven.plot', f'breakeven.figures.{w.figure}'])}",
+        tables=lambda w, threads: f"{RESULTS}/tables/{w.study}",
+        out=lambda w, threads: f"{RESULTS}/figures/{w.study}",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    log:
+        f"{RESULTS}/logs/plot/{{study}}/{{figure}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot/{{study}}/{{figure}}.tsv"
+    shell:
+        "{PYTHON:q} -m breakeven plot --figure {wildcards.figure} --study {params.study:q} --tables {params.tables:q} "
+        "--out {params.out:q} > {log:q} 2>&1"

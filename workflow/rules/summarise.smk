@@ -1,0 +1,41 @@
+def study_points(study):
+    """The runs of a study with their labels; a table and not one mapping per run, to keep the command line short."""
+    columns = ["learning_rate", "batch_size", *(n for n in study.swept if n not in ("learning_rate", "batch_size"))]
+    rows = []
+    for run in study.runs:
+        spec, point = spec_of(run), study.points[run]
+        rows.append([run, *(point.get(name, getattr(spec, name, None)) for name in columns), spec.seed])
+    return {"columns": ["run", *columns, "seed"], "rows": rows}
+
+
+rule summarise_study:
+    input:
+        training=lambda w: [f"{RESULTS}/runs/{run}/training.json" for run in PLAN.studies[w.study].runs],
+        history=lambda w: [f"{RESULTS}/runs/{run}/history.csv" for run in PLAN.studies[w.study].runs],
+        covariance=lambda w: [f"{RESULTS}/runs/{run}/covariance.csv" for run in PLAN.studies[w.study].runs],
+        hessian=lambda w: [f"{RESULTS}/runs/{run}/hessian.csv" for run in PLAN.studies[w.study].runs],
+    output:
+        runs=report(
+            f"{RESULTS}/tables/{{study}}/runs.csv",
+            caption="../report/tables.rst",
+            category="{study}",
+            labels={"table": "runs"},
+        ),
+        trajectories=f"{RESULTS}/tables/{{study}}/trajectories.csv",
+    params:
+        points=lambda w: as_json(study_points(PLAN.studies[w.study])),
+        threshold=lambda w: f"accuracy threshold {PLAN.studies[w.study].accuracy_threshold}",
+        code=stage_code("summarise", "breakeven.summarise"),
+        results=lambda w, threads: RESULTS,
+        accuracy_threshold=lambda w, threads: PLAN.studies[w.study].accuracy_threshold,
+        out=lambda w, threads: f"{RESULTS}/tables/{w.study}",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    log:
+        f"{RESULTS}/logs/summarise/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/summarise/{{study}}.tsv"
+    shell:
+        "{PYTHON:q} -m breakeven summarise --results {params.results:q} --points {params.points:q} "
+        "--accuracy-threshold {params.accuracy_threshold} --out {params.out:q} > {log:q} 2>&1"

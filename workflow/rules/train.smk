@@ -1,0 +1,29 @@
+rule train_run:
+    input:
+        manifest=lambda w: f"{data_of(w.run)}/manifest.json",
+        arrays=lambda w: ancient(f"{data_of(w.run)}/data.safetensors"),
+    output:
+        spec=f"{RESULTS}/runs/{{run}}/run.yaml",
+        history=f"{RESULTS}/runs/{{run}}/history.csv",
+        training=f"{RESULTS}/runs/{{run}}/training.json",
+        snapshots=directory(f"{RESULTS}/runs/{{run}}/snapshots"),
+    params:
+        spec=lambda w: canonical_json(spec_of(w.run)),
+        code=lambda w: stage_code("train", "breakeven.training.train", w.run),
+        device=device,
+        data=lambda w, threads: data_of(w.run),
+        out=lambda w, threads: f"{RESULTS}/runs/{w.run}",
+        # checkpoints: not an output, since Snakemake deletes the outputs of a job that failed
+        state=lambda w, threads: f"{RESULTS}/state/{w.run}",
+    threads: PLAN.config["threads"]
+    resources:
+        gpu=GPUS,
+        mem_mb=4000,
+        runtime=240,
+    log:
+        f"{RESULTS}/logs/train/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{run}}.tsv"
+    shell:
+        "{PYTHON:q} -m breakeven train --spec {params.spec:q} --code {params.code:q} --data {params.data:q} "
+        "--out {params.out:q} --state {params.state:q} --device {params.device} --threads {threads} > {log:q} 2>&1"

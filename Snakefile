@@ -24,9 +24,9 @@ include: "workflow/rules/report.smk"
 
 rule all:
     default_target: True
-    localrule: True
     input:
         f"{RESULTS}/report.html",
+    localrule: True
 
 
 onsuccess:

@@ -12,6 +12,7 @@ import io
 import tokenize
 from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -19,6 +20,8 @@ PACKAGE = Path(__file__).parent
 # These only map names to modules. A stage's digest starts from the one module that its run names, so that adding a
 # network (a line in the registry) doesn't retrain the runs of all the others.
 REGISTRIES = {"breakeven.networks.registry", "breakeven.data.registry", "breakeven.figures.registry"}
+
+STARTS_OF_STATEMENTS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 
 
 def code_digest(modules: Iterable[str], files: Iterable[str] = ()) -> str:
@@ -77,22 +80,26 @@ def _candidates(module: str) -> tuple[Path, Path]:
 
 @cache
 def _code(path: Path) -> str:
-    """The text of a module without comments, docstrings, blank lines and trailing spaces."""
+    """The text of a module without comments, docstrings, blank lines and trailing spaces.
+
+    A docstring is a statement that is nothing but a string. Inside of other strings, blank lines and spaces are content.
+    """
     source = path.read_text(encoding="utf-8")
-    lines = source.splitlines()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                assert first.end_lineno is not None
-                for number in range(first.lineno - 1, first.end_lineno):
-                    lines[number] = ""
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type != tokenize.NL]
+    code = [token for token in tokens if token.type != tokenize.COMMENT]
+    left_out = [token for token in tokens if token.type == tokenize.COMMENT]
+    content: set[int] = set()  # lines that end inside of a string
+    before = tokenize.NEWLINE
+    for token, after in pairwise(code):
+        if token.type == tokenize.STRING and before in STARTS_OF_STATEMENTS and after.type == tokenize.NEWLINE:
+            left_out.append(token)
+        else:
+            content.update(range(token.start[0] - 1, token.end[0] - 1))
+        before = token.type
+    lines = source.split("\n")
+    for token in left_out:
+        (row, column), (end_row, _) = token.start, token.end
+        lines[row - 1 : end_row] = [lines[row - 1][:column]] + [""] * (end_row - row)
+    return "\n".join(
+        line if row in content else line.rstrip() for row, line in enumerate(lines) if row in content or line.strip()
+    )

@@ -2,6 +2,7 @@
 
 import html
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def specification(figure: str, trajectories_csv: Path, runs_csv: Path, study: di
     return module.chart(read_table(trajectories_csv), read_table(runs_csv), study).to_dict()
 
 
+def svg(spec: dict[str, Any]) -> str:
+    """The figure as SVG, with its clip paths numbered from 0: the library counts on from one picture to the next."""
+    text = vl_convert.vegalite_to_svg(spec)
+    names = {name: f"clip{index}" for index, name in enumerate(dict.fromkeys(re.findall(r'id="(clip\d+)"', text)))}
+    return re.sub(r'(?<=["#])clip\d+', lambda match: names.get(match[0], match[0]), text)
+
+
 def plot(
     figure: str, trajectories_csv: str | Path, runs_csv: str | Path, study: dict[str, Any], out_folder: str | Path
 ) -> None:
@@ -63,7 +71,7 @@ def plot(
     title = html.escape(f"{spec['title']['text']}: study {study['name']}")
     page = PAGE.format(title=title, javascript=javascript(), spec=script_json(spec))
     write_text(base.with_suffix(".html"), page)
-    write_text(base.with_suffix(".svg"), vl_convert.vegalite_to_svg(spec))
+    write_text(base.with_suffix(".svg"), svg(spec))
     with whole_file(base.with_suffix(".png")) as temporary:
         temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=PNG_SCALE))
     write_json(base.with_suffix(".vl.json"), spec)

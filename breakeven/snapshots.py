@@ -57,13 +57,15 @@ def read(path: Path, run: str, step: int, digest: str) -> Snapshot:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
+            if metadata != {"run": run, "step": str(step)}:
+                raise UserError(
+                    f"snapshot '{path}' belongs to {metadata}, not to run {run} at step {step}: delete its folder"
+                )
             for key in file.keys():  # noqa: SIM118 (not a dict)
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key)
     except SafetensorError as error:
         raise UserError(f"snapshot '{path}' is damaged ({error}): delete its folder") from error
-    if metadata != {"run": run, "step": str(step)}:
-        raise UserError(f"snapshot '{path}' belongs to {metadata}, not to run {run} at step {step}: delete its folder")
     return Snapshot(step, groups["now"], groups["next"], groups["buffer"])
 
 

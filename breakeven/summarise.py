@@ -24,6 +24,9 @@ MEASURED = {
     "trace_H": ("hessian", "trace"),
 }
 
+# columns of runs.csv that hold a step
+STEPS = ["step_of_max_lambda_K", "step_of_max_lambda_H", "break_even_step"]
+
 
 @dataclass(frozen=True)
 class RunTables:
@@ -56,9 +59,10 @@ def summarise(results: Path, points: dict[str, Any], accuracy_threshold: float, 
     rows = [[_cell(value) for value in row] for row in points["rows"]]
     tables = [
         read_run(results / "runs" / run, dict(zip(labels, values, strict=True)))
-        for run, *values in sorted(rows, key=lambda row: _order(row[1:]))
+        for run, *values in sorted(rows, key=lambda row: _order([*row[1:], row[0]]))
     ]
     runs = pd.DataFrame([summary(table, accuracy_threshold) for table in tables])
+    runs = runs.astype(dict.fromkeys(STEPS, "Int64"))  # also where another run of the study has none: 10, never 10.0
     trajectories = pd.concat([trajectory(table) for table in tables], ignore_index=True)
     for name, table in (("runs", runs), ("trajectories", trajectories)):
         with whole_file(out / f"{name}.csv") as temporary:
@@ -121,7 +125,7 @@ def _quantity(table: pd.DataFrame, quantity: str, column: str) -> pd.DataFrame:
 
 
 def _step_of_max(table: pd.DataFrame, column: str) -> int | None:
-    return int(table.loc[table[column].idxmax(), "step"]) if table[column].notna().any() else None
+    return int(table["step"].iloc[table[column].argmax()]) if table[column].notna().any() else None
 
 
 def _cell(value: Any) -> Any:

@@ -7,6 +7,7 @@ of pickles, and this project never reads a pickle; the pictures are the same.
 import hashlib
 import tarfile
 import tempfile
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,11 @@ TEST_FILES = {"test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def load(root: str = "data") -> Splits:
-    """Load the official 50,000 training and 10,000 test pictures (32×32 RGB) from ``root``; download where not there."""
+def load(*, seed: int, train_examples: int | None, test_examples: int | None, root: str = "data") -> Splits:
+    """Load the official 50,000 training and 10,000 test pictures (32×32 RGB) from ``root``; download where not there.
+
+    All of them, in the official order, whatever the other arguments.
+    """
     folder, archive = Path(root) / FOLDER, Path(root) / ARCHIVE
     names = TRAIN_FILES | TEST_FILES
     if folder.is_dir():
@@ -77,14 +81,14 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
 def _download(archive: Path) -> None:
     """Download beside ``archive`` and rename, so that a file of that name is always a whole one."""
     utils = torchvision_module("torchvision.datasets.utils")
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".download-") as folder:
-        try:
+    try:
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".download-") as folder:
             utils.download_url(URL, folder, ARCHIVE, ARCHIVE_MD5)
-        except (OSError, RuntimeError) as error:
-            raise UserError(
-                f"cifar10: neither '{archive}' nor the folder '{FOLDER}' beside it is there, and the download from {URL} "
-                f"failed ({error}). On a machine without internet, put one of them into '{archive.parent}', or set the "
-                "data set's 'root' to where it is (the binary version; the Python version is made of pickles)."
-            ) from error
-        (Path(folder) / ARCHIVE).rename(archive)
+            (Path(folder) / ARCHIVE).rename(archive)
+    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: torchvision's, for a wrong checksum
+        raise UserError(
+            f"cifar10: neither '{archive}' nor the folder '{FOLDER}' beside it is there, and the download from {URL} "
+            f"failed ({error}). On a machine without internet, put one of them into '{archive.parent}', or set the "
+            "data set's 'root' to where it is (the binary version; the Python version is made of pickles)."
+        ) from error

@@ -7,8 +7,8 @@ from sklearn.model_selection import train_test_split
 from breakeven.data.splits import Splits
 
 
-def load(test_fraction: float = 0.2, seed: int = 0) -> Splits:
-    """Split the digits into train and test, stratified by class; pixel values are 0 to 16."""
+def load(*, test_fraction: float, seed: int, train_examples: int | None, test_examples: int | None) -> Splits:
+    """Split the digits into train and test with ``seed``, stratified by class; all of them. Pixel values are 0 to 16."""
     digits = load_digits()
     images = digits.images.astype(np.uint8)[:, None]
     labels = digits.target.astype(np.int64)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from breakeven.data.splits import Splits
 from breakeven.errors import UserError
@@ -13,11 +13,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp", ".tif", ".tiff"}
 
 
 def load(
-    path: str,
-    image_size: int | None = None,
-    train_examples: int | None = None,
-    test_examples: int | None = None,
-    seed: int = 0,
+    *, path: str, image_size: int | None, seed: int, train_examples: int | None, test_examples: int | None
 ) -> Splits:
     """Decode the pictures of ``path`` as RGB.
 
@@ -76,7 +72,7 @@ def _decode(file: Path, image_size: int | None) -> np.ndarray:
     try:
         with Image.open(file) as picture:
             rgb = picture.convert("RGB")
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, ArithmeticError, Image.DecompressionBombError) as error:  # all seen
         raise UserError(f"image_folder: '{file}' is damaged or no picture ({error}): delete or replace it") from error
     if image_size is not None:
         width, height = rgb.size

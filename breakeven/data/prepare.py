@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from breakeven.config.dataset_spec import DEFAULTS
 from breakeven.data.registry import loader
 from breakeven.data.splits import Splits
 from breakeven.errors import UserError
@@ -20,7 +21,6 @@ from breakeven.files import sha256, whole_file, write_json
 from breakeven.progress import say
 
 EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
-OPTIONS_OF_EVERY_LOADER = ("measured_fraction", "seed", "train_examples", "test_examples")
 
 
 def prepare(spec: dict[str, Any], location: dict[str, Any], out: Path) -> None:
@@ -28,19 +28,11 @@ def prepare(spec: dict[str, Any], location: dict[str, Any], out: Path) -> None:
 
     ``location`` holds the options that say where the data lies but don't change it.
     """
-    options = {key: value for key, value in spec.items() if key != "loader"} | location
-    seed = options.get("seed", 0)
-    train_examples, test_examples = options.get("train_examples"), options.get("test_examples")
-    own_options = {key: value for key, value in options.items() if key not in OPTIONS_OF_EVERY_LOADER}
-    if spec["loader"] == "image_folder":  # it decodes only the pictures that it keeps
-        splits = loader("image_folder")(
-            **own_options, train_examples=train_examples, test_examples=test_examples, seed=seed
-        )
-    else:
-        if spec["loader"] == "digits":
-            own_options["seed"] = seed
-        splits = loader(spec["loader"])(**own_options)
-    write(splits, spec, out, options.get("measured_fraction", 0.05), seed, train_examples, test_examples)
+    options = DEFAULTS[spec["loader"]] | spec | location
+    load = loader(options.pop("loader"))
+    measured_fraction = options.pop("measured_fraction")
+    drawn = {name: options[name] for name in ("seed", "train_examples", "test_examples")}
+    write(load(**options), spec, out, measured_fraction, **drawn)
 
 
 def write(
@@ -49,8 +41,8 @@ def write(
     out: Path,
     measured_fraction: float,
     seed: int,
-    train_examples: int | None = None,
-    test_examples: int | None = None,
+    train_examples: int | None,
+    test_examples: int | None,
 ) -> None:
     """Draw the subsets with ``seed`` (one generator per purpose), then write the arrays and, last, the manifest."""
     train = _subset(splits.train_images, splits.train_labels, train_examples, np.random.default_rng([seed, 2]), "train")

@@ -1,4 +1,9 @@
-"""Which data sets there are: a new loader is one module with a function ``load(...) -> Splits``, and one line here."""
+"""Which data sets there are: a new loader is one module with a function ``load(...) -> Splits``, and one line here.
+
+``load`` takes keyword arguments: its own options, and the ``seed``, ``train_examples`` and ``test_examples`` that every
+data set has, so that a loader need not read more than is kept; it may ignore them, and return everything. Defaults
+stand in `breakeven.config.dataset_spec`.
+"""
 
 import importlib
 from collections.abc import Callable

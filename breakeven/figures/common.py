@@ -163,7 +163,7 @@ def ticks(low: float, high: float) -> list[float]:
     if len(inside) >= 3:
         return inside
     unit = 10.0 ** math.floor(math.log10((high - low) / 5))
-    step = next(factor * unit for factor in (1, 2, 5, 10) if (high - low) / (factor * unit) <= 5)
+    step = next(factor * unit for factor in (1, 2, 5, 10) if (high - low) / (factor * unit) <= 6)
     return [rounded(count * step) for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 

@@ -8,7 +8,8 @@ import vl_convert
 
 def javascript() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, to be put inside a ``<script>`` element."""
-    return vl_convert.javascript_bundle(snippet=None).replace("</script", r"<\/script")
+    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub forgets the default
+    return bundle.replace("</script", r"<\/script")
 
 
 def script_json(content: Any) -> str:

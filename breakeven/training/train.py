@@ -1,6 +1,7 @@
 """Stage ``train``: one run of SGD, from its specification to its history and snapshots."""
 
 import hashlib
+import json
 import math
 import os
 import shutil
@@ -139,7 +140,7 @@ def _publish(
     spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, steps: int, steps_per_epoch: int, examples: int
 ) -> None:
     """Move the results from the state folder to where the pipeline expects them, ``training.json`` last."""
-    write_text(out / "run.yaml", yaml.safe_dump({"run": run_id(spec)} | yaml.safe_load(canonical_json(spec))))
+    write_text(out / "run.yaml", yaml.safe_dump({"run": run_id(spec)} | json.loads(canonical_json(spec))))
     with whole_file(out / "history.csv") as temporary:
         columns = ["step", "epoch", "split", "loss", "accuracy"]
         pd.DataFrame(done.history, columns=columns).to_csv(temporary, index=False)
@@ -150,6 +151,7 @@ def _publish(
         out / "training.json",
         {
             "run": run_id(spec),
+            "spec": json.loads(canonical_json(spec)),
             "diverged": done.diverged_step is not None,
             "diverged_step": done.diverged_step,
             "steps": steps,

@@ -111,19 +111,18 @@ def test_canonical_data_sets():
 
 
 @pytest.mark.parametrize("name", sorted(DEFAULTS))
-def test_the_loaders_have_the_same_defaults(name):
-    """Prepared data comes from the canonical specification, which leaves defaults out: the loader must fill in the same."""
-    for argument in inspect.signature(loader(name)).parameters.values():
-        if argument.name in DEFAULTS[name]:
-            assert argument.default == DEFAULTS[name][argument.name], argument.name
-        else:
-            assert argument.name in (*LOCATION.get(name, ()), "path")
+def test_the_loaders_have_no_defaults_of_their_own(name):
+    """The canonical specification leaves defaults out, and prepare fills them in from the same place."""
+    arguments = inspect.signature(loader(name)).parameters
+    assert DEFAULTS[name].keys() - {"measured_fraction"} == arguments.keys() - {*LOCATION.get(name, ()), "path"}
+    assert all(arguments[option].default is inspect.Parameter.empty for option in arguments.keys() & DEFAULTS[name])
 
 
 def test_known_sizes():
     digits = {"loader": "digits"} | DEFAULTS["digits"]
     assert (training_examples(digits), measured_examples(digits)) == (1437, 72)
-    assert len(loader("digits")().train_labels) == 1437
+    options = {name: value for name, value in DEFAULTS["digits"].items() if name != "measured_fraction"}
+    assert len(loader("digits")(**options).train_labels) == 1437
     cifar10 = {"loader": "cifar10"} | DEFAULTS["cifar10"]
     assert (training_examples(cifar10), measured_examples(cifar10)) == (50_000, 2500)
     assert training_examples(cifar10 | {"train_examples": 10}) == 10

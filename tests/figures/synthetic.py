@@ -25,7 +25,11 @@ def make_study(name="learning_rate", sweeps=None, seeds=(0, 1, 2), steps=500, di
         settings = {"learning_rate": 0.1, "batch_size": 32} | point
         rate = settings["learning_rate"] if isinstance(settings["learning_rate"], float) else 0.1
         heat = rate * 32 / settings["batch_size"]
-        identity = {"run": f"digits-simple_cnn-seed{seed}-{index:010x}"} | settings | {"seed": seed}
+        identity = (
+            {"run": f"digits-simple_cnn-seed{seed}-{index:06x}{len(points):02x}{len(seeds):02x}"}
+            | settings
+            | {"seed": seed}
+        )
         step = np.unique(np.concatenate([np.arange(0, min(101, steps + 1), 10), np.arange(0, steps + 1, 50)]))
         epoch = step / np.ceil(EXAMPLES / settings["batch_size"])
         progress = 1 - np.exp(-step * np.sqrt(heat) / 40)

@@ -47,10 +47,11 @@ def results(tmp_path_factory):
         {"name": "two", "sweeps": {"learning_rate": [0.03, 0.3], "batch_size": [8, 32]}, "seeds": [0, 1]},
         {"name": HOSTILE, "sweeps": {"network": ["</script>", "mlp"]}, "seeds": [0]},
     )
+    first, second, *_ = sorted(path.name for path in (folder / "runs").iterdir())
     for stage, name, seconds in (
         ("prepare", "digits-1a2b3c4d", 2.5),
-        ("train", "digits-simple_cnn-seed0-0000000000", 75),
-        ("train", "digits-simple_cnn-seed1-0000000001", 3600),
+        ("train", first, 75),
+        ("train", second, 3600),
         ("train", "old-run", 1e6),
         ("plot", "rate/maxima", 1.5),
         ("plot", "old_study/maxima", 1e6),
@@ -107,11 +108,11 @@ def test_hostile_texts_are_escaped(page):
 
 def test_the_header_and_the_tables_say_what_was_run(page):
     text = re.sub(r"\s+", " ", "".join(Resources(page).text))
-    assert "3 studies, 9 training runs" in text  # the synthetic studies share the names of their runs
+    assert "3 studies, 19 training runs, 1 of them diverged" in text
     assert "9 runs: learning rate η over 0.03, 0.1 and 0.3, each with seeds 0, 1, 2. 1 of them diverged." in text
     assert "learning rate η over 0.03 and 0.3 and batch size S over 8 and 32, each with seeds 0, 1." in text
     assert text.count("finished") >= 8
-    assert "dataset loader digits" in text and "steps 500" in text
+    assert "<dt>dataset</dt><dd>loader digits</dd>" in page and "<dt>steps</dt><dd>500</dd>" in page
 
 
 def test_durations_count_the_runs_and_studies_of_the_page(page):

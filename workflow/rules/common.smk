@@ -15,7 +15,6 @@ from breakeven.errors import UserError
 from breakeven.figures.registry import FIGURES
 from breakeven.networks.registry import network_module
 
-
 # `--configfile X` replaces config.yaml; Snakemake's own `configfile:` would merge the two.
 CONFIG_FILES = [str(path) for path in workflow.overwrite_configfiles] or ["config.yaml"]
 if len(CONFIG_FILES) > 1:
@@ -30,7 +29,6 @@ except UserError as error:
     sys.exit(str(error))
 
 RESULTS = PLAN.config["results"]
-PYTHON = sys.executable  # jobs run in the environment that runs Snakemake, also on a cluster
 
 
 wildcard_constraints:
@@ -67,8 +65,14 @@ def stage_code(stage, module, run=None):
     return f"{stage}:{code_digest(modules)}"
 
 
+def python(wildcards, threads):
+    """Jobs run in the environment that runs Snakemake, also on a cluster."""
+    return sys.executable
+
+
 def device(wildcards, threads):
     return PLAN.config["device"]
 
 
-GPUS = 0 if PLAN.config["device"] == "cpu" else 1
+# A job asks for a GPU where it will use one; on a machine without, jobs are limited by the cores alone.
+GPUS = {"cpu": 0, "cuda": 1, "auto": int(Path("/dev/nvidiactl").exists())}[PLAN.config["device"]]

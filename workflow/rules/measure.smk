@@ -8,23 +8,24 @@ rule measure_covariance:
         snapshots=ancient(f"{RESULTS}/runs/{{run}}/snapshots"),
     output:
         f"{RESULTS}/runs/{{run}}/covariance.csv",
-    params:
-        settings=lambda w: as_json(PLAN.config["measurements"]["covariance"]),
-        code=lambda w: stage_code("covariance", "breakeven.measure_covariance", w.run),
-        device=device,
-        run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
-        data=lambda w, threads: data_of(w.run),
+    log:
+        f"{RESULTS}/logs/covariance/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/covariance/{{run}}.tsv"
     threads: PLAN.config["threads"]
     resources:
         gpu=GPUS,
         mem_mb=4000,
         runtime=240,
-    log:
-        f"{RESULTS}/logs/covariance/{{run}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/covariance/{{run}}.tsv"
+    params:
+        python=python,
+        settings=lambda w: as_json(PLAN.config["measurements"]["covariance"]),
+        code=lambda w: stage_code("covariance", "breakeven.measure_covariance", w.run),
+        device=device,
+        run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
+        data=lambda w, threads: data_of(w.run),
     shell:
-        "{PYTHON:q} -m breakeven covariance --run {params.run:q} --data {params.data:q} "
+        "{params.python:q} -m breakeven covariance --run {params.run:q} --data {params.data:q} "
         "--settings {params.settings:q} --out {output:q} --device {params.device} --threads {threads} "
         "> {log:q} 2>&1"
 
@@ -39,22 +40,23 @@ rule measure_hessian:
         snapshots=ancient(f"{RESULTS}/runs/{{run}}/snapshots"),
     output:
         f"{RESULTS}/runs/{{run}}/hessian.csv",
-    params:
-        settings=lambda w: as_json(PLAN.config["measurements"]["hessian"]),
-        code=lambda w: stage_code("hessian", "breakeven.measure_hessian", w.run),
-        device=device,
-        run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
-        data=lambda w, threads: data_of(w.run),
+    log:
+        f"{RESULTS}/logs/hessian/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/hessian/{{run}}.tsv"
     threads: PLAN.config["threads"]
     resources:
         gpu=GPUS,
         mem_mb=4000,
         runtime=240,
-    log:
-        f"{RESULTS}/logs/hessian/{{run}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/hessian/{{run}}.tsv"
+    params:
+        python=python,
+        settings=lambda w: as_json(PLAN.config["measurements"]["hessian"]),
+        code=lambda w: stage_code("hessian", "breakeven.measure_hessian", w.run),
+        device=device,
+        run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
+        data=lambda w, threads: data_of(w.run),
     shell:
-        "{PYTHON:q} -m breakeven hessian --run {params.run:q} --data {params.data:q} "
+        "{params.python:q} -m breakeven hessian --run {params.run:q} --data {params.data:q} "
         "--settings {params.settings:q} --out {output:q} --device {params.device} --threads {threads} "
         "> {log:q} 2>&1"

@@ -18,18 +18,19 @@ rule plot_figure:
         ),
         png=f"{RESULTS}/figures/{{study}}/{{figure}}.png",
         specification=f"{RESULTS}/figures/{{study}}/{{figure}}.vl.json",
-    params:
-        study=lambda w: as_json(drawn_study(w.study)),
-        code=lambda w: f"plot:{code_digest(['breakeven.plot', f'breakeven.figures.{w.figure}'])}",
-        tables=lambda w, threads: f"{RESULTS}/tables/{w.study}",
-        out=lambda w, threads: f"{RESULTS}/figures/{w.study}",
-    resources:
-        mem_mb=2000,
-        runtime=30,
     log:
         f"{RESULTS}/logs/plot/{{study}}/{{figure}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot/{{study}}/{{figure}}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        python=python,
+        study=lambda w: as_json(drawn_study(w.study)),
+        code=lambda w: f"plot:{code_digest(['breakeven.plot', f'breakeven.figures.{w.figure}'])}",
+        tables=lambda w, threads: f"{RESULTS}/tables/{w.study}",
+        out=lambda w, threads: f"{RESULTS}/figures/{w.study}",
     shell:
-        "{PYTHON:q} -m breakeven plot --figure {wildcards.figure} --study {params.study:q} --tables {params.tables:q} "
+        "{params.python:q} -m breakeven plot --figure {wildcards.figure} --study {params.study:q} --tables {params.tables:q} "
         "--out {params.out:q} > {log:q} 2>&1"

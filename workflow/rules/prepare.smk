@@ -2,18 +2,19 @@ rule prepare_dataset:
     output:
         manifest=f"{RESULTS}/data/{{dataset}}/manifest.json",
         arrays=f"{RESULTS}/data/{{dataset}}/data.safetensors",
-    params:
-        spec=lambda w: as_json(PLAN.datasets[w.dataset].spec),
-        location=lambda w, threads: as_json(PLAN.datasets[w.dataset].location),
-        out=lambda w, threads: f"{RESULTS}/data/{w.dataset}",
-        code=lambda w: f"prepare:{code_digest(['breakeven.data.prepare', LOADERS[PLAN.datasets[w.dataset].spec['loader']]])}",
-    resources:
-        mem_mb=4000,
-        runtime=60,
     log:
         f"{RESULTS}/logs/prepare/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/prepare/{{dataset}}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        python=python,
+        spec=lambda w: as_json(PLAN.datasets[w.dataset].spec),
+        location=lambda w, threads: as_json(PLAN.datasets[w.dataset].location),
+        out=lambda w, threads: f"{RESULTS}/data/{w.dataset}",
+        code=lambda w: f"prepare:{code_digest(['breakeven.data.prepare', LOADERS[PLAN.datasets[w.dataset].spec['loader']]])}",
     shell:
-        "{PYTHON:q} -m breakeven prepare --spec {params.spec:q} --location {params.location:q} "
+        "{params.python:q} -m breakeven prepare --spec {params.spec:q} --location {params.location:q} "
         "--out {params.out:q} > {log:q} 2>&1"

@@ -1,3 +1,6 @@
+TEMPLATES = [f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js")]
+
+
 rule write_report:
     input:
         runs=expand(f"{RESULTS}/tables/{{study}}/runs.csv", study=PLAN.studies),
@@ -5,16 +8,20 @@ rule write_report:
         figures=expand(f"{RESULTS}/figures/{{study}}/{{figure}}.vl.json", study=PLAN.studies, figure=FIGURES),
     output:
         f"{RESULTS}/report.html",
-    params:
-        studies=as_json([drawn_study(name) | {"description": s.description} for name, s in PLAN.studies.items()]),
-        code=f"report:{code_digest(['breakeven.report.build'], REPORT_FILES)}",
-        results=lambda w, threads: RESULTS,
-        config=lambda w, threads: CONFIG_FILES[0],
+    log:
+        f"{RESULTS}/logs/report.log",
     resources:
         mem_mb=2000,
         runtime=30,
-    log:
-        f"{RESULTS}/logs/report.log",
+    params:
+        python=python,
+        studies=lambda w: as_json(
+            [drawn_study(name) | {"description": s.description} for name, s in PLAN.studies.items()]
+        ),
+        code=f"report:{code_digest(['breakeven.report.build'], TEMPLATES)}",
+        captions=lambda w: f"captions of the report: {as_json(FIGURES)}",  # the registry is in no digest of code
+        results=lambda w, threads: RESULTS,
+        config=lambda w, threads: CONFIG_FILES[0],
     shell:
-        "{PYTHON:q} -m breakeven report --results {params.results:q} --studies {params.studies:q} "
+        "{params.python:q} -m breakeven report --results {params.results:q} --studies {params.studies:q} "
         "--config {params.config:q} --out {output:q} > {log:q} 2>&1"

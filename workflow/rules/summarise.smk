@@ -22,20 +22,21 @@ rule summarise_study:
             labels={"table": "runs"},
         ),
         trajectories=f"{RESULTS}/tables/{{study}}/trajectories.csv",
+    log:
+        f"{RESULTS}/logs/summarise/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/summarise/{{study}}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
+        python=python,
         points=lambda w: as_json(study_points(PLAN.studies[w.study])),
         threshold=lambda w: f"accuracy threshold {PLAN.studies[w.study].accuracy_threshold}",
         code=stage_code("summarise", "breakeven.summarise"),
         results=lambda w, threads: RESULTS,
         accuracy_threshold=lambda w, threads: PLAN.studies[w.study].accuracy_threshold,
         out=lambda w, threads: f"{RESULTS}/tables/{w.study}",
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    log:
-        f"{RESULTS}/logs/summarise/{{study}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/summarise/{{study}}.tsv"
     shell:
-        "{PYTHON:q} -m breakeven summarise --results {params.results:q} --points {params.points:q} "
+        "{params.python:q} -m breakeven summarise --results {params.results:q} --points {params.points:q} "
         "--accuracy-threshold {params.accuracy_threshold} --out {params.out:q} > {log:q} 2>&1"

@@ -7,7 +7,17 @@ rule train_run:
         history=f"{RESULTS}/runs/{{run}}/history.csv",
         training=f"{RESULTS}/runs/{{run}}/training.json",
         snapshots=directory(f"{RESULTS}/runs/{{run}}/snapshots"),
+    log:
+        f"{RESULTS}/logs/train/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{run}}.tsv"
+    threads: PLAN.config["threads"]
+    resources:
+        gpu=GPUS,
+        mem_mb=4000,
+        runtime=240,
     params:
+        python=python,
         spec=lambda w: canonical_json(spec_of(w.run)),
         code=lambda w: stage_code("train", "breakeven.training.train", w.run),
         device=device,
@@ -15,15 +25,6 @@ rule train_run:
         out=lambda w, threads: f"{RESULTS}/runs/{w.run}",
         # checkpoints: not an output, since Snakemake deletes the outputs of a job that failed
         state=lambda w, threads: f"{RESULTS}/state/{w.run}",
-    threads: PLAN.config["threads"]
-    resources:
-        gpu=GPUS,
-        mem_mb=4000,
-        runtime=240,
-    log:
-        f"{RESULTS}/logs/train/{{run}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/train/{{run}}.tsv"
     shell:
-        "{PYTHON:q} -m breakeven train --spec {params.spec:q} --code {params.code:q} --data {params.data:q} "
+        "{params.python:q} -m breakeven train --spec {params.spec:q} --code {params.code:q} --data {params.data:q} "
         "--out {params.out:q} --state {params.state:q} --device {params.device} --threads {threads} > {log:q} 2>&1"

@@ -1,0 +1,206 @@
+import csv
+import json
+import math
+
+import pytest
+
+from breakeven.errors import UserError
+from breakeven.summarise import summarise
+
+# step: (λ_K^1, λ_K^*, Tr K) and (λ_H^1, λ_H^2, Tr H)
+COVARIANCE = {0: (1.5, 0.5, 3.0), 10: (4.0, 1.0, 6.0), 20: (2.0, 1.5, 5.0)}
+HESSIAN = {0: (7.0, 3.0, 9.0), 10: (8.0, 2.0, 8.5), 20: (9.5, 1.0, 12.0)}
+# step: (training loss and accuracy, test loss and accuracy), 8 steps per epoch
+HISTORY = {
+    0: (2.3, 0.1, 2.4, 0.1),
+    8: (1.0, 0.6, 1.1, 0.55),
+    10: (0.8, 0.7, 1.0, 0.6),
+    16: (0.9, 0.5, 1.0, 0.5),
+    20: (0.5, 0.9, 0.7, 0.8),
+}
+
+
+def write_run(results, run, covariance=COVARIANCE, hessian=HESSIAN, history=HISTORY, diverged_step=None):
+    folder = results / "runs" / run
+    folder.mkdir(parents=True)
+    training = {"run": run, "diverged": diverged_step is not None, "diverged_step": diverged_step, "steps_per_epoch": 8}
+    (folder / "training.json").write_text(json.dumps(training))
+    tables = {
+        "covariance": [
+            "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5",
+            *(f"{step},{k1},{ks},{tr},{ks / k1},{tr / k1},0.25" for step, (k1, ks, tr) in covariance.items()),
+        ],
+        "hessian": [
+            "step,lambda_1,lambda_2,trace,residual_1,residual_2,matvecs,converged",
+            *(f"{step},{h1},{h2},{tr},1e-4,1e-4,30,True" for step, (h1, h2, tr) in hessian.items()),
+        ],
+        "history": [
+            "step,epoch,split,loss,accuracy",
+            *(
+                f"{step},{step / 8},{split},{loss},{accuracy}"
+                for step, (a, b, c, d) in history.items()
+                for split, loss, accuracy in (("train", a, b), ("test", c, d))
+            ),
+        ],
+    }
+    for name, lines in tables.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines).replace("nan", "") + "\n")
+
+
+def points_of(*rows, columns=("learning_rate", "batch_size")):
+    return {"columns": ["run", *columns, "seed"], "rows": [list(row) for row in rows]}
+
+
+def tables_of(results, points, threshold=0.6):
+    out = results / "tables" / "main"
+    summarise(results, points, threshold, out)
+    tables = []
+    for name in ("runs", "trajectories"):
+        with (out / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            tables.append(list(csv.DictReader(file)))
+    return tables
+
+
+def values(trajectories, quantity, run="a"):
+    rows = [row for row in trajectories if row["run"] == run and row["quantity"] == quantity]
+    return {int(row["step"]): float(row["value"]) for row in rows}
+
+
+def test_one_row_per_run(tmp_path):
+    write_run(tmp_path, "a")
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert row == {
+        "run": "a",
+        "learning_rate": "0.1",
+        "batch_size": "32",
+        "seed": "3",
+        "diverged": "False",
+        "max_lambda_K": "4.0",
+        "step_of_max_lambda_K": "10",
+        "max_lambda_H": "9.5",
+        "step_of_max_lambda_H": "20",
+        "max_trace_K": "6.0",
+        "max_lambda_star_over_lambda_1": "0.75",
+        "max_trace_over_lambda_1": "2.5",
+        "break_even_step": "",
+        "break_even_lambda_H": "",
+        "break_even_epoch": "",
+        "threshold_epoch": "1.25",  # at step 8 the accuracy is the threshold, and not above it
+        "final_train_accuracy": "0.9",
+        "final_test_accuracy": "0.8",
+    }
+
+
+def test_the_long_table(tmp_path):
+    write_run(tmp_path, "a")
+    _, rows = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert list(rows[0]) == ["run", "learning_rate", "batch_size", "seed", "step", "epoch", "quantity", "value"]
+    assert all((row["run"], row["learning_rate"], row["batch_size"], row["seed"]) == ("a", "0.1", "32", "3") for row in rows)
+    assert all(float(row["epoch"]) == int(row["step"]) / 8 for row in rows)
+    expected = {
+        "lambda_K_1": {step: k[0] for step, k in COVARIANCE.items()},
+        "lambda_K_star": {step: k[1] for step, k in COVARIANCE.items()},
+        "trace_K": {step: k[2] for step, k in COVARIANCE.items()},
+        "lambda_star_over_lambda_1": {step: k[1] / k[0] for step, k in COVARIANCE.items()},
+        "trace_over_lambda_1": {step: k[2] / k[0] for step, k in COVARIANCE.items()},
+        "g_over_g5": dict.fromkeys(COVARIANCE, 0.25),
+        "lambda_H_1": {step: h[0] for step, h in HESSIAN.items()},
+        "lambda_H_2": {step: h[1] for step, h in HESSIAN.items()},
+        "trace_H": {step: h[2] for step, h in HESSIAN.items()},
+        "train_loss": {step: h[0] for step, h in HISTORY.items()},
+        "train_accuracy": {step: h[1] for step, h in HISTORY.items()},
+        "test_loss": {step: h[2] for step, h in HISTORY.items()},
+        "test_accuracy": {step: h[3] for step, h in HISTORY.items()},
+    }
+    assert {row["quantity"] for row in rows} == expected.keys()
+    for quantity, trajectory in expected.items():
+        assert values(rows, quantity) == trajectory
+        assert list(values(rows, quantity)) == sorted(trajectory)
+
+
+@pytest.mark.parametrize(("threshold", "epoch"), [(0.0, "0.0"), (0.55, "1.0"), (0.69, "1.25"), (0.7, "2.5"), (0.95, "")])
+def test_threshold_epoch(tmp_path, threshold, epoch):
+    write_run(tmp_path, "a")
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)), threshold)
+    assert row["threshold_epoch"] == epoch
+
+
+def test_nan_and_infinity(tmp_path):
+    """What has no value has no row; infinity is a value, and the largest."""
+    covariance = {0: (1.5, 0.5, 3.0), 10: (math.nan, math.nan, math.nan), 20: (1.0, 0.5, 2.0)}
+    hessian = {0: (7.0, 3.0, 9.0), 10: (math.inf, 2.0, math.nan)}
+    history = {0: (2.3, 0.1, 2.4, 0.1), 10: (math.nan, 0.1, math.inf, 0.2)}
+    write_run(tmp_path, "a", covariance, hessian, history, diverged_step=10)
+    (row,), rows = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert (row["diverged"], row["max_lambda_K"], row["step_of_max_lambda_K"]) == ("True", "1.5", "0")
+    assert (row["max_lambda_H"], row["step_of_max_lambda_H"]) == ("inf", "10")
+    assert (row["threshold_epoch"], row["final_train_accuracy"], row["final_test_accuracy"]) == ("", "0.1", "0.2")
+    assert values(rows, "lambda_K_1") == {0: 1.5, 20: 1.0}
+    assert values(rows, "lambda_H_1") == {0: 7.0, 10: math.inf}
+    assert values(rows, "trace_H") == {0: 9.0}
+    assert values(rows, "train_loss") == {0: 2.3}
+    assert values(rows, "test_loss") == {0: 2.4, 10: math.inf}
+
+
+def test_a_run_without_snapshots_beside_one_with(tmp_path):
+    write_run(tmp_path, "a")
+    write_run(tmp_path, "b", {}, {}, {0: (math.nan, 0.1, math.nan, 0.1)}, diverged_step=0)
+    runs, rows = tables_of(tmp_path, points_of(("a", 0.1, 32, 0), ("b", 100.0, 32, 0)))
+    assert [row["run"] for row in runs] == ["a", "b"]
+    assert runs[0]["step_of_max_lambda_K"] == "10"  # and not 10.0, because b has none
+    empty = [name for name in runs[1] if runs[1][name] == ""]
+    assert {"max_lambda_K", "step_of_max_lambda_K", "max_lambda_H", "step_of_max_lambda_H", "max_trace_K"} < set(empty)
+    assert runs[1]["diverged"] == "True"
+    assert {row["quantity"] for row in rows if row["run"] == "b"} == {"train_accuracy", "test_accuracy"}
+    assert values(rows, "lambda_K_1") == {0: 1.5, 10: 4.0, 20: 2.0}
+    assert {row["step"] for row in rows} == {"0", "8", "10", "16", "20"}
+
+
+def test_a_study_of_nothing_but_runs_without_snapshots(tmp_path):
+    write_run(tmp_path, "a", {}, {}, {0: (math.nan, 0.1, math.nan, 0.1)}, diverged_step=0)
+    (row,), rows = tables_of(tmp_path, points_of(("a", 100.0, 32, 0)))
+    assert (row["max_lambda_K"], row["step_of_max_lambda_K"]) == ("", "")
+    assert len(rows) == 2
+
+
+def test_swept_values_that_are_no_numbers(tmp_path):
+    schedules = [[{"at": 5, "learning_rate": 0.01}], []]
+    rows = []
+    for position, (network, schedule) in enumerate((n, s) for n in ("simple_cnn_bn", "simple_cnn") for s in schedules):
+        write_run(tmp_path, f"r{position}")
+        rows.append((f"r{position}", 0.1, 32, network, schedule, 0))
+    points = points_of(*rows, columns=("learning_rate", "batch_size", "network", "schedule"))
+    runs, trajectories = tables_of(tmp_path, points)
+    assert [row["run"] for row in runs] == ["r3", "r2", "r1", "r0"]
+    assert [row["network"] for row in runs] == ["simple_cnn"] * 2 + ["simple_cnn_bn"] * 2
+    assert [json.loads(row["schedule"]) for row in runs] == [schedules[1], schedules[0]] * 2
+    assert {row["network"] for row in trajectories} == {"simple_cnn", "simple_cnn_bn"}
+
+
+def test_the_order_of_the_input_does_not_matter(tmp_path):
+    rows = [(f"lr{lr}-bs{bs}-{seed}", lr, bs, seed) for lr in (0.03, 0.1, 1.0) for bs in (8, 32, 128) for seed in (0, 2, 10)]
+    for run, *_ in rows:
+        write_run(tmp_path, run)
+    forth = tables_of(tmp_path, points_of(*rows))
+    assert forth == tables_of(tmp_path, points_of(*reversed(rows)))
+    assert [row["run"] for row in forth[0]] == [row[0] for row in rows]  # numbers sort as numbers
+
+
+def test_runs_with_the_same_labels(tmp_path):
+    for run in ("a", "b"):
+        write_run(tmp_path, run)
+    rows = [("a", 0.1, 32, 0), ("b", 0.1, 32, 0)]
+    assert tables_of(tmp_path, points_of(*rows)) == tables_of(tmp_path, points_of(*reversed(rows)))
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty"])
+@pytest.mark.parametrize("name", ["training.json", "history.csv", "covariance.csv", "hessian.csv"])
+def test_a_damaged_table_is_refused(tmp_path, name, damage):
+    write_run(tmp_path, "a")
+    path = tmp_path / "runs" / "a" / name
+    path.unlink()
+    if damage == "empty":
+        path.touch()
+    with pytest.raises(UserError, match="'.*runs/a' is missing or damaged"):
+        tables_of(tmp_path, points_of(("a", 0.1, 32, 0)))
+    assert not (tmp_path / "tables").exists()

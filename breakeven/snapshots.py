@@ -1,7 +1,8 @@
 """Snapshots: the weights at a measured step and after the next SGD step, as safetensors.
 
 Names in the file: ``now/NAME`` and ``next/NAME`` for each parameter, ``buffer/NAME`` for each buffer (running averages)
-at the measured step. The file's metadata hold the run's id and the step.
+at the measured step; ``step``, a number. The file's metadata hold the run's id, and nothing else: safetensors writes
+several entries in random order, and equal snapshots must be equal bytes.
 """
 
 from collections.abc import Mapping
@@ -42,8 +43,9 @@ def write(folder: Path, run: str, snapshot: Snapshot) -> dict[str, object]:
     path = folder / file_name(snapshot.step)
     groups = {"now": snapshot.now, "next": snapshot.next, "buffer": snapshot.buffers}
     tensors = {f"{group}/{name}": t.contiguous() for group, members in groups.items() for name, t in members.items()}
+    tensors["step"] = torch.tensor(snapshot.step)
     with whole_file(path) as temporary:
-        save_file(tensors, temporary, metadata={"run": run, "step": str(snapshot.step)})
+        save_file(tensors, temporary, metadata={"run": run})
     return {"step": snapshot.step, "file": path.name, "sha256": sha256(path)}
 
 
@@ -53,19 +55,22 @@ def read(path: Path, run: str, step: int, digest: str) -> Snapshot:
         raise UserError(
             f"snapshot '{path}' is missing or damaged (its SHA-256 is not the recorded one): delete its folder"
         )
-    groups: dict[str, dict[str, Tensor]] = {"now": {}, "next": {}, "buffer": {}}
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            if metadata != {"run": run, "step": str(step)}:
-                raise UserError(
-                    f"snapshot '{path}' belongs to {metadata}, not to run {run} at step {step}: delete its folder"
-                )
-            for key in file.keys():  # noqa: SIM118 (not a dict)
-                group, _, name = key.partition("/")
-                groups[group][name] = file.get_tensor(key)
+            owner = (file.metadata() or {}).get("run")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise UserError(f"snapshot '{path}' is damaged ({error}): delete its folder") from error
+    found = tensors.pop("step").item() if "step" in tensors else None
+    if (owner, found) != (run, step):
+        raise UserError(
+            f"snapshot '{path}' belongs to run {owner} at step {found}, not to run {run} at step {step}: "
+            "delete its folder"
+        )
+    groups: dict[str, dict[str, Tensor]] = {"now": {}, "next": {}, "buffer": {}}
+    for key, tensor in tensors.items():
+        group, _, name = key.partition("/")
+        groups[group][name] = tensor
     return Snapshot(step, groups["now"], groups["next"], groups["buffer"])
 
 

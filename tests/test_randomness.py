@@ -22,7 +22,9 @@ def test_different_arguments_give_different_streams():
 def test_the_numbers_stay_what_they_are():
     """Runs are found again by their specification: another stream for the same seed would make them other runs."""
     assert PURPOSES == {"initialisation": 0, "order": 1, "augmentation": 2, "dropout": 3, "lanczos": 4, "trace": 5}
-    assert derived_seed(3, "order", 7) == (912422222 * 2**31) ^ 1033743568  # the words of NumPy's SeedSequence([3, 1, 7])
+    assert (
+        derived_seed(3, "order", 7) == (912422222 * 2**31) ^ 1033743568
+    )  # the words of NumPy's SeedSequence([3, 1, 7])
     drawn = torch.randperm(8, generator=torch.Generator().manual_seed((912422222 * 2**31) ^ 1033743568))
     assert torch.equal(torch.randperm(8, generator=generator(3, "order", 7)), drawn)
 

@@ -36,7 +36,7 @@ def parse(path):
     (length,) = struct.unpack("<Q", raw[:8])
     header, body = json.loads(raw[8 : 8 + length]), raw[8 + length :]
     metadata = header.pop("__metadata__")
-    types = {"F32": "<f4", "F64": "<f8"}
+    types = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}
     return metadata, {
         name: np.frombuffer(body[slice(*entry["data_offsets"])], types[entry["dtype"]]).reshape(entry["shape"])
         for name, entry in header.items()
@@ -45,7 +45,8 @@ def parse(path):
 
 def test_the_file(written, snapshot):
     metadata, arrays = parse(written[0])
-    assert metadata == {"run": "run-a", "step": "20"}
+    assert metadata == {"run": "run-a"}
+    assert arrays.pop("step") == 20
     assert arrays.keys() == {"now/0.weight", "now/0.bias", "next/0.weight", "next/0.bias", "buffer/1.running_mean"}
     np.testing.assert_array_equal(arrays["now/0.weight"], snapshot.now["0.weight"].numpy())
     np.testing.assert_array_equal(arrays["next/0.bias"], snapshot.now["0.bias"].numpy() + 1)
@@ -64,7 +65,9 @@ def test_what_is_read_is_what_was_written(written, snapshot):
 
 
 def test_equal_content_is_equal_bytes(tmp_path, snapshot, written):
-    assert snapshots.write(tmp_path / "again", "run-a", snapshot)["sha256"] == written[1]
+    """Many times, since what can't be relied on may come out right once or twice."""
+    digests = {snapshots.write(tmp_path / "again", "run-a", snapshot)["sha256"] for _ in range(20)}
+    assert digests == {written[1]}
 
 
 def test_names_sort_by_step():

@@ -95,7 +95,9 @@ def test_the_long_table(tmp_path):
     write_run(tmp_path, "a")
     _, rows = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
     assert list(rows[0]) == ["run", "learning_rate", "batch_size", "seed", "step", "epoch", "quantity", "value"]
-    assert all((row["run"], row["learning_rate"], row["batch_size"], row["seed"]) == ("a", "0.1", "32", "3") for row in rows)
+    assert all(
+        (row["run"], row["learning_rate"], row["batch_size"], row["seed"]) == ("a", "0.1", "32", "3") for row in rows
+    )
     assert all(float(row["epoch"]) == int(row["step"]) / 8 for row in rows)
     expected = {
         "lambda_K_1": {step: k[0] for step, k in COVARIANCE.items()},
@@ -118,7 +120,9 @@ def test_the_long_table(tmp_path):
         assert list(values(rows, quantity)) == sorted(trajectory)
 
 
-@pytest.mark.parametrize(("threshold", "epoch"), [(0.0, "0.0"), (0.55, "1.0"), (0.69, "1.25"), (0.7, "2.5"), (0.95, "")])
+@pytest.mark.parametrize(
+    ("threshold", "epoch"), [(0.0, "0.0"), (0.55, "1.0"), (0.69, "1.25"), (0.7, "2.5"), (0.95, "")]
+)
 def test_threshold_epoch(tmp_path, threshold, epoch):
     write_run(tmp_path, "a")
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)), threshold)
@@ -178,7 +182,9 @@ def test_swept_values_that_are_no_numbers(tmp_path):
 
 
 def test_the_order_of_the_input_does_not_matter(tmp_path):
-    rows = [(f"lr{lr}-bs{bs}-{seed}", lr, bs, seed) for lr in (0.03, 0.1, 1.0) for bs in (8, 32, 128) for seed in (0, 2, 10)]
+    rows = [
+        (f"lr{lr}-bs{bs}-{seed}", lr, bs, seed) for lr in (0.03, 0.1, 1.0) for bs in (8, 32, 128) for seed in (0, 2, 10)
+    ]
     for run, *_ in rows:
         write_run(tmp_path, run)
     forth = tables_of(tmp_path, points_of(*rows))

@@ -59,6 +59,22 @@ def data_of(run):
     return f"{RESULTS}/data/{dataset_id(spec_of(run).dataset)}"
 
 
+def study_points(study):
+    """The runs of a study with their labels; a table and not one mapping per run, to keep the command line short."""
+    columns = ["learning_rate", "batch_size", *(n for n in study.swept if n not in ("learning_rate", "batch_size"))]
+    rows = []
+    for run in study.runs:
+        spec, point = spec_of(run), study.points[run]
+        rows.append([run, *(point.get(name, getattr(spec, name, None)) for name in columns), spec.seed])
+    return {"columns": ["run", *columns, "seed"], "rows": rows}
+
+
+def drawn_study(name):
+    """What a figure needs to know of its study, beside the tables."""
+    study = PLAN.studies[name]
+    return {"name": name, "swept": list(study.swept), "accuracy_threshold": study.accuracy_threshold}
+
+
 def stage_code(stage, module, run=None):
     """The digest of a stage's code; for the stages of a run with the code of its network."""
     modules = [module] if run is None else [module, network_module(spec_of(run).network)]

@@ -1,9 +1,3 @@
-def drawn_study(name):
-    """What a figure needs to know of its study, beside the tables."""
-    study = PLAN.studies[name]
-    return {"name": name, "swept": list(study.swept), "accuracy_threshold": study.accuracy_threshold}
-
-
 rule plot_figure:
     input:
         runs=f"{RESULTS}/tables/{{study}}/runs.csv",

@@ -1,13 +1,3 @@
-def study_points(study):
-    """The runs of a study with their labels; a table and not one mapping per run, to keep the command line short."""
-    columns = ["learning_rate", "batch_size", *(n for n in study.swept if n not in ("learning_rate", "batch_size"))]
-    rows = []
-    for run in study.runs:
-        spec, point = spec_of(run), study.points[run]
-        rows.append([run, *(point.get(name, getattr(spec, name, None)) for name in columns), spec.seed])
-    return {"columns": ["run", *columns, "seed"], "rows": rows}
-
-
 rule summarise_study:
     input:
         training=lambda w: [f"{RESULTS}/runs/{run}/training.json" for run in PLAN.studies[w.study].runs],

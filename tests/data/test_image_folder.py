@@ -1,0 +1,263 @@
+import itertools
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from breakeven.data import image_folder
+from breakeven.data.dataset import load as load_prepared
+from breakeven.data.prepare import prepare
+from breakeven.errors import UserError
+
+
+def load(path, image_size=None, train_examples=None, test_examples=None, seed=0):
+    options = {"train_examples": train_examples, "test_examples": test_examples, "seed": seed}
+    return image_folder.load(path=str(path), image_size=image_size, **options)
+
+
+def save(path, pixels, mode="RGB", **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels, mode).save(path, **options)
+
+
+@pytest.fixture
+def draws():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def tree(tmp_path, draws):
+    """PNG files of 6×4 pixels (width × height); returns the folder and the pixels by split, class and name."""
+    pixels = {}
+    for split, count in (("train", 5), ("test", 2)):
+        for label, number in itertools.product(("cat", "dog", "ant"), range(count)):
+            picture = draws.integers(0, 256, (4, 6, 3), dtype=np.uint8)
+            pixels[split, label, f"{number}.png"] = picture
+            save(tmp_path / split / label / f"{number}.png", picture)
+    return tmp_path, pixels
+
+
+def expected(pixels, split):
+    """In the order of classes and names."""
+    keys = sorted(key for key in pixels if key[0] == split)
+    classes = ["ant", "cat", "dog"]
+    return np.stack([pixels[key].transpose(2, 0, 1) for key in keys]), [classes.index(key[1]) for key in keys]
+
+
+def test_png(tree):
+    folder, pixels = tree
+    splits = load(folder)
+    assert splits.classes == ("ant", "cat", "dog")
+    for split, images, labels in (
+        ("train", splits.train_images, splits.train_labels),
+        ("test", splits.test_images, splits.test_labels),
+    ):
+        assert (images.dtype, labels.dtype) == (np.uint8, np.int64)
+        assert images.shape[1:] == (3, 4, 6)
+        of_files, of_folders = expected(pixels, split)
+        np.testing.assert_array_equal(images, of_files)
+        assert labels.tolist() == of_folders
+
+
+def test_jpeg(tmp_path):
+    """JPEG alters pixels a little; plain colours stay within two of 255."""
+    colours = {"red": (250, 10, 20), "blue": (10, 20, 250)}
+    for split, (name, colour) in itertools.product(("train", "test"), colours.items()):
+        save(tmp_path / split / name / "a.JPG", np.full((8, 8, 3), colour, np.uint8), format="JPEG", quality=95)
+    splits = load(tmp_path)
+    assert splits.classes == ("blue", "red")
+    for image, name in zip(splits.train_images, splits.classes, strict=True):
+        difference = image.astype(int) - np.array(colours[name])[:, None, None]
+        assert np.abs(difference).max() <= 2
+
+
+def test_grey_pictures_become_rgb_and_other_files_are_left_out(tmp_path, draws):
+    grey = draws.integers(0, 256, (4, 4), dtype=np.uint8)
+    for split in ("train", "test"):
+        save(tmp_path / split / "a" / "1.png", grey, mode="L")
+        (tmp_path / split / "a" / "notes.txt").write_text("no picture")
+        (tmp_path / split / "read.me").write_text("no class")
+    splits = load(tmp_path)
+    np.testing.assert_array_equal(splits.train_images, np.broadcast_to(grey, (1, 3, 4, 4)))
+
+
+def test_image_size_cuts_the_middle_square_out(tmp_path):
+    """Of pictures that are twice as wide, or twice as high, the middle half remains; the shrunk colours stay apart."""
+    for split in ("train", "test"):
+        wide = np.zeros((8, 16, 3), np.uint8)
+        wide[:, 4:12] = (200, 100, 50)
+        save(tmp_path / split / "a" / "1wide.png", wide)
+        save(tmp_path / split / "a" / "2high.png", wide.transpose(1, 0, 2).copy())
+        save(tmp_path / split / "a" / "3large.png", np.full((40, 40, 3), (200, 100, 50), np.uint8))
+        save(tmp_path / split / "a" / "4small.png", np.full((2, 2, 3), (200, 100, 50), np.uint8))
+        save(tmp_path / split / "a" / "5odd.png", np.full((5, 7, 3), (200, 100, 50), np.uint8))
+    images = load(tmp_path, image_size=8).train_images
+    assert images.shape == (5, 3, 8, 8)
+    np.testing.assert_array_equal(
+        images, np.broadcast_to(np.array([200, 100, 50], np.uint8)[:, None, None], images.shape)
+    )
+    images = load(tmp_path, image_size=4).train_images
+    inside = images[:2, :, 1:3, 1:3]  # away from the edges, which the resampling blurs
+    np.testing.assert_array_equal(inside, np.broadcast_to(np.array([200, 100, 50])[:, None, None], inside.shape))
+
+
+def test_image_size_leaves_pictures_of_that_size_alone(tmp_path, draws):
+    picture = draws.integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    for split in ("train", "test"):
+        save(tmp_path / split / "a" / "1.png", picture)
+    np.testing.assert_array_equal(load(tmp_path, image_size=5).train_images[0], picture.transpose(2, 0, 1))
+
+
+def test_different_sizes_are_refused_by_name(tree, draws):
+    folder, _ = tree
+    odd = folder / "train" / "dog" / "3.png"
+    save(odd, draws.integers(0, 256, (7, 9, 3), dtype=np.uint8))
+    with pytest.raises(
+        UserError, match=r"is 9x7, the pictures before it are 6x4: set the data set's 'image_size'"
+    ) as error:
+        load(folder)
+    assert f"'{odd}'" in str(error.value)
+    assert load(folder, image_size=4).train_images.shape == (15, 3, 4, 4)
+
+
+def test_different_sizes_of_train_and_test(tmp_path):
+    save(tmp_path / "train" / "a" / "1.png", np.zeros((4, 6, 3), np.uint8))
+    save(tmp_path / "test" / "a" / "1.png", np.zeros((6, 4, 3), np.uint8))
+    with pytest.raises(UserError, match="are 6x4 and test pictures 4x6: set the data set's 'image_size'"):
+        load(tmp_path)
+
+
+def test_a_class_that_only_the_test_set_has(tree):
+    folder, pixels = tree
+    save(folder / "test" / "cow" / "1.png", pixels["test", "cat", "0.png"])
+    with pytest.raises(UserError, match="has classes that 'train' has not: cow"):
+        load(folder)
+
+
+def test_a_class_that_only_the_training_set_has(tree):
+    folder, _ = tree
+    for path in (folder / "test" / "cat").iterdir():
+        path.unlink()
+    (folder / "test" / "cat").rmdir()
+    splits = load(folder)
+    assert splits.classes == ("ant", "cat", "dog")
+    assert splits.test_labels.tolist() == [0, 0, 2, 2]  # a label means the same in both
+
+
+@pytest.mark.parametrize("missing", ["train", "test"])
+def test_a_missing_split(tree, missing):
+    folder, _ = tree
+    (folder / missing).rename(folder / "elsewhere")
+    with pytest.raises(UserError, match=f"has no folder '{missing}'"):
+        load(folder)
+
+
+def test_no_pictures(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split / "a").mkdir(parents=True)
+    with pytest.raises(UserError, match="no pictures in '.*train'"):
+        load(tmp_path)
+
+
+def damaged(raw):
+    yield b""
+    yield b"no picture at all"
+    yield raw[: len(raw) // 2]
+    with_zeros = bytearray(raw)
+    with_zeros[-40:-20] = bytes(20)
+    yield bytes(with_zeros)
+
+
+# zeros in the middle of a JPEG are wrong pixels: it has no checksum that would tell
+@pytest.mark.parametrize(
+    ("suffix", "kind"), [("png", 0), ("png", 1), ("png", 2), ("png", 3), ("jpg", 0), ("jpg", 1), ("jpg", 2)]
+)
+def test_an_unreadable_picture_is_named(tree, draws, suffix, kind):
+    folder, _ = tree
+    path = folder / "train" / "cat" / f"9.{suffix}"
+    save(path, draws.integers(0, 256, (4, 6, 3), dtype=np.uint8))
+    path.write_bytes(list(damaged(path.read_bytes()))[kind])
+    with pytest.raises(UserError, match="is damaged or no picture") as error:
+        load(folder)
+    assert f"'{path}'" in str(error.value)
+
+
+def test_a_picture_whose_numbers_make_no_sense(tree):
+    """Pillow raises a ValueError for this one."""
+    folder, _ = tree
+    (folder / "train" / "cat" / "9.ppm").write_bytes(b"P6\nx 4\n255\n" + bytes(72))
+    with pytest.raises(UserError, match=r"9\.ppm' is damaged or no picture"):
+        load(folder)
+
+
+def test_a_subset_is_the_same_for_the_same_seed(tree):
+    folder, pixels = tree
+    first, again, other = (load(folder, train_examples=7, test_examples=4, seed=seed) for seed in (0, 0, 1))
+    assert (first.train_images.shape, first.test_images.shape) == ((7, 3, 4, 6), (4, 3, 4, 6))
+    np.testing.assert_array_equal(first.train_images, again.train_images)
+    np.testing.assert_array_equal(first.test_images, again.test_images)
+    assert not np.array_equal(first.train_images, other.train_images)
+    label_of = {picture.transpose(2, 0, 1).tobytes(): key[1] for key, picture in pixels.items() if key[0] == "train"}
+    drawn = [image.tobytes() for image in first.train_images]
+    assert len(set(drawn)) == 7
+    assert [label_of[image] for image in drawn] == [first.classes[label] for label in first.train_labels]
+
+
+def test_only_the_subset_is_decoded(tree):
+    folder, _ = tree
+    for path in sorted((folder / "train").rglob("*.png"))[5:]:
+        path.write_bytes(b"no picture")
+    for seed in range(2000):
+        chosen = np.random.default_rng([seed, 0]).permutation(15)[:2]
+        if chosen.max() < 5:
+            assert len(load(folder, train_examples=2, seed=seed).train_images) == 2
+            return
+    pytest.fail("no seed draws two of the five good pictures")
+
+
+def test_a_subset_larger_than_the_folder(tree):
+    with pytest.raises(UserError, match="16 examples asked for, '.*train' has 15"):
+        load(tree[0], train_examples=16)
+
+
+def test_prepared(tree):
+    """From the folder to what a training reads, with subsets drawn once and not twice."""
+    folder, _ = tree
+    spec = {"loader": "image_folder", "path": str(folder), "train_examples": 7, "test_examples": 4, "seed": 3}
+    prepare(spec, {}, folder / "prepared")
+    dataset = load_prepared(folder / "prepared", torch.device("cpu"))
+    splits = load(folder, train_examples=7, test_examples=4, seed=3)
+    np.testing.assert_array_equal(dataset.train_images.numpy(), splits.train_images)
+    np.testing.assert_array_equal(dataset.test_labels.numpy(), splits.test_labels)
+
+
+@pytest.mark.data
+def test_real_cifar10(tmp_path):
+    """The first pictures of two classes of the real archive: 32×32, in colour, and plausible in their statistics."""
+    if "BREAKEVEN_DATA" not in os.environ:
+        pytest.skip("BREAKEVEN_DATA is not set: the folder with cifar10.tar.xz")
+    wanted = {f"cifar10/test/{label}/{number:04d}.jpg" for label in ("airplane", "automobile") for number in range(20)}
+    with tarfile.open(Path(os.environ["BREAKEVEN_DATA"]) / "cifar10.tar.xz", "r|xz") as tar:
+        for member in tar:
+            if member.name in wanted:
+                _, _, label, name = member.name.split("/")
+                path = tmp_path / ("train" if name < "0015.jpg" else "test") / label / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(tar.extractfile(member).read())
+                wanted.remove(member.name)
+            if not wanted:
+                break
+    splits = load(tmp_path)
+    assert splits.classes == ("airplane", "automobile")
+    assert splits.train_images.shape == (30, 3, 32, 32)
+    assert splits.test_images.shape == (10, 3, 32, 32)
+    assert np.bincount(splits.train_labels).tolist() == [15, 15]
+    channels = splits.train_images.astype(float).mean(axis=(0, 2, 3))
+    assert np.all((channels > 80) & (channels < 180))  # the whole training set: 125, 123, 114
+    airplanes = splits.train_images[splits.train_labels == 0].astype(float).mean(axis=(0, 2, 3))
+    assert airplanes[2] > airplanes[0]  # the sky is blue
+    assert load(tmp_path, image_size=16).train_images.shape == (30, 3, 16, 16)

@@ -1,0 +1,196 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from breakeven.data import prepare as module
+from breakeven.data import registry
+from breakeven.data.dataset import load
+from breakeven.data.prepare import channel_statistics, prepare
+from breakeven.data.splits import Splits
+from breakeven.errors import UserError
+from tests.tiny import tiny_dataset, tiny_splits
+
+CPU = torch.device("cpu")
+
+
+def arrays_of(folder, **options):
+    prepare({"loader": "digits"} | options, {}, folder)
+    return load_file(folder / "data.safetensors")
+
+
+def test_digits(tmp_path):
+    arrays = arrays_of(tmp_path)
+    assert {name: (array.dtype, array.shape) for name, array in arrays.items()} == {
+        "train_images": (np.uint8, (1437, 1, 8, 8)),
+        "train_labels": (np.int64, (1437,)),
+        "test_images": (np.uint8, (360, 1, 8, 8)),
+        "test_labels": (np.int64, (360,)),
+        "measured": (np.int64, (72,)),  # 5 %
+        "evaluated": (np.int64, (1437,)),
+    }
+    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    digest = hashlib.sha256((tmp_path / "data.safetensors").read_bytes()).hexdigest()
+    mean, std = manifest.pop("mean"), manifest.pop("std")
+    assert manifest == {
+        "spec": {"loader": "digits"},
+        "sha256": digest,
+        "input_shape": [1, 8, 8],
+        "classes": list("0123456789"),
+        "train_class_counts": [int((arrays["train_labels"] == label).sum()) for label in range(10)],
+        "test_class_counts": [int((arrays["test_labels"] == label).sum()) for label in range(10)],
+        "measured_examples": 72,
+    }
+    pixels = arrays["train_images"].astype(np.float64)
+    np.testing.assert_allclose([*mean, *std], [pixels.mean(), pixels.std()], rtol=1e-13)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.safetensors", "manifest.json"]
+
+
+def test_the_same_specification_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        arrays_of(tmp_path / name, train_examples=100)
+    for file in ("data.safetensors", "manifest.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_the_measured_subset(tmp_path):
+    """Drawn once and without repetition; a larger fraction begins with the smaller one's examples."""
+    five, ten, other = (
+        arrays_of(tmp_path / name, **options)["measured"]
+        for name, options in (("a", {}), ("b", {"measured_fraction": 0.1}), ("c", {"seed": 1}))
+    )
+    assert (len(five), len(ten)) == (72, 144)
+    assert len(np.unique(ten)) == 144
+    assert 0 <= ten.min() and ten.max() < 1437
+    np.testing.assert_array_equal(ten[:72], five)
+    assert not np.array_equal(np.sort(five), np.sort(other))
+    everything = arrays_of(tmp_path / "d", measured_fraction=1.0)["measured"]
+    np.testing.assert_array_equal(np.sort(everything), np.arange(1437))
+
+
+def test_subsets(tmp_path):
+    everything, subset, other = (
+        arrays_of(tmp_path / name, **options)
+        for name, options in (
+            ("all", {}),
+            ("some", {"train_examples": 100, "test_examples": 30, "measured_fraction": 0.25}),
+            ("other", {"train_examples": 100, "test_examples": 30, "seed": 1}),
+        )
+    )
+    for split, count in (("train", 100), ("test", 30)):
+        pairs, of_all, of_other = (
+            {
+                (image.tobytes(), int(label))
+                for image, label in zip(arrays[f"{split}_images"], arrays[f"{split}_labels"], strict=True)
+            }
+            for arrays in (subset, everything, other)
+        )
+        assert len(pairs) == count
+        assert pairs < of_all
+        assert pairs != of_other
+    assert len(subset["measured"]) == 25
+    assert subset["measured"].max() < 100
+    pixels = subset["train_images"].astype(np.float64)
+    mean = json.loads((tmp_path / "some" / "manifest.json").read_text())["mean"]
+    np.testing.assert_allclose(mean, [pixels.mean()], rtol=1e-13)  # of the examples that are trained on
+
+
+def test_a_subset_larger_than_the_data(tmp_path):
+    with pytest.raises(UserError, match="train_examples is 1438, but the data set has only 1437"):
+        arrays_of(tmp_path, train_examples=1438)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_loader_is_called_in_the_same_way(tmp_path, monkeypatch):
+    """Its own options and the common ones, with the defaults of the specification and the location."""
+    calls = []
+
+    def loader(name):
+        return lambda **options: calls.append((name, options)) or tiny_splits()
+
+    monkeypatch.setattr(module, "loader", loader)
+    prepare({"loader": "digits", "seed": 4}, {}, tmp_path / "a")
+    prepare({"loader": "cifar10", "train_examples": 20}, {"root": "/data"}, tmp_path / "b")
+    prepare({"loader": "image_folder", "path": "x", "test_examples": 5}, {}, tmp_path / "c")
+    common = {"seed": 0, "train_examples": None, "test_examples": None}
+    assert calls == [
+        ("digits", common | {"seed": 4, "test_fraction": 0.2}),
+        ("cifar10", common | {"train_examples": 20, "root": "/data"}),
+        ("image_folder", common | {"test_examples": 5, "path": "x", "image_size": None}),
+    ]
+    assert len(load_file(tmp_path / "b" / "data.safetensors")["train_labels"]) == 20
+    assert len(load_file(tmp_path / "c" / "data.safetensors")["test_labels"]) == 5
+
+
+def test_the_registry_names_modules_with_a_loader():
+    assert all(callable(registry.loader(name)) for name in registry.LOADERS)
+
+
+def test_statistics_per_channel():
+    draws = np.random.default_rng(0)
+    images = draws.integers(0, 256, (50, 4, 7, 5), dtype=np.uint8)
+    images[:, 1] //= 50
+    images[:, 2] = 255
+    images[:, 3] = 0
+    mean, std = channel_statistics(images)
+    pixels = images.astype(np.float64)
+    np.testing.assert_allclose(mean, pixels.mean(axis=(0, 2, 3)), rtol=1e-13)
+    np.testing.assert_allclose(std[:2], pixels.std(axis=(0, 2, 3))[:2], rtol=1e-13)
+    assert std[2:].tolist() == [1, 1]  # a constant channel is divided by 1
+
+
+def test_at_most_10000_examples_are_evaluated(tmp_path):
+    images = np.zeros((10_050, 1, 1, 1), dtype=np.uint8)
+    labels = np.zeros(10_050, dtype=np.int64)
+    module.write(Splits(images, labels, images[:1], labels[:1], ("a",)), {}, tmp_path, 0.001, 0, None, None)
+    arrays = load_file(tmp_path / "data.safetensors")
+    assert len(np.unique(arrays["evaluated"])) == 10_000
+    assert np.all(np.diff(arrays["evaluated"]) > 0)
+    assert len(arrays["measured"]) == 10
+
+
+def test_what_is_loaded_is_what_was_prepared(tmp_path):
+    splits = tiny_splits()
+    dataset = load(tiny_dataset(tmp_path), CPU)
+    assert np.array_equal(dataset.train_images.numpy(), splits.train_images)
+    assert np.array_equal(dataset.test_labels.numpy(), splits.test_labels)
+    assert (dataset.input_shape, dataset.classes) == ((2, 8, 6), 3)
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+        inputs = dataset.normalise(dataset.train_images, dtype)
+        assert inputs.dtype == dtype
+        pixels = splits.train_images.astype(np.float64)
+        mean, std = pixels.mean(axis=(0, 2, 3), keepdims=True), pixels.std(axis=(0, 2, 3), keepdims=True)
+        np.testing.assert_allclose(inputs.numpy(), (pixels - mean) / std, rtol=0, atol=tolerance)
+        measured, targets = dataset.measured_examples(dtype)
+        assert torch.equal(measured, inputs[dataset.measured])
+        assert torch.equal(targets, dataset.train_labels[dataset.measured])
+
+
+@pytest.mark.parametrize("damage", ["flip a bit", "truncate", "remove"])
+@pytest.mark.parametrize("name", ["data.safetensors", "manifest.json"])
+def test_damaged_files_are_refused_by_name(tmp_path, name, damage):
+    path = tiny_dataset(tmp_path) / name
+    raw = bytearray(path.read_bytes())
+    match damage:
+        case "flip a bit":
+            raw[len(raw) // 2] ^= 0x80  # in the manifest: no UTF-8 any more
+            path.write_bytes(raw)
+        case "truncate":
+            path.write_bytes(raw[: len(raw) // 2])
+        case "remove":
+            path.unlink()
+    with pytest.raises(UserError) as error:
+        load(tmp_path, CPU)
+    assert f"'{path}' is missing or damaged" in str(error.value)
+    assert f"delete the folder '{tmp_path}'" in str(error.value)
+
+
+def test_arrays_and_manifest_of_two_data_sets_are_refused(tmp_path):
+    tiny_dataset(tmp_path / "a", seed=0)
+    tiny_dataset(tmp_path / "b", seed=1)
+    (tmp_path / "a" / "manifest.json").replace(tmp_path / "b" / "manifest.json")
+    with pytest.raises(UserError, match=r"data\.safetensors' is missing or damaged"):
+        load(tmp_path / "b", CPU)

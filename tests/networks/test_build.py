@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from breakeven.errors import UserError
+from breakeven.networks.build import build
+from breakeven.networks.registry import NETWORKS, builder, network_module, network_options
+from tests.tiny import tiny_spec
+
+CPU = torch.device("cpu")
+
+
+def weights(spec, dtype=torch.float32, shape=(2, 8, 6)):
+    return build(spec, shape, 3, dtype, CPU).state_dict()
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("network", ["simple_cnn", "simple_cnn_bn"])
+def test_the_seed_decides_the_initial_weights(network):
+    spec = tiny_spec(network=network)
+    first = weights(spec)
+    torch.manual_seed(99)
+    torch.rand(3)
+    assert same(first, weights(spec))
+    assert same(first, weights(tiny_spec(network=network, learning_rate=1.0, batch_size=2, momentum=0.9)))
+    other = weights(tiny_spec(network=network, seed=1))
+    assert not any(torch.equal(first[name], other[name]) for name in first if name.startswith("0."))
+
+
+def test_the_global_generator_is_left_alone():
+    before = torch.get_rng_state()
+    weights(tiny_spec())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_every_precision_starts_from_the_same_weights():
+    single, double = weights(tiny_spec()), weights(tiny_spec(), torch.float64)
+    assert {tensor.dtype for tensor in double.values()} == {torch.float64}
+    assert all(torch.equal(double[name], single[name].double()) for name in single)
+
+
+def test_options_reach_the_network():
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights(tiny_spec()).items()}
+    assert shapes["0.weight"] == (3, 2, 3, 3)
+    assert shapes["6.weight"] == (5, 3 * 4 * 3)
+    assert shapes["8.weight"] == (3, 5)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8), (1, 8, 3)])
+def test_pictures_that_are_too_small(shape):
+    with pytest.raises(
+        UserError, match=f"network 'simple_cnn': pictures of {shape[1]}x{shape[2]} are too small for 2 pool"
+    ):
+        weights(tiny_spec(network_options={"channels": [2, 2]}), shape=shape)
+    weights(tiny_spec(network_options={"channels": [2]}), shape=shape)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_every_registered_network_can_be_built(name):
+    """Its options are read from the source; the oracle is the function itself."""
+    function = builder(name)
+    assert function.__module__ == network_module(name)
+    assert function.__kwdefaults__ == {option: o.default for option, o in network_options(name).items()}
+    assert builder(name)((3, 32, 32), 7)(torch.zeros(2, 3, 32, 32)).shape == (2, 7)

@@ -1,0 +1,77 @@
+import pytest
+import torch
+from torch.nn import Linear
+
+from breakeven.spectra.hessian import Hessian
+from breakeven.spectra.lanczos import largest_eigenpairs
+from tests.spectra.oracles import dense_hessian, examples
+from tests.spectra.test_covariance import same_network
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+def test_eigenvalues_equal_those_of_the_dense_matrix(batch_norm, dtype, tolerance):
+    model, oracle = same_network(batch_norm, dtype)
+    inputs, targets = examples(23)
+    exact = list(zip(inputs.split(10), targets.split(10), strict=True))  # the last one is shorter
+    dense = torch.linalg.eigvalsh(dense_hessian(oracle, exact)).flip(0)
+
+    h = Hessian(model, [(x.to(dtype), y) for x, y in exact])
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(2, len(h.gradient), generator=generator).to(dtype)
+    pairs = largest_eigenpairs(h.matvec, start, 5, tolerance / 10, 300, generator)
+
+    assert pairs.converged
+    assert pairs.values[0].item() == pytest.approx(dense[0].item(), rel=tolerance)
+    assert torch.allclose(pairs.values, dense[:5], rtol=0, atol=tolerance * float(dense[0]))
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_products_equal_those_of_the_dense_matrix(batch_norm):
+    model, oracle = same_network(batch_norm, torch.float64)
+    batches = [examples(7)]
+    dense = dense_hessian(oracle, batches)
+    h = Hessian(model, batches)
+    vector = torch.randn(len(dense), dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    assert torch.allclose(h.matvec(vector), dense @ vector, atol=1e-12)
+    assert torch.allclose(h.matvec(vector), h.matvec(vector), rtol=0, atol=0)
+
+
+def test_batches_change_nothing_without_batch_norm():
+    model, _ = same_network(False, torch.float64)
+    inputs, targets = examples(23)
+    vector = torch.randn(
+        sum(p.numel() for p in model.parameters()), dtype=torch.float64, generator=torch.Generator().manual_seed(3)
+    )
+    order = torch.randperm(23, generator=torch.Generator().manual_seed(4))
+    whole = Hessian(model, [(inputs, targets)])
+    for size, permutation in [(10, torch.arange(23)), (1, torch.arange(23)), (7, order)]:
+        parts = list(zip(inputs[permutation].split(size), targets[permutation].split(size), strict=True))
+        cut = Hessian(model, parts)
+        assert torch.allclose(cut.matvec(vector), whole.matvec(vector), atol=1e-13)
+        assert torch.allclose(cut.gradient, whole.gradient, atol=1e-14)
+
+
+def test_softmax_regression_in_closed_form():
+    """H = (1/n) Σ x xᵀ ⊗ (diag(p) − p pᵀ) for logits W x; here with a bias, as an input of one."""
+    inputs, targets = examples(12, shape=(4,))
+    model = Linear(4, 3).double()
+    extended = torch.cat([inputs, torch.ones(12, 1, dtype=torch.float64)], dim=1)
+    p = model(inputs).softmax(dim=1).detach()
+    expected = sum(
+        torch.kron(torch.diag(q) - torch.outer(q, q), torch.outer(x, x)) for q, x in zip(p, extended, strict=True)
+    ) / len(inputs)
+    # ours orders the weights (class by class) before the biases
+    weights = [c * 5 + i for c in range(3) for i in range(4)]
+    order = torch.tensor(weights + [c * 5 + 4 for c in range(3)])
+    h = Hessian(model, [(inputs, targets)])
+    ours = torch.stack([h.matvec(column) for column in torch.eye(15, dtype=torch.float64)])
+    assert torch.allclose(ours, expected[order][:, order], atol=1e-14)
+
+
+def test_measuring_leaves_the_running_averages_alone():
+    model, _ = same_network(True, torch.float64)
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    h = Hessian(model, [examples(7)])
+    h.matvec(torch.ones_like(h.gradient))
+    assert all(torch.equal(buffer, before[name]) for name, buffer in model.named_buffers())

@@ -1,0 +1,230 @@
+"""Whatever interrupts a training, it ends with the bytes of one that nothing interrupted."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from breakeven import snapshots
+from breakeven.config.run_spec import canonical_json
+from breakeven.training import train as module
+from tests.tiny import tiny_dataset, tiny_spec
+
+CPU = torch.device("cpu")
+# everything that has a state: momentum, running averages, random numbers, a schedule
+SPEC = tiny_spec(network="simple_cnn_bn", momentum=0.9, augmentation="crop_flip")
+DIVERGING = tiny_spec(learning_rate=1e6)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True)
+def checkpoint_at_each_step(monkeypatch):
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data, tmp_path_factory):
+    """The files of each specification's run, trained at one go."""
+    files = {}
+    for spec in (SPEC, DIVERGING):
+        folder = tmp_path_factory.mktemp("uninterrupted")
+        module.train(spec, data, folder / "out", folder / "state", CPU, "code")
+        files[canonical_json(spec)] = contents(folder / "out")
+    return files
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class Interrupted(BaseException):
+    pass
+
+
+@pytest.fixture
+def attempt(data, tmp_path, monkeypatch):
+    """Train into ``tmp_path/out``; with ``until`` the process ends before that step; returns the steps taken."""
+    real = module._sgd_step
+
+    def run(spec=SPEC, until=None, code="code", data=data):
+        taken = []
+
+        def step_or_end(model, optimizer, dataset, spec, step, steps_per_epoch):
+            if step == until:
+                raise Interrupted
+            taken.append(step)
+            return real(model, optimizer, dataset, spec, step, steps_per_epoch)
+
+        monkeypatch.setattr(module, "_sgd_step", step_or_end)
+        try:
+            module.train(spec, data, tmp_path / "out", tmp_path / "state", CPU, code)
+        except Interrupted:
+            assert not (tmp_path / "out").exists()
+        return taken
+
+    return run
+
+
+def test_twice_the_same(attempt, uninterrupted, tmp_path):
+    assert attempt() == list(range(13))
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+    assert len(contents(tmp_path / "out")) == 3 + 7
+    assert attempt() == list(range(13))  # over results that are there already
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+@pytest.mark.parametrize("until", [0, 1, 2, 5, 6, 12])
+def test_interrupted_once(attempt, uninterrupted, tmp_path, until):
+    assert attempt(until=until) == list(range(until))
+    assert attempt() == list(range(until, 13))
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+    assert not (tmp_path / "state").exists()
+
+
+def test_interrupted_at_every_step(attempt, uninterrupted, tmp_path):
+    for step in range(13):
+        attempt(until=step)
+    attempt()
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+def test_interrupted_some_steps_after_the_checkpoint(attempt, uninterrupted, tmp_path, monkeypatch):
+    """The snapshots after it are there already, and are taken again."""
+    attempt(until=3)
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+    assert attempt(until=9) == list(range(3, 9))
+    assert attempt() == list(range(3, 13))
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+def test_a_diverging_run(attempt, uninterrupted, tmp_path):
+    whole = uninterrupted[canonical_json(DIVERGING)]
+    assert b'"diverged": true' in whole["training.json"]
+    attempt(DIVERGING, until=1)
+    attempt(DIVERGING)
+    assert contents(tmp_path / "out") == whole
+
+
+def test_interrupted_while_publishing(attempt, uninterrupted, tmp_path, monkeypatch):
+    """All steps are done, also the one that diverged: nothing is trained again."""
+    for spec in (SPEC, DIVERGING):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_publish", lambda *arguments: (_ for _ in ()).throw(Interrupted))
+            attempt(spec)
+        assert attempt(spec) == []
+        assert contents(tmp_path / "out") == uninterrupted[canonical_json(spec)]
+        shutil.rmtree(tmp_path / "out")
+
+
+def test_interrupted_before_the_last_file(attempt, uninterrupted, tmp_path, monkeypatch):
+    """The snapshots have moved away already: the run starts over, and doesn't end without them."""
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_json", lambda *arguments: (_ for _ in ()).throw(Interrupted))
+        with pytest.raises(AssertionError):  # since the folder is there
+            attempt()
+    assert not (tmp_path / "out" / "training.json").exists()
+    assert attempt() == list(range(13))
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "empty", "text", *range(8)])
+def test_a_damaged_checkpoint_is_not_used(attempt, uninterrupted, tmp_path, capsys, damage):
+    """A number is the place of one wrong bit, in eighths of the file: in the header, in what it says, in a weight."""
+    attempt(until=7)
+    path = tmp_path / "state" / "checkpoint.safetensors"
+    raw = bytearray(path.read_bytes())
+    match damage:
+        case "truncate":
+            raw = raw[:-9]
+        case "empty":
+            raw = bytearray()
+        case "text":
+            raw = bytearray(b"no checkpoint at all")
+        case place:
+            raw[place * len(raw) // 8 + 50] ^= 4
+    path.write_bytes(raw)
+    assert attempt() == list(range(13))
+    assert f"checkpoint '{path}' is" in capsys.readouterr().err
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+def test_a_checkpoint_of_other_code_is_not_used(attempt):
+    attempt(until=7)
+    assert attempt(code="other") == list(range(13))
+
+
+def test_a_checkpoint_of_another_run_is_not_used(attempt, uninterrupted, tmp_path):
+    attempt(tiny_spec(network="simple_cnn_bn", momentum=0.8, augmentation="crop_flip"), until=7)
+    assert attempt() == list(range(13))
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+def test_a_checkpoint_of_other_data_is_not_used(attempt, uninterrupted, tmp_path):
+    attempt(data=tiny_dataset(tmp_path / "other", seed=1), until=7)
+    assert attempt() == list(range(13))
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+@pytest.mark.parametrize("damage", ["remove", "truncate", "remove all"])
+def test_a_checkpoint_that_lost_a_snapshot_is_not_used(attempt, uninterrupted, tmp_path, capsys, damage):
+    attempt(until=7)
+    path = tmp_path / "state" / "snapshots" / snapshots.file_name(4)
+    match damage:
+        case "remove":
+            path.unlink()
+        case "truncate":
+            path.write_bytes(path.read_bytes()[:-1])
+        case "remove all":
+            shutil.rmtree(path.parent)
+    assert attempt() == list(range(13))
+    assert "has lost a snapshot: starting over" in capsys.readouterr().err
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+def test_the_checkpoint_holds_no_more_than_it_should(attempt, tmp_path):
+    attempt(until=7)
+    with safe_open(tmp_path / "state" / "checkpoint.safetensors", framework="pt") as file:
+        names = set(file.keys())
+    model = {"0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "3.bias", "4.weight", "4.bias"}
+    model |= {"8.weight", "8.bias", "10.weight", "10.bias"}
+    buffers = {f"{layer}.running_{what}" for layer in (1, 4) for what in ("mean", "var")}
+    assert names == {f"model/{n}" for n in model | buffers} | {f"momentum/{n}" for n in model}
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"checkpoint.safetensors", "snapshots"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from breakeven import snapshots
+from breakeven.config.run_spec import from_json
+from breakeven.training import train
+torch.set_num_threads(1)
+train.SECONDS_BETWEEN_CHECKPOINTS = -1.0
+save_file = snapshots.save_file
+
+def killed_half_way(tensors, path, metadata):
+    save_file(tensors, path, metadata)
+    if tensors["step"] == 6:
+        os.truncate(path, os.path.getsize(path) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+snapshots.save_file = killed_half_way
+train.train(from_json(sys.argv[1]), *map(Path, sys.argv[2:5]), torch.device("cpu"), "code")
+"""
+
+
+def test_killed_while_it_writes_a_snapshot(data, attempt, uninterrupted, tmp_path):
+    """A kill that no code can catch leaves half a snapshot; the results don't hold it."""
+    command = [sys.executable, "-c", KILLED, canonical_json(SPEC), data, tmp_path / "out", tmp_path / "state"]
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == -9
+    assert len(list((tmp_path / "state" / "snapshots").iterdir())) == 4  # three whole ones, and a half
+    assert attempt() == list(range(6, 13))
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]

@@ -1,0 +1,324 @@
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch.nn.functional import batch_norm, conv2d, cross_entropy, max_pool2d
+
+from breakeven import snapshots
+from breakeven.config.run_spec import Segment, Switch, canonical_json, run_id
+from breakeven.data.dataset import load
+from breakeven.errors import UserError
+from breakeven.training import train as module
+from tests.tiny import TRAIN, tiny_dataset, tiny_spec, tiny_splits
+
+CPU = torch.device("cpu")
+EVERY_STEP = (Segment(1),)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def train(data, tmp_path):
+    """Train a run; returns its folder."""
+
+    def run(**changes):
+        spec = tiny_spec(**changes)
+        out = tmp_path / run_id(spec)
+        module.train(spec, data, out, tmp_path / "state", CPU, "code")
+        assert not (tmp_path / "state").exists()
+        return out
+
+    return run
+
+
+def read_json(out):
+    return json.loads((out / "training.json").read_text(encoding="utf-8"))
+
+
+def read_snapshots(out):
+    """All snapshots of a run by step, in float64."""
+    training = read_json(out)
+    found = {}
+    for entry in training["snapshots"]:
+        read = snapshots.read(out / "snapshots" / entry["file"], training["run"], entry["step"], entry["sha256"])
+        found[read.step] = read
+    return found
+
+
+def read_history(out):
+    with (out / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def forward(weights, x):
+    """SimpleCNN with one stage, in functions."""
+    for name in ("0", "2"):
+        x = conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1).relu()
+    x = max_pool2d(x, 2).flatten(1)
+    x = (x @ weights["6.weight"].T + weights["6.bias"]).relu()
+    return x @ weights["8.weight"].T + weights["8.bias"]
+
+
+def normalised(images, dtype=torch.float64):
+    """With the statistics of the tiny training set, by NumPy."""
+    pixels = tiny_splits().train_images.astype(np.float64)
+    mean, std = pixels.mean(axis=(0, 2, 3), keepdims=True), pixels.std(axis=(0, 2, 3), keepdims=True)
+    return torch.from_numpy((np.asarray(images).astype(np.float64) - mean) / std).to(dtype)
+
+
+def by_hand(weights, batches, learning_rates, momentum=0.0, weight_decay=0.0):
+    """SGD as in the textbook: v ← μ v + ∇L + λ θ, θ ← θ − η v."""
+    velocity = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    for (images, labels), learning_rate in zip(batches, learning_rates, strict=True):
+        leaves = {name: weight.clone().requires_grad_() for name, weight in weights.items()}
+        outputs = forward(leaves, normalised(images, next(iter(weights.values())).dtype))
+        loss = -(outputs.log_softmax(dim=1)[torch.arange(len(labels)), torch.as_tensor(labels)]).mean()
+        gradients = torch.autograd.grad(loss, list(leaves.values()))
+        for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+            velocity[name] = momentum * velocity[name] + gradient + weight_decay * weight
+        weights = {name: weight - learning_rate * velocity[name] for name, weight in weights.items()}
+    return weights
+
+
+def mini_batches(data, spec, steps):
+    dataset = load(data, CPU)
+    return [module._mini_batch(dataset, spec, step, TRAIN // spec.batch_size) for step in range(steps)]
+
+
+def assert_same(found, expected, tolerance):
+    assert found.keys() == expected.keys()
+    for name in found:
+        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=tolerance, msg=name)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"learning_rate": 0.5},
+        {"momentum": 0.9},
+        {"weight_decay": 0.1},
+        {"momentum": 0.5, "weight_decay": 0.03},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 1e-6)])
+def test_sgd_by_hand(data, train, precision, tolerance, changes):
+    spec = tiny_spec(precision=precision, **changes)
+    found = read_snapshots(train(precision=precision, **changes))
+    start = found[0].now
+    assert {weight.dtype for weight in start.values()} == {getattr(torch, precision)}
+    rates = [spec.learning_rate] * 12
+    options = {name: changes.get(name, 0.0) for name in ("momentum", "weight_decay")}
+    expected = by_hand(start, mini_batches(data, spec, 12), rates, **options)
+    assert_same(found[12].now, expected, tolerance)
+    assert max((expected[name] - start[name]).abs().max() for name in start) > 1000 * tolerance  # it went somewhere
+
+
+def test_full_batch_gradient_descent_by_hand(train):
+    """With all examples in each step their order doesn't matter: nothing is taken from the training code."""
+    found = read_snapshots(train(batch_size=TRAIN, precision="float64", momentum=0.9))
+    splits = tiny_splits()
+    everything = [(splits.train_images, splits.train_labels)] * 12
+    assert_same(found[12].now, by_hand(found[0].now, everything, [0.05] * 12, momentum=0.9), 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ((Switch(3, 0.5),), [0.05] * 3 + [0.5] * 9),
+        ((Switch(1, 0.01, "epoch"),), [0.05] * 5 + [0.01] * 7),
+        ((Switch(2, 0.3), Switch(2, 0.1, "epoch")), [0.05] * 2 + [0.3] * 8 + [0.1] * 2),
+    ],
+)
+def test_the_learning_rate_switches(data, train, schedule, rates):
+    changes = {"schedule": schedule, "momentum": 0.5, "precision": "float64"}
+    found = read_snapshots(train(**changes))
+    batches = mini_batches(data, tiny_spec(**changes), 12)
+    assert_same(found[12].now, by_hand(found[0].now, batches, rates, momentum=0.5), 1e-12)
+
+
+def test_an_epoch_takes_each_example_at_most_once(data):
+    """43 examples and S = 8: five steps of eight different examples, three left out, in another order each epoch."""
+    key = {image.tobytes(): number for number, image in enumerate(tiny_splits().train_images)}
+    labels = tiny_splits().train_labels
+    assert len(key) == 43
+    epochs = []
+    for seed in (0, 1):
+        batches = mini_batches(data, tiny_spec(seed=seed), 10)
+        numbers = [[key[image.numpy().tobytes()] for image in images] for images, _ in batches]
+        for chosen, (_, targets) in zip(numbers, batches, strict=True):
+            assert targets.tolist() == labels[chosen].tolist()
+        for epoch in (numbers[:5], numbers[5:]):
+            together = sum(epoch, [])
+            assert len(set(together)) == len(together) == 40
+            epochs.append(tuple(together))
+    assert len(set(epochs)) == 4
+
+
+def test_snapshots_are_taken_at_the_scheduled_steps(train):
+    """Each segment counts from the end of the one before; five steps are an epoch."""
+    schedule = (Segment(2, 5), Segment(3, 10), Segment(1, 4, "epoch"), Segment(7))
+    out = train(snapshots=schedule, steps=30)
+    steps = [0, 2, 4, 8, 15, 20, 27, 30]
+    assert list(read_snapshots(out)) == steps
+    assert [entry["step"] for entry in read_json(out)["snapshots"]] == steps
+    assert sorted(path.name for path in (out / "snapshots").iterdir()) == [f"step-{s:08d}.safetensors" for s in steps]
+
+
+def test_next_is_one_step_later(train):
+    """Also at the end of the run, whose next weights are those of a run that is one step longer."""
+    for changes in ({"momentum": 0.9, "weight_decay": 0.01}, {"network": "simple_cnn_bn"}):
+        dense = read_snapshots(train(snapshots=EVERY_STEP, steps=7, **changes))
+        longer = read_snapshots(train(snapshots=EVERY_STEP, steps=8, **changes))
+        for step in range(8):
+            assert_same(dense[step].now, longer[step].now, 0)
+            assert_same(dense[step].next, longer[step + 1].now, 0)
+            assert not torch.equal(dense[step].now["0.weight"], dense[step].next["0.weight"])
+
+
+def test_taking_snapshots_changes_nothing(train):
+    """Evaluating and measuring more often leaves the trajectory as it was."""
+    dense = read_snapshots(train(snapshots=EVERY_STEP, network="simple_cnn_bn"))
+    sparse = read_snapshots(train(snapshots=(Segment(6),), network="simple_cnn_bn"))
+    assert list(sparse) == [0, 6, 12]
+    for step, snapshot in sparse.items():
+        assert_same(snapshot.now, dense[step].now, 0)
+        assert_same(snapshot.buffers, dense[step].buffers, 0)
+
+
+def test_history(train):
+    """At each snapshot and the start of each epoch, both splits; loss and accuracy at the weights of that step."""
+    out = train(snapshots=(Segment(4),), precision="float64")
+    rows = read_history(out)
+    assert [(int(row["step"]), row["split"]) for row in rows] == [
+        (step, split) for step in (0, 4, 5, 8, 10, 12) for split in ("train", "test")
+    ]
+    assert all(float(row["epoch"]) == int(row["step"]) / 5 for row in rows)
+    splits, found = tiny_splits(), read_snapshots(out)
+    for row in rows:
+        if int(row["step"]) in found:
+            images, labels = (getattr(splits, f"{row['split']}_{what}") for what in ("images", "labels"))
+            outputs = forward(found[int(row["step"])].now, normalised(images)).numpy()
+            losses = np.log(np.exp(outputs).sum(axis=1)) - outputs[np.arange(len(labels)), labels]
+            assert math.isclose(float(row["loss"]), losses.mean(), rel_tol=1e-12)
+            assert float(row["accuracy"]) == np.mean(outputs.argmax(axis=1) == labels)
+
+
+def test_it_learns(train):
+    rows = read_history(train(epochs=40, steps=None, learning_rate=0.1, snapshots=(Segment(20, unit="epoch"),)))
+    assert float(rows[-2]["accuracy"]) > 0.9 > 0.6 > float(rows[0]["accuracy"])
+    assert float(rows[-1]["accuracy"]) > 0.6
+    assert rows[-1]["step"] == "200"
+
+
+def test_what_is_recorded(train):
+    out = train()
+    spec = tiny_spec()
+    training = read_json(out)
+    training.pop("snapshots")
+    assert training == {
+        "run": run_id(spec),
+        "spec": json.loads(canonical_json(spec)),
+        "diverged": False,
+        "diverged_step": None,
+        "steps": 12,
+        "steps_per_epoch": 5,
+        "train_examples": 43,
+        "batch_size": 8,
+    }
+    recorded = yaml.safe_load((out / "run.yaml").read_text(encoding="utf-8"))
+    assert recorded == {"run": run_id(spec)} | json.loads(canonical_json(spec))
+    assert {path.name for path in out.iterdir()} == {"run.yaml", "history.csv", "training.json", "snapshots"}
+
+
+def test_a_run_that_diverges_is_a_result(train):
+    out = train(learning_rate=1e6, snapshots=EVERY_STEP, steps=200)
+    training = read_json(out)
+    step = training["diverged_step"]
+    assert training["diverged"] is True
+    assert 0 < step < 200
+    found = read_snapshots(out)  # verifies the digests
+    assert list(found) == list(range(step))
+    assert all(torch.isfinite(weight).all() for weight in found[0].now.values())
+    rows = read_history(out)
+    assert int(rows[-1]["step"]) == step
+    assert len(rows) == 2 * (step + 1)
+    assert math.isfinite(float(rows[0]["loss"]))
+
+
+def test_a_run_that_diverges_at_its_first_step(data, train, monkeypatch):
+    """Weights that are not finite from the start stand for whatever goes wrong there."""
+    build = module.build
+
+    def broken(*arguments):
+        model = build(*arguments)
+        with torch.no_grad():
+            next(model.parameters()).fill_(math.inf)
+        return model
+
+    monkeypatch.setattr(module, "build", broken)
+    out = train()
+    training = read_json(out)
+    assert (training["diverged"], training["diverged_step"], training["snapshots"]) == (True, 0, [])
+    assert list((out / "snapshots").iterdir()) == []
+    assert [row["step"] for row in read_history(out)] == ["0", "0"]
+
+
+def test_a_batch_larger_than_the_training_set(train):
+    with pytest.raises(UserError, match="batch_size: 44 is more than the 43 training examples"):
+        train(batch_size=44)
+
+
+def test_precision(train):
+    """The same start, and almost the same way, in both precisions."""
+    single, double = (read_snapshots(train(precision=precision)) for precision in ("float32", "float64"))
+    assert {weight.dtype for weight in double[12].now.values()} == {torch.float64}
+    assert_same({k: w.double() for k, w in single[0].now.items()}, double[0].now, 0)
+    assert_same({k: w.double() for k, w in single[12].now.items()}, double[12].now, 1e-5)
+    assert not torch.equal(single[12].now["0.weight"].double(), double[12].now["0.weight"])
+
+
+def test_augmentation_changes_the_mini_batches_and_not_the_evaluation(data, train):
+    plain, augmented = mini_batches(data, tiny_spec(), 5), mini_batches(data, tiny_spec(augmentation="crop_flip"), 5)
+    for (images, labels), (changed, same_labels) in zip(plain, augmented, strict=True):
+        assert torch.equal(labels, same_labels)
+        assert images.shape == changed.shape
+        assert not torch.equal(images, changed)
+    first, second = (read_history(train(augmentation=name)) for name in ("none", "crop_flip"))
+    assert first[:2] == second[:2]
+    assert first[-1] != second[-1]
+
+
+def test_batch_normalization(data, train):
+    """The running averages after one step, by hand; and it learns."""
+    changes = {"network": "simple_cnn_bn", "precision": "float64"}
+    found = read_snapshots(train(snapshots=EVERY_STEP, **changes))
+    assert found[0].buffers["1.running_mean"].tolist() == [0, 0, 0]
+    assert found[0].buffers["1.running_var"].tolist() == [1, 1, 1]
+    images, labels = mini_batches(data, tiny_spec(**changes), 1)[0]
+    weights = found[0].now
+    x = conv2d(normalised(images), weights["0.weight"], weights["0.bias"], padding=1).numpy()
+    mean, variance = x.mean(axis=(0, 2, 3)), x.transpose(1, 0, 2, 3).reshape(3, -1).var(axis=1, ddof=1)
+    np.testing.assert_allclose(found[1].buffers["1.running_mean"], 0.1 * mean, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found[1].buffers["1.running_var"], 0.9 + 0.1 * variance, rtol=1e-9)
+    # one SGD step against PyTorch's own batch normalization
+    leaves = {name: weight.clone().requires_grad_() for name, weight in weights.items()}
+    x = normalised(images)
+    for conv, norm in (("0", "1"), ("3", "4")):
+        x = conv2d(x, leaves[f"{conv}.weight"], leaves[f"{conv}.bias"], padding=1)
+        x = batch_norm(x, None, None, leaves[f"{norm}.weight"], leaves[f"{norm}.bias"], training=True).relu()
+    x = (max_pool2d(x, 2).flatten(1) @ leaves["8.weight"].T + leaves["8.bias"]).relu()
+    loss = cross_entropy(x @ leaves["10.weight"].T + leaves["10.bias"], labels)
+    gradients = torch.autograd.grad(loss, list(leaves.values()))
+    after = {name: w - 0.05 * g for (name, w), g in zip(weights.items(), gradients, strict=True)}
+    assert_same(found[0].next, after, 1e-12)
+    rows = read_history(train(**(changes | {"steps": 200, "snapshots": (Segment(100),)})))
+    assert float(rows[-2]["loss"]) < 0.5 * float(rows[0]["loss"])

@@ -49,7 +49,7 @@ def rows_of(path):
 def test_help_lists_the_stages(tmp_path):
     done = command("--help", folder=tmp_path)
     assert done.returncode == 0
-    listed = re.findall(r"^    (\w+)  +\S", done.stdout, flags=re.MULTILINE)
+    listed = re.findall(r"^    (\w+)(?:  +\S|$)", done.stdout, flags=re.MULTILINE)
     stages = ["prepare", "train", "covariance", "hessian", "summarise", "plot", "report"]
     assert [stage for stage in listed if stage in stages] == stages  # in the order in which data flow
 

@@ -207,6 +207,6 @@ def test_a_damaged_table_is_refused(tmp_path, name, damage):
     path.unlink()
     if damage == "empty":
         path.touch()
-    with pytest.raises(UserError, match="'.*runs/a' is missing or damaged"):
+    with pytest.raises(UserError, match=r"'.*runs/a' is missing or damaged"):
         tables_of(tmp_path, points_of(("a", 0.1, 32, 0)))
     assert not (tmp_path / "tables").exists()

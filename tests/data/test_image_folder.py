@@ -159,7 +159,7 @@ def test_a_missing_split(tree, missing):
 def test_no_pictures(tmp_path):
     for split in ("train", "test"):
         (tmp_path / split / "a").mkdir(parents=True)
-    with pytest.raises(UserError, match="no pictures in '.*train'"):
+    with pytest.raises(UserError, match=r"no pictures in '.*train'"):
         load(tmp_path)
 
 
@@ -220,7 +220,7 @@ def test_only_the_subset_is_decoded(tree):
 
 
 def test_a_subset_larger_than_the_folder(tree):
-    with pytest.raises(UserError, match="16 examples asked for, '.*train' has 15"):
+    with pytest.raises(UserError, match=r"16 examples asked for, '.*train' has 15"):
         load(tree[0], train_examples=16)
 
 

@@ -52,6 +52,7 @@ def test_the_same_gradient_as_torch(pair, training):
         torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 def test_the_derivatives_of_its_derivatives(pair):
     """By finite differences: what PyTorch's own gets wrong in forward mode."""
     ours, _, draws = pair

@@ -67,10 +67,25 @@ def test_forward_and_gradient(normalised):
         torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("builder", [simple_cnn, simple_cnn_bn])
+def test_weights_start_as_those_of_keras(builder):
+    """Glorot uniform: within ±sqrt(6 / (inputs + outputs)), a kernel counting nine times; biases are zero."""
+    torch.manual_seed(0)
+    model = builder((3, 16, 16), 10, channels=(16, 32), dense=64)
+    for layer in model:
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            outputs, inputs, *kernel = layer.weight.shape
+            bound = math.sqrt(6 / ((inputs + outputs) * math.prod(kernel)))
+            assert 0.95 * bound < layer.weight.abs().max() <= bound
+            assert math.isclose(layer.weight.std().item(), bound / math.sqrt(3), rel_tol=0.1)
+            assert not layer.bias.any()
+
+
 def test_a_convolution_by_hand():
     """One pixel of the first layer, as a sum in plain Python: the kernel isn't flipped, the border is zeros."""
     torch.manual_seed(0)
     model = simple_cnn((1, 4, 4), 2, channels=(1,), dense=2).double()
+    torch.nn.init.constant_(model[0].bias, 0.3)
     kernel, bias = (tensor.tolist() for tensor in list(model.parameters())[:2])
     x = torch.rand(1, 1, 4, 4, dtype=torch.float64)
     for row, column in ((0, 0), (1, 2), (3, 3)):

@@ -157,7 +157,7 @@ def test_an_epoch_takes_each_example_at_most_once(data):
         for chosen, (_, targets) in zip(numbers, batches, strict=True):
             assert targets.tolist() == labels[chosen].tolist()
         for epoch in (numbers[:5], numbers[5:]):
-            together = sum(epoch, [])
+            together = [number for chosen in epoch for number in chosen]
             assert len(set(together)) == len(together) == 40
             epochs.append(tuple(together))
     assert len(set(epochs)) == 4
@@ -240,7 +240,8 @@ def test_what_is_recorded(train):
 
 
 def test_a_run_that_diverges_is_a_result(train):
-    out = train(learning_rate=1e6, snapshots=EVERY_STEP, steps=200)
+    """With another seed, all ReLUs may die at the first step, and the loss be huge and finite from there on."""
+    out = train(learning_rate=1e6, snapshots=EVERY_STEP, steps=200, seed=1)
     training = read_json(out)
     step = training["diverged_step"]
     assert training["diverged"] is True

@@ -1,0 +1,275 @@
+"""The promise: an edit of the config reruns what depends on it, and nothing else. Sets of jobs are exact."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.workflow.project import (
+    REPORT,
+    STUDIES,
+    Project,
+    copy,
+    figures,
+    make,
+    measure,
+    studies_again,
+    tables,
+    train,
+)
+
+pytestmark = pytest.mark.workflow
+
+EVERYTHING_MEASURED = studies_again(*STUDIES)
+PREPARE = "prepare_dataset"
+
+
+# ------------------------------------------------------------------ nothing
+
+
+def test_the_whole_pipeline_ran(project):
+    assert len(project.runs) == 5
+    assert len(project.runs_with(learning_rate=0.3)) == 2
+    assert len(project.runs_with(network="twin")) == 1
+    assert (project.folder / "results/report.html").exists()
+    assert not list((project.folder / "results/state").glob("*"))
+    assert project.plan() == set()
+
+
+def test_moved_checkout(project):
+    elsewhere = project.folder.with_name("another name")
+    project.folder.rename(elsewhere)
+    assert Project(elsewhere).plan() == set()
+
+
+def test_checkout_that_was_copied_without_its_times(project, tmp_path):
+    subprocess.run(["cp", "-r", project.folder, tmp_path / "copied"], check=True)
+    assert Project(tmp_path / "copied").plan() == set()
+
+
+def test_fresh_clone_with_the_results_copied(project, tmp_path):
+    clone = make(tmp_path / "clone")
+    copy(project.folder / "results", clone.folder / "results")
+    assert not (clone.folder / ".snakemake").exists()
+    assert clone.plan() == set()
+
+
+REWRITTEN = """\
+# The same, in other words.
+studies:
+  network:
+    seeds: [0.0]
+    sweeps:
+      network: [twin, simple_cnn]
+    base: &base
+      weight_decay: 0.010
+      momentum: 2e-1
+      snapshots: [{unit: step, every: 4.0}]
+      steps: 4
+      batch_size: 1e2
+      schedule: []
+      augmentation: none
+      precision: float32
+      network_options: {dense: 4, channels: [1]}
+      network: simple_cnn
+      dataset: numerals
+      learning_rate: 1e-1
+  rate:
+    description: ''
+    seeds: [1, 0]
+    sweeps:
+      learning_rate: [3E-1, .10]
+    base:
+      <<: *base
+      learning_rate: 0.10
+measurements:
+  hessian: {max_matvecs: 20, eigenvalues: 2, trace_probes: 3, tolerance: 1e-1, batch_size: 128}
+  covariance: {batches: null, precision: float32, batch_size: 10}
+datasets:
+  numerals: {measured_fraction: 1.0e-1, test_examples: 100, train_examples: 300, loader: digits, seed: 0}
+  unused: {loader: cifar10}
+threads: 2
+device: auto
+"""
+
+
+def test_the_same_config_in_other_words(project):
+    (project.folder / "config.yaml").write_text(REWRITTEN, encoding="utf-8")
+    # the report lists the studies in the order of the config
+    assert project.plan() == REPORT
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("learning_rate: 0.1\n", "learning_rate: 1e-1 # a comment\n"),
+        ("[0.1, 0.3]", "[3e-1, 0.10]"),
+        ("device: cpu\n", "device: auto\n"),
+        ("device: cpu\n", "device: cuda\n"),
+        ("device: cpu\n", "device: cpu\nthreads: 2\n"),
+    ],
+)
+def test_edits_that_change_nothing(project, old, new):
+    project.edit(old, new)
+    assert project.plan() == set()
+
+
+def test_device_and_threads_on_the_command_line(project):
+    assert project.plan("--config", "device=cuda", "threads=2") == set()
+
+
+# ------------------------------------------------------------------ runs
+
+
+def test_one_learning_rate_and_back_by_planning(project):
+    new = project.new_runs(project.runs_with(learning_rate=0.3), learning_rate=0.2)
+    assert len(new) == 2
+    project.edit("[0.1, 0.3]", "[0.1, 0.2]")
+    assert project.plan() == train(new) | measure(new) | studies_again("rate")
+    project.edit("[0.1, 0.2]", "[0.1, 0.3]")
+    assert project.plan() == set()
+
+
+def test_one_learning_rate_and_back_by_running(project):
+    before = project.tables()
+    new = project.new_runs(project.runs_with(learning_rate=0.3), learning_rate=0.2)
+    project.edit("[0.1, 0.3]", "[0.1, 0.2]")
+    assert project.run() == train(new) | measure(new) | studies_again("rate")
+    assert project.plan() == set()
+    after = project.tables()
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed == {"tables/rate/runs.csv", "tables/rate/trajectories.csv"}
+    assert after.keys() - before.keys() == {
+        f"runs/{run}/{table}.csv" for run in new for table in ("history", "covariance", "hessian")
+    }
+
+    project.edit("[0.1, 0.2]", "[0.1, 0.3]")
+    assert project.plan() == studies_again("rate")
+    assert project.run() == studies_again("rate")
+    assert project.plan() == set()
+    assert {path: project.tables()[path] for path in before} == before
+
+
+def test_one_more_learning_rate(project):
+    new = project.new_runs(project.runs_with(learning_rate=0.3), learning_rate=0.5)
+    project.edit("[0.1, 0.3]", "[0.1, 0.3, 0.5]")
+    assert project.plan() == train(new) | measure(new) | studies_again("rate")
+
+
+def test_one_learning_rate_less(project):
+    project.edit("[0.1, 0.3]", "[0.1]")
+    assert project.plan() == studies_again("rate")
+
+
+def test_another_seed(project):
+    new = project.new_runs(project.runs_with(network="simple_cnn", seed=1), seed=2)
+    project.edit("seeds: [0, 1]", "seeds: [0, 1, 2]")
+    assert project.plan() == train(new) | measure(new) | studies_again("rate")
+
+
+def test_the_base_of_both_studies(project):
+    """The learning rate of the base is swept in one study: only the other one's runs are new."""
+    new = project.new_runs(project.runs_with(learning_rate=0.1, seed=0), learning_rate=0.4)
+    project.edit("learning_rate: 0.1\n", "learning_rate: 0.4\n")
+    assert project.plan() == train(new) | measure(new) | studies_again("network")
+
+
+def test_swapped_values_of_two_hyperparameters(project):
+    new = project.new_runs(project.runs, momentum=0.01, weight_decay=0.2)
+    project.edit("momentum: 0.2", "momentum: 0.01")
+    project.edit("weight_decay: 0.01", "weight_decay: 0.2")
+    assert project.plan() == train(new) | measure(new) | EVERYTHING_MEASURED
+
+
+def test_another_data_set(project):
+    project.edit("train_examples: 300", "train_examples: 310")
+    planned = project.plan()
+    [prepare] = [job for job in planned if job.startswith(PREPARE)]
+    runs = {job.removeprefix("train_run ") for job in planned if job.startswith("train_run")}
+    assert len(runs) == 5 and not runs & project.runs.keys()
+    assert planned == {prepare} | train(runs) | measure(runs) | EVERYTHING_MEASURED
+
+
+# ------------------------------------------------------------------ studies
+
+
+def test_a_study_that_shares_runs(project):
+    new = project.new_runs(project.runs_with(learning_rate=0.3, seed=0), learning_rate=0.5)
+    project.append("  third: {base: *base, sweeps: {learning_rate: [0.3, 0.5]}, seeds: [0]}\n")
+    assert project.plan() == train(new) | measure(new) | studies_again("third")
+
+
+def test_an_unrelated_study(project):
+    new = project.new_runs(project.runs_with(learning_rate=0.1, network="simple_cnn", seed=0), batch_size=50, seed=7)
+    project.append("  other: {base: *base, sweeps: {batch_size: [50]}, seeds: [7]}\n")
+    assert project.plan() == train(new) | measure(new) | studies_again("other")
+
+
+def test_a_study_less(project):
+    text = (project.folder / "config.yaml").read_text(encoding="utf-8")
+    (project.folder / "config.yaml").write_text(text[: text.index("  network:\n    base:")], encoding="utf-8")
+    assert project.plan() == REPORT
+
+
+def test_a_renamed_study(project):
+    project.edit("  rate:\n", "  speed:\n")
+    assert project.plan() == studies_again("speed")
+
+
+def test_the_description_of_a_study(project):
+    project.edit("  rate:\n", "  rate:\n    description: What does the learning rate do?\n")
+    assert project.plan() == REPORT
+
+
+def test_the_accuracy_threshold_of_a_study(project):
+    project.edit("  rate:\n", "  rate:\n    accuracy_threshold: 0.7\n")
+    assert project.plan() == studies_again("rate")
+
+
+# ------------------------------------------------------------------ measurements, results
+
+
+@pytest.mark.parametrize(
+    ("rule", "old", "new"),
+    [
+        ("measure_covariance", "{batch_size: 10}", "{batch_size: 15}"),
+        ("measure_covariance", "{batch_size: 10}", "{batch_size: 10, batches: 2}"),
+        ("measure_hessian", "eigenvalues: 2", "eigenvalues: 1"),
+        # Snakemake compares parameters as a set of values, without their names
+        ("measure_hessian", "{eigenvalues: 2, tolerance: 0.1, max_matvecs: 20, trace_probes: 3}",
+         "{eigenvalues: 3, tolerance: 0.1, max_matvecs: 20, trace_probes: 2}"),
+    ],
+    ids=["another", "added", "smaller", "swapped"],
+)  # fmt: skip
+def test_a_setting_of_one_measurement(project, rule, old, new):
+    project.edit(old, new)
+    assert project.plan() == measure(project.runs, [rule]) | EVERYTHING_MEASURED
+
+
+def test_a_lost_table_of_one_run(project):
+    run = next(iter(project.runs_with(network="twin")))
+    (project.folder / f"results/runs/{run}/covariance.csv").unlink()
+    target = "results/tables/network/runs.csv"
+    # Snakemake doesn't miss what lies between: the tables that were made from it are there
+    assert project.plan() == set()
+    assert project.plan("--forcerun", "summarise_study", "--", target) == {
+        f"measure_covariance {run}",
+        "summarise_study network",
+    }
+
+
+def test_inputs_that_were_touched(project):
+    for path in (project.folder / "results").rglob("*.safetensors"):
+        os.utime(path)
+    for name in ("manifest.json", "training.json", "covariance.csv", "runs.csv", "trajectories.csv"):
+        for path in (project.folder / "results").rglob(name):
+            os.utime(path)
+    assert project.plan() == set()
+
+
+def test_another_results_folder(project):
+    runs = project.runs
+    planned = project.plan("--config", "results=elsewhere")
+    [prepare] = [job for job in planned if job.startswith(PREPARE)]
+    assert planned == {prepare} | train(runs) | measure(runs) | tables(*STUDIES) | figures(*STUDIES) | REPORT
+    assert project.plan() == set()

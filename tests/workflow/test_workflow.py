@@ -1,0 +1,82 @@
+"""The workflow as a whole: every config plans, the linter, Snakemake's own report, a kill in the middle."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from breakeven.config.plan import load_plan
+from tests.workflow.project import CHECKOUT, FIGURES, SNAKEMAKE, STUDIES, environment
+
+pytestmark = pytest.mark.workflow
+
+CONFIGS = sorted(path.relative_to(CHECKOUT) for path in CHECKOUT.glob("workflow/configs/*.yaml"))
+
+
+@pytest.mark.parametrize("config", ["config.yaml", *map(str, CONFIGS)])
+def test_every_config_plans(fresh, config):
+    """Also where the data is missing: preparing it is a job."""
+    plan = load_plan(CHECKOUT / config, CHECKOUT / "workflow/schemas/config.schema.yaml")
+    text = (CHECKOUT / config).read_text(encoding="utf-8")
+    (fresh.folder / "this.yaml").write_text(text, encoding="utf-8")
+    planned = fresh.plan("--configfile", "this.yaml")
+    assert {job for job in planned if job.startswith("train_run")} == {f"train_run {run}" for run in plan.runs}
+    assert {job for job in planned if job.startswith("summarise_study")} == {
+        f"summarise_study {s}" for s in plan.studies
+    }
+
+
+def test_the_linter_finds_no_more_than_that_environments_are_not_snakemakes(fresh):
+    said = fresh.snakemake("--lint", "json")
+    findings = json.loads(said.stdout[said.stdout.index("{") :])
+    titles = {lint["title"] for group in findings.values() for item in group for lint in item["lints"]}
+    assert titles == {"Specify a conda environment or container for each rule."}
+
+
+def test_snakemakes_own_report_offline(project):
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    said = project.snakemake("--report", "page.html", env=nowhere)
+    assert said.returncode == 0, said.stdout
+    page = (project.folder / "page.html").read_text(encoding="utf-8")
+    assert "Does a larger learning rate" in page  # workflow.rst
+    for study in STUDIES:
+        assert re.search(rf"Tables of the study <tt[^>]*><span[^>]*>{study}<", page)
+        assert f"study={study}, figure={FIGURES[0]}" in page or f'"{study}"' in page
+    assert r"Spectral norm \u03bb_K^1 of the covariance" in page  # figure.rst
+    assert project.run() == set()
+
+
+def test_a_kill_in_the_middle_leaves_no_trace(fresh, finished, tmp_path):
+    with (tmp_path / "said.txt").open("w", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            [SNAKEMAKE, "--cores", "2"],
+            cwd=fresh.folder,
+            env=environment(),
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        wait_for(fresh.folder / "results/runs", "*/training.json")
+        wait_for(fresh.folder / ".snakemake/incomplete", "*")  # a job that began and didn't end
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (fresh.folder / "results/report.html").exists()
+
+    refused = fresh.snakemake("--cores", "all")
+    assert refused.returncode == 1 and "snakemake --unlock" in refused.stdout, refused.stdout
+    assert fresh.snakemake("--unlock").returncode == 0
+    executed = fresh.run()
+    assert "write_report" in executed and len([job for job in executed if job.startswith("train_run")]) < 5
+    assert fresh.plan() == set()
+    assert fresh.tables() == finished.tables()
+
+
+def wait_for(folder, pattern):
+    deadline = time.monotonic() + 120
+    while not list(folder.glob(pattern)):
+        assert time.monotonic() < deadline, f"no {pattern} in {folder}"
+        time.sleep(0.02)

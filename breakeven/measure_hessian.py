@@ -13,6 +13,8 @@ from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import largest_eigenpairs
 from breakeven.spectra.trace import hutchinson
 
+TOP = 5  # the paper's approximation of Tr(H)
+
 
 def measure_hessian(
     run: Path,
@@ -29,7 +31,7 @@ def measure_hessian(
     """Write ``hessian.csv``, one row per snapshot, each warm-started from the eigenvectors of the one before.
 
     ``trace`` is the estimate of Tr(H) with standard error ``trace_error``; ``trace_top_5`` the paper's approximation,
-    the sum of the largest five eigenvalues (of as many as were asked for, if fewer).
+    the sum of the largest five eigenvalues, empty where fewer were asked for.
     """
     seed = read_spec(run).seed
     rows = []
@@ -50,7 +52,7 @@ def measure_hessian(
             | {"trace": trace}
             | {f"residual_{i}": residual for i, residual in enumerate(residuals, start=1)}
             | {"matvecs": pairs.matvecs, "converged": pairs.converged}
-            | {"trace_error": trace_error, "trace_top_5": sum(values[:5])}
+            | {"trace_error": trace_error, "trace_top_5": sum(values[:TOP]) if len(values) >= TOP else None}
         )
     with whole_file(out) as temporary:
         pd.DataFrame(rows, columns=columns(eigenvalues)).to_csv(temporary, index=False)

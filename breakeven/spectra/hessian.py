@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from breakeven.spectra.parameters import flatten, trainable, unflatten
+from breakeven.spectra.parameters import flatten, trainable
 
 
 class Hessian:

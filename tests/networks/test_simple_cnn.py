@@ -59,6 +59,8 @@ def test_forward_and_gradient(normalised):
     model = (simple_cnn_bn if normalised else simple_cnn)((2, 9, 7), 5, channels=(3, 4), dense=6).double()
     x, targets = torch.randn(8, 2, 9, 7, dtype=torch.float64), torch.randint(0, 5, (8,))
     parameters = list(model.parameters())
+    for parameter in parameters:
+        torch.nn.init.normal_(parameter)  # biases, γ and β as well
     outputs = [model(x), forward(model, x, normalised)]
     torch.testing.assert_close(*outputs, rtol=1e-12, atol=1e-12)
     assert outputs[0].shape == (8, 5)

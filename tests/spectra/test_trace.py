@@ -9,7 +9,9 @@ from tests.spectra.test_lanczos import SPECTRA, matrix
 def test_unbiased_with_an_honest_error(name):
     """Over 300 estimates: the mean is the trace, and the stated errors are the spread."""
     h = matrix(SPECTRA[name])
-    basis = torch.linalg.qr(torch.randn(len(h), 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))[0].T
+    basis = torch.linalg.qr(torch.randn(len(h), 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))[
+        0
+    ].T
     projected = basis @ h @ basis.T
     found = [
         hutchinson(lambda v: h @ v, basis, projected, 8, torch.Generator().manual_seed(seed)) for seed in range(300)

@@ -236,11 +236,14 @@ def test_the_accuracy_threshold_of_a_study(project):
         ("measure_covariance", "{batch_size: 10}", "{batch_size: 10, batches: 2}"),
         ("measure_hessian", "eigenvalues: 2", "eigenvalues: 1"),
         # Snakemake compares parameters as a set of values, without their names
-        ("measure_hessian", "{eigenvalues: 2, tolerance: 0.1, max_matvecs: 20, trace_probes: 3}",
-         "{eigenvalues: 3, tolerance: 0.1, max_matvecs: 20, trace_probes: 2}"),
+        (
+            "measure_hessian",
+            "{eigenvalues: 2, tolerance: 0.1, max_matvecs: 20, trace_probes: 3}",
+            "{eigenvalues: 3, tolerance: 0.1, max_matvecs: 20, trace_probes: 2}",
+        ),
     ],
     ids=["another", "added", "smaller", "swapped"],
-)  # fmt: skip
+)
 def test_a_setting_of_one_measurement(project, rule, old, new):
     project.edit(old, new)
     assert project.plan() == measure(project.runs, [rule]) | EVERYTHING_MEASURED

@@ -20,7 +20,6 @@ def wrong_base(old, new, message):
 
 @pytest.mark.parametrize(
     ("text", "lines"),
-    # fmt: off
     [
         wrong("    seeds: [0, 1]", "    sedes: [0, 1]", ": studies.rate.sedes: unknown key; did you mean 'seeds'?"),
         wrong_base("      momentum: 0.2", "      momentun: 0.2", "momentun: unknown key; did you mean 'momentum'?"),
@@ -51,7 +50,13 @@ def wrong_base(old, new, message):
             ": studies.rate.base.network: 'simple_cn' is not known; allowed: "
             "simple_cnn, simple_cnn_bn, twin; did you mean 'simple_cnn'?",
         ),
-        wrong_base("dense: 4", "denses: 4", "network_options.denses: unknown key; did you mean 'dense'?"),
+        wrong(
+            "dense: 4",
+            "denses: 4",
+            ": studies.rate.base.network_options.denses: unknown key; did you mean 'dense'?",
+            ": studies.network.base.network_options.denses: unknown key; did you mean 'dense'? (at network='simple_cnn')",
+            ": studies.network.base.network_options.denses: unknown key; did you mean 'dense'? (at network='twin')",
+        ),
         wrong_base(
             "learning_rate: 0.1\n",
             "learning_rate: fast\n",
@@ -123,7 +128,6 @@ def wrong_base(old, new, message):
         wrong(CONFIG, "- digits\n", ":1:1: the file must be a mapping, with lines like 'key: value'"),
         wrong(CONFIG, "device: cpu\n", ": datasets: required, but missing", ": studies: required, but missing"),
     ],
-    # fmt: on
 )
 def test_a_wrong_config_ends_before_any_job(fresh, text, lines):
     (fresh.folder / "config.yaml").write_text(text, encoding="utf-8")

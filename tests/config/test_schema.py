@@ -109,6 +109,7 @@ def test_defaults_at_all_depths(tmp_path):
             "eigenvalues": 5,
             "tolerance": 0.001,
             "max_matvecs": 200,
+            "trace_probes": 5,
             "batch_size": 128,
             "precision": "float32",
         },

@@ -14,6 +14,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/records.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
@@ -30,4 +31,9 @@ rule all:
 
 
 onsuccess:
+    keep_records()
     print(f"The report is in {RESULTS}/report.html")
+
+
+onerror:
+    keep_records()

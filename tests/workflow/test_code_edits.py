@@ -154,7 +154,7 @@ def test_each_rule_records_the_digest_of_its_stage(project):
         "report.html": ("report", ["breakeven.report.build"], templates),
     }
     for output, (stage, *code) in digests.items():
-        name = base64.b64encode(f"results/{output}".encode()).decode()
+        name = base64.urlsafe_b64encode(f"results/{output}".encode()).decode()
         record = json.loads((project.folder / ".snakemake/metadata" / name).read_text(encoding="utf-8"))
         assert repr(f"{stage}:{code_digest(*code)}") in record["params"], output
         for untracked in ("cpu", project.folder, "results"):

@@ -1,6 +1,7 @@
 """The promise: an edit of the config reruns what depends on it, and nothing else. Sets of jobs are exact."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -47,11 +48,37 @@ def test_checkout_that_was_copied_without_its_times(project, tmp_path):
     assert Project(tmp_path / "copied").plan() == set()
 
 
-def test_fresh_clone_with_the_results_copied(project, tmp_path):
+@pytest.fixture
+def clone(finished, tmp_path):
+    """A fresh clone, without Snakemake's own records, into which the results were copied."""
     clone = make(tmp_path / "clone")
-    copy(project.folder / "results", clone.folder / "results")
+    copy(finished.folder / "results", clone.folder / "results")
     assert not (clone.folder / ".snakemake").exists()
+    yield clone
+    shutil.rmtree(clone.folder, ignore_errors=True)
+
+
+def test_fresh_clone(clone):
     assert clone.plan() == set()
+    assert "missing provenance" not in clone.snakemake("--dry-run").stdout
+
+
+def test_fresh_clone_into_which_the_results_were_copied_without_their_times(clone):
+    results = clone.folder / "results"
+    subprocess.run(["cp", "-r", results, results.with_name("copied")], check=True)
+    shutil.rmtree(results)
+    results.with_name("copied").rename(results)
+    assert clone.plan() == set()
+
+
+def test_edits_in_a_fresh_clone(clone):
+    new = clone.new_runs(clone.runs_with(learning_rate=0.3), learning_rate=0.2)
+    clone.edit("[0.1, 0.3]", "[0.1, 0.2]")
+    assert clone.plan() == train(new) | measure(new) | studies_again("rate")
+    clone.edit("[0.1, 0.2]", "[0.1, 0.3]")
+    assert clone.plan() == set()
+    clone.edit("eigenvalues: 2", "eigenvalues: 1")
+    assert clone.plan() == measure(clone.runs, ["measure_hessian"]) | EVERYTHING_MEASURED
 
 
 REWRITTEN = """\
@@ -107,6 +134,7 @@ def test_the_same_config_in_other_words(project):
         ("device: cpu\n", "device: auto\n"),
         ("device: cpu\n", "device: cuda\n"),
         ("device: cpu\n", "device: cpu\nthreads: 2\n"),
+        ("device: cpu\n", "device: cpu\nresults: ./results/\n"),
     ],
 )
 def test_edits_that_change_nothing(project, old, new):

@@ -50,6 +50,8 @@ def test_snakemakes_own_report_offline(project):
 
 
 def test_a_kill_in_the_middle_leaves_no_trace(fresh, finished, tmp_path):
+    fresh.edit("[0.1, 0.3]", "[0.1]")  # to save time: only the two runs of the other study are left
+    fresh.edit("seeds: [0, 1]", "seeds: [0]")
     with (tmp_path / "said.txt").open("w", encoding="utf-8") as said:
         process = subprocess.Popen(
             [SNAKEMAKE, "--cores", "2"],
@@ -70,9 +72,12 @@ def test_a_kill_in_the_middle_leaves_no_trace(fresh, finished, tmp_path):
     assert refused.returncode == 1 and "--unlock" in refused.stdout, refused.stdout
     assert fresh.snakemake("--unlock").returncode == 0
     executed = fresh.run()
-    assert "write_report" in executed and len([job for job in executed if job.startswith("train_run")]) < 5
+    assert "write_report" in executed
+    assert not [job for job in executed if job.startswith("prepare")]  # what had ended is kept
     assert fresh.plan() == set()
-    assert fresh.tables() == finished.tables()
+    found = {path: content for path, content in fresh.tables().items() if not path.startswith("tables/rate/")}
+    assert len(found) == 2 * 3 + 2
+    assert found == {path: finished.tables()[path] for path in found}
 
 
 def wait_for(folder, count):

@@ -29,7 +29,7 @@ try:
 except UserError as error:
     sys.exit(str(error))
 
-RESULTS = PLAN.config["results"]
+RESULTS = Path(PLAN.config["results"]).as_posix()  # ./results/ is results
 
 
 wildcard_constraints:

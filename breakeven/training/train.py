@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import time
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -98,12 +99,17 @@ def _sgd_step(
 def _mini_batch(dataset: Dataset, spec: RunSpec, step: int, steps_per_epoch: int) -> tuple[Tensor, Tensor]:
     """The S examples of ``step``: a slice of the random order of its epoch, which depends on seed and epoch alone."""
     epoch, position = divmod(step, steps_per_epoch)
-    order = torch.randperm(len(dataset.train_labels), generator=generator(spec.seed, "order", epoch))
+    order = _order(len(dataset.train_labels), spec.seed, epoch)
     chosen = order[position * spec.batch_size : (position + 1) * spec.batch_size].to(dataset.train_images.device)
     images = dataset.train_images[chosen]
     if spec.augmentation == "crop_flip":
         images = crop_flip(images, generator(spec.seed, "augmentation", step))
     return images, dataset.train_labels[chosen]
+
+
+@lru_cache(maxsize=1)  # once an epoch, not once a step
+def _order(examples: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(examples, generator=generator(seed, "order", epoch))
 
 
 def _weights(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -1,6 +1,6 @@
 # The pipeline at a glance: config.yaml declares studies, the rules below turn them into runs, tables and figures.
 #
-#     prepare -> train -> measure (covariance, hessian) -> summarise -> plot -> report
+#     prepare -> train -> measure (covariance, hessian, stability) -> summarise -> plot -> report
 #
 # snakemake --cores all                                        runs config.yaml
 # snakemake --cores all --configfile workflow/configs/X.yaml   runs that config instead

@@ -30,7 +30,7 @@ def covariance(a: argparse.Namespace) -> None:
     from breakeven.device import choose_device
     from breakeven.measure_covariance import measure_covariance
 
-    measure_covariance(a.run, a.data, a.out, choose_device(a.device, a.threads), **a.settings)
+    measure_covariance(a.run, a.data, a.out, choose_device(a.device, a.threads), a.memory_mb, **a.settings)
 
 
 def hessian(a: argparse.Namespace) -> None:
@@ -38,7 +38,15 @@ def hessian(a: argparse.Namespace) -> None:
     from breakeven.device import choose_device
     from breakeven.measure_hessian import measure_hessian
 
-    measure_hessian(a.run, a.data, a.out, choose_device(a.device, a.threads), **a.settings)
+    measure_hessian(a.run, a.data, a.out, choose_device(a.device, a.threads), a.memory_mb, **a.settings)
+
+
+def stability(a: argparse.Namespace) -> None:
+    """Measure the stability of SGD (Eq. 1) at each snapshot of a run, along the eigenvectors that ``hessian`` left."""
+    from breakeven.device import choose_device
+    from breakeven.measure_stability import measure_stability
+
+    measure_stability(a.run, a.data, a.out, choose_device(a.device, a.threads), **a.settings)
 
 
 def summarise(a: argparse.Namespace) -> None:
@@ -95,12 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--code", default="", help="digest of this stage's code; checkpoints of another are not used")
     on_device(command)
 
-    for measurement in (covariance, hessian):
+    for measurement in (covariance, hessian, stability):
         command = stage(measurement)
         command.add_argument("--run", type=Path, required=True, help="folder of the run")
         command.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")
         command.add_argument("--settings", type=json.loads, required=True, help="settings of the measurement, JSON")
         command.add_argument("--out", type=Path, required=True, help="the table to write")
+        command.add_argument("--memory-mb", type=float, default=2000, help="for gradients and graphs (default: 2000)")
         on_device(command)
 
     command = stage(summarise)

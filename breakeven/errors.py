@@ -11,3 +11,7 @@ class ConfigError(UserError):
     def __init__(self, lines: list[str]):
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+class MeasurementError(UserError):
+    """A measurement that contradicts its own check; its numbers would be wrong, so none are written."""

@@ -4,22 +4,33 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from breakeven.errors import UserError
 from breakeven.files import whole_file
-from breakeven.measurement import measured_snapshots
-from breakeven.spectra.covariance import TOP, gradients, gram, spectrum
+from breakeven.measurement import Measured, measured_snapshots
+from breakeven.spectra.covariance import TOP, spectrum
+from breakeven.spectra.mini_batch import mini_batch_gram
+from breakeven.spectra.per_example import per_example_gram
 
 LAMBDAS = [f"lambda_{i}" for i in range(1, TOP + 1)]
 COLUMNS = ["step", *LAMBDAS, "lambda_star", "trace", "lambda_star_over_lambda_1", "trace_over_lambda_1", "g_over_g5"]
 
 
 def measure_covariance(
-    run: Path, data: Path, out: Path, device: torch.device, batch_size: int, batches: int | None, precision: str
+    run: Path,
+    data: Path,
+    out: Path,
+    device: torch.device,
+    memory_mb: float,
+    batch_size: int,
+    batches: int | None,
+    precision: str,
 ) -> None:
-    """Write ``covariance.csv``, one row per snapshot; the cost of a row is its L gradients.
+    """Write ``covariance.csv``, one row per snapshot; the cost of a row is its L gradients, if ``memory_mb`` holds them.
 
     The measured examples are cut into L mini-batches of M = ``batch_size``, a remainder left out; ``batches`` limits L.
+    M = 1 is K of single examples, which takes much less memory and time than one backward pass for each.
     """
     rows = []
     for measured in measured_snapshots(run, data, precision, device, "covariance"):
@@ -29,7 +40,7 @@ def measure_covariance(
                 f"measurements.covariance.batch_size: {batch_size} leaves {len(whole)} mini-batches of the "
                 f"{len(measured.targets)} measured examples, and K needs at least 2: lower it, or raise measured_fraction"
             )
-        k = spectrum(gram(gradients(measured.model, whole)))
+        k = spectrum(_gram(measured, whole, memory_mb))
         values = k.eigenvalues.tolist()
         largest = values[0]
         rows.append(
@@ -46,3 +57,11 @@ def measure_covariance(
         )
     with whole_file(out) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+
+
+def _gram(measured: Measured, batches: list[tuple[Tensor, Tensor]], memory_mb: float) -> Tensor:
+    """The inner products of the gradients of the mini-batches, the first of the measured examples."""
+    count = len(batches)
+    if len(batches[0][1]) == 1:
+        return per_example_gram(measured.model, measured.inputs[:count], measured.targets[:count], memory_mb)
+    return mini_batch_gram(measured.model, batches, memory_mb)

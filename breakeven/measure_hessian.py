@@ -6,6 +6,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from breakeven import eigenvectors
+from breakeven.config.run_spec import run_id
 from breakeven.files import whole_file
 from breakeven.measurement import measured_snapshots, read_spec
 from breakeven.randomness import generator
@@ -21,6 +23,7 @@ def measure_hessian(
     data: Path,
     out: Path,
     device: torch.device,
+    memory_mb: float,
     eigenvalues: int,
     tolerance: float,
     max_matvecs: int,
@@ -31,17 +34,22 @@ def measure_hessian(
     """Write ``hessian.csv``, one row per snapshot, each warm-started from the eigenvectors of the one before.
 
     ``trace`` is the estimate of Tr(H) with standard error ``trace_error``; ``trace_top_5`` the paper's approximation,
-    the sum of the largest five eigenvalues, empty where fewer were asked for.
+    the sum of the largest five eigenvalues, empty where fewer were asked for. The eigenvector e_H^1 of each snapshot goes
+    into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``memory_mb``: see `Hessian`.
     """
-    seed = read_spec(run).seed
+    spec = read_spec(run)
+    seed = spec.seed
+    vectors = out.parent / "eigenvectors"
+    vectors.mkdir(parents=True, exist_ok=True)
     rows = []
     previous = None
     for measured in measured_snapshots(run, data, precision, device, "hessian"):
-        hessian = Hessian(measured.model, measured.batches(batch_size))
+        hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
         draws = generator(seed, "lanczos", measured.step)
         start = start_vectors(previous, hessian.gradient, draws)
         pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws)
         previous = pairs.vectors if pairs.converged else None
+        eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0])
         trace, trace_error = hutchinson(
             hessian.matvec, pairs.basis, pairs.projected, trace_probes, generator(seed, "trace", measured.step)
         )

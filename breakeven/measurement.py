@@ -16,6 +16,8 @@ from breakeven.device import DTYPES
 from breakeven.errors import UserError
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.build import build
+from breakeven.networks.exact_kernels import exact_kernels
+from breakeven.networks.primitive import with_primitive_normalisation
 from breakeven.progress import progress
 
 
@@ -55,15 +57,19 @@ def read_spec(run: Path) -> RunSpec:
 
 
 def measured_snapshots(run: Path, data: Path, precision: str, device: torch.device, what: str) -> Iterator[Measured]:
-    """The snapshots of the run in folder ``run``, in order, measured in ``precision``; digests are verified."""
+    """The snapshots of the run in folder ``run``, in order, measured in ``precision``; digests are verified.
+
+    The network is measured with normalisation and attention in operations whose derivatives are right.
+    """
     spec = read_spec(run)
     dtype = DTYPES[precision]
     dataset = load(data, device)
-    model = build(spec, dataset.input_shape, dataset.classes, dtype, device)
+    model = with_primitive_normalisation(build(spec, dataset.input_shape, dataset.classes, dtype, device))
     inputs, targets = dataset.measured_examples(dtype)
     training = json.loads((run / "training.json").read_text(encoding="utf-8"))
-    for entry in progress(training["snapshots"], what, unit="snapshot"):
-        snapshot = snapshots.read(run / "snapshots" / entry["file"], run_id(spec), entry["step"], entry["sha256"])
-        snapshots.load_into(model, snapshot)
-        set_measuring(model)
-        yield Measured(entry["step"], model, snapshot, inputs, targets)
+    with exact_kernels():
+        for entry in progress(training["snapshots"], what, unit="snapshot"):
+            snapshot = snapshots.read(run / "snapshots" / entry["file"], run_id(spec), entry["step"], entry["sha256"])
+            snapshots.load_into(model, snapshot)
+            set_measuring(model)
+            yield Measured(entry["step"], model, snapshot, inputs, targets)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from breakeven.break_even import break_even
 from breakeven.errors import UserError
 from breakeven.files import whole_file
 
@@ -22,10 +23,22 @@ MEASURED = {
     "trace_over_lambda_1": ("covariance", "trace_over_lambda_1"),
     "g_over_g5": ("covariance", "g_over_g5"),
     "trace_H": ("hessian", "trace"),
+    "converged_H": ("hessian", "converged"),  # 1 or 0
+    "curvature_variance": ("stability", "curvature_variance"),
+    "stability_lhs": ("stability", "stability_lhs"),
+    "alpha_star": ("stability", "alpha_star"),
+    "delta_loss": ("stability", "delta_loss"),
 }
+TABLES = ("history", "covariance", "hessian", "stability")
 
-# columns of runs.csv that hold a step
-STEPS = ["step_of_max_lambda_K", "step_of_max_lambda_H", "break_even_step"]
+# columns of runs.csv that hold a number of steps
+STEPS = [
+    "step_of_max_lambda_K",
+    "step_of_max_lambda_H",
+    "break_even_step",
+    "break_even_after_step",
+    "unconverged_snapshots",
+]
 
 
 @dataclass(frozen=True)
@@ -38,13 +51,14 @@ class RunTables:
     history: pd.DataFrame
     covariance: pd.DataFrame
     hessian: pd.DataFrame
+    stability: pd.DataFrame
 
 
 def read_run(folder: Path, labels: dict[str, Any]) -> RunTables:
     """Read the tables of the run in ``folder``."""
     try:
         training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in ("history", "covariance", "hessian")}
+        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
     except (OSError, ValueError) as error:
         raise UserError(f"a table of '{folder}' is missing or damaged ({error}): delete that file") from error
     return RunTables(folder.name, labels, training, **tables)
@@ -77,7 +91,7 @@ def trajectory(table: RunTables) -> pd.DataFrame:
         for split, rows in table.history.groupby("split", sort=False)
         for column in ("loss", "accuracy")
     ]
-    files = {"covariance": table.covariance, "hessian": table.hessian}
+    files = {"covariance": table.covariance, "hessian": table.hessian, "stability": table.stability}
     for matrix, name in (("K", "covariance"), ("H", "hessian")):
         columns = [c for c in files[name].columns if c.removeprefix("lambda_").isdigit()]
         pieces += [_quantity(files[name], f"lambda_{matrix}_{c.removeprefix('lambda_')}", c) for c in columns]
@@ -92,10 +106,12 @@ def trajectory(table: RunTables) -> pd.DataFrame:
 def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     """The row of one run in ``runs.csv``.
 
-    Maxima are over the measured steps, of the raw values. ``threshold_epoch``: the first epoch (a fraction, at an
+    Maxima are over the measured steps, of the raw values. ``break_even_*``, ``predicted_lambda_H``: see
+    `breakeven.break_even`. ``threshold_epoch``: the first epoch (a fraction, at an
     evaluated step) at which the training accuracy is above the threshold. Without a value, the cell is empty.
     """
     k, h = table.covariance, table.hessian
+    point = break_even(table.stability, table.training["batch_size"], table.training["train_examples"])
     train = table.history[table.history["split"] == "train"]
     test = table.history[table.history["split"] == "test"]
     past = train[train["accuracy"] > accuracy_threshold]
@@ -110,12 +126,16 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "max_trace_K": k["trace"].max(),
         "max_lambda_star_over_lambda_1": k["lambda_star_over_lambda_1"].max(),
         "max_trace_over_lambda_1": k["trace_over_lambda_1"].max(),
-        "break_even_step": None,
-        "break_even_lambda_H": None,
-        "break_even_epoch": None,
+        "break_even_step": point.step,
+        "break_even_lambda_H": point.lambda_H,
+        "break_even_epoch": None if point.step is None else point.step / table.training["steps_per_epoch"],
         "threshold_epoch": past["epoch"].iloc[0] if len(past) else None,
         "final_train_accuracy": train["accuracy"].iloc[-1],
         "final_test_accuracy": test["accuracy"].iloc[-1],
+        "break_even_after_step": point.after_step,
+        "predicted_lambda_H": point.predicted_lambda_H,
+        "break_even_note": point.note,
+        "unconverged_snapshots": int((h["converged"].astype(str) != "True").sum()),
     }
 
 

@@ -32,6 +32,7 @@ studies:
       snapshots: [{every: 2}]
     seeds: [3]
 """
+STAGES = ["prepare", "train", "covariance", "hessian", "stability", "summarise", "plot", "report"]
 
 
 def command(*arguments, folder):
@@ -50,11 +51,10 @@ def test_help_lists_the_stages(tmp_path):
     done = command("--help", folder=tmp_path)
     assert done.returncode == 0
     listed = re.findall(r"^    (\w+)(?:  +\S|$)", done.stdout, flags=re.MULTILINE)
-    stages = ["prepare", "train", "covariance", "hessian", "summarise", "plot", "report"]
-    assert [stage for stage in listed if stage in stages] == stages  # in the order in which data flow
+    assert [stage for stage in listed if stage in STAGES] == STAGES  # in the order in which data flow
 
 
-@pytest.mark.parametrize("stage", ["prepare", "train", "covariance", "hessian", "summarise", "plot", "report", "check"])
+@pytest.mark.parametrize("stage", [*STAGES, "check"])
 def test_each_stage_explains_itself(tmp_path, stage, monkeypatch, capsys):
     from breakeven.__main__ import main
 
@@ -92,7 +92,7 @@ def test_a_run_by_hand(tmp_path):
     points = {"columns": ["run", "learning_rate", "batch_size", "seed"], "rows": [[run, 0.1, 64, 3]]}
 
     def measure(stage):
-        settings = plan.config["measurements"][stage]
+        settings = plan.config["measurements"].get(stage, {"batch_size": 64, "precision": "float32"})
         return [
             stage,
             "--run",
@@ -111,6 +111,7 @@ def test_a_run_by_hand(tmp_path):
         ["train", "--spec", canonical_json(spec), "--data", data, "--out", folder, "--state", "state", *on_cpu],
         measure("covariance"),
         measure("hessian"),
+        measure("stability"),
         ["summarise", "--results", "results", "--points", points, "--accuracy-threshold", 0.6, "--out", "tables"],
     ):
         done = command(*arguments, folder=tmp_path)
@@ -121,6 +122,8 @@ def test_a_run_by_hand(tmp_path):
     assert json.loads((tmp_path / data / "manifest.json").read_text())["measured_examples"] == 144
     assert [row["step"] for row in rows_of(made / "history.csv")] == ["0", "0", "2", "2", "4", "4"]
     covariance, hessian = rows_of(made / "covariance.csv"), rows_of(made / "hessian.csv")
+    stability = rows_of(made / "stability.csv")
+    assert [(row["step"], row["lambda_1"]) for row in stability] == [(row["step"], row["lambda_1"]) for row in hessian]
     assert [row["step"] for row in covariance] == [row["step"] for row in hessian] == ["0", "2", "4"]
     assert all(float(row["lambda_1"]) > 0 for row in covariance + hessian)
     [row] = rows_of(tmp_path / "tables" / "runs.csv")
@@ -129,5 +132,13 @@ def test_a_run_by_hand(tmp_path):
     assert float(row["max_lambda_H"]) == max(float(row["lambda_1"]) for row in hessian)
     assert float(row["final_test_accuracy"]) == float(rows_of(made / "history.csv")[-1]["accuracy"])
     quantities = {row["quantity"] for row in rows_of(tmp_path / "tables" / "trajectories.csv")}
-    assert {"train_loss", "lambda_K_1", "lambda_H_1", "lambda_H_2", "trace_H"} <= quantities
+    assert {
+        "train_loss",
+        "lambda_K_1",
+        "lambda_H_1",
+        "lambda_H_2",
+        "trace_H",
+        "stability_lhs",
+        "delta_loss",
+    } <= quantities
     assert not (tmp_path / "state").exists()

@@ -272,6 +272,7 @@ def test_what_python_imports_is_covered():
         TRAIN,
         ["breakeven.measure_covariance"],
         ["breakeven.measure_hessian"],
+        ["breakeven.measure_stability"],
         ["breakeven.summarise"],
         ["breakeven.data.prepare", "breakeven.data.digits"],
         ["breakeven.plot", "breakeven.figures.maxima"],

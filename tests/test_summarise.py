@@ -10,6 +10,8 @@ from breakeven.summarise import summarise
 # step: (λ_K^1, λ_K^*, Tr K) and (λ_H^1, λ_H^2, Tr H)
 COVARIANCE = {0: (1.5, 0.5, 3.0), 10: (4.0, 1.0, 6.0), 20: (2.0, 1.5, 5.0)}
 HESSIAN = {0: (7.0, 3.0, 9.0), 10: (8.0, 2.0, 8.5), 20: (9.5, 1.0, 12.0)}
+# step: (s², left-hand side of Eq. 1, α*, ΔL) at η = 0.1, S = 32, N = 288
+STABILITY = {0: (1.0, 0.4, 9.0, -0.1), 10: (2.0, 1.5, 2.5, 0.2), 20: (3.0, 0.9, 2.0, 0.1)}
 # step: (training loss and accuracy, test loss and accuracy), 8 steps per epoch
 HISTORY = {
     0: (2.3, 0.1, 2.4, 0.1),
@@ -20,10 +22,13 @@ HISTORY = {
 }
 
 
-def write_run(results, run, covariance=COVARIANCE, hessian=HESSIAN, history=HISTORY, diverged_step=None):
+def write_run(
+    results, run, covariance=COVARIANCE, hessian=HESSIAN, history=HISTORY, diverged_step=None, stability=STABILITY
+):
     folder = results / "runs" / run
     folder.mkdir(parents=True)
     training = {"run": run, "diverged": diverged_step is not None, "diverged_step": diverged_step, "steps_per_epoch": 8}
+    training |= {"batch_size": 32, "train_examples": 288}
     (folder / "training.json").write_text(json.dumps(training))
     tables = {
         "covariance": [
@@ -32,7 +37,15 @@ def write_run(results, run, covariance=COVARIANCE, hessian=HESSIAN, history=HIST
         ],
         "hessian": [
             "step,lambda_1,lambda_2,trace,residual_1,residual_2,matvecs,converged",
-            *(f"{step},{h1},{h2},{tr},1e-4,1e-4,30,True" for step, (h1, h2, tr) in hessian.items()),
+            *(f"{step},{h1},{h2},{tr},1e-4,1e-4,30,{step != 20}" for step, (h1, h2, tr) in hessian.items()),
+        ],
+        "stability": [
+            "step,lambda_1,curvature_variance,stability_lhs,two_over_lr,alpha_star,delta_loss,note",
+            *(
+                f"{step},{hessian[step][0]},{s2},{lhs},20.0,{a},{d},"
+                for step, (s2, lhs, a, d) in stability.items()
+                if step in hessian
+            ),
         ],
         "history": [
             "step,epoch,split,loss,accuracy",
@@ -82,12 +95,16 @@ def test_one_row_per_run(tmp_path):
         "max_trace_K": "6.0",
         "max_lambda_star_over_lambda_1": "0.75",
         "max_trace_over_lambda_1": "2.5",
-        "break_even_step": "",
-        "break_even_lambda_H": "",
-        "break_even_epoch": "",
+        "break_even_step": "10",
+        "break_even_lambda_H": "8.0",
+        "break_even_epoch": "1.25",
         "threshold_epoch": "1.25",  # at step 8 the accuracy is the threshold, and not above it
         "final_train_accuracy": "0.9",
         "final_test_accuracy": "0.8",
+        "break_even_after_step": "0",
+        "predicted_lambda_H": str(20 / (1 + 2.0 / 8.0**2 * (288 - 32) / (32 * 287))),
+        "break_even_note": "",
+        "unconverged_snapshots": "1",
     }
 
 
@@ -109,6 +126,11 @@ def test_the_long_table(tmp_path):
         "lambda_H_1": {step: h[0] for step, h in HESSIAN.items()},
         "lambda_H_2": {step: h[1] for step, h in HESSIAN.items()},
         "trace_H": {step: h[2] for step, h in HESSIAN.items()},
+        "converged_H": {0: 1.0, 10: 1.0, 20: 0.0},
+        "curvature_variance": {step: s[0] for step, s in STABILITY.items()},
+        "stability_lhs": {step: s[1] for step, s in STABILITY.items()},
+        "alpha_star": {step: s[2] for step, s in STABILITY.items()},
+        "delta_loss": {step: s[3] for step, s in STABILITY.items()},
         "train_loss": {step: h[0] for step, h in HISTORY.items()},
         "train_accuracy": {step: h[1] for step, h in HISTORY.items()},
         "test_loss": {step: h[2] for step, h in HISTORY.items()},
@@ -200,7 +222,7 @@ def test_runs_with_the_same_labels(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty"])
-@pytest.mark.parametrize("name", ["training.json", "history.csv", "covariance.csv", "hessian.csv"])
+@pytest.mark.parametrize("name", ["training.json", "history.csv", "covariance.csv", "hessian.csv", "stability.csv"])
 def test_a_damaged_table_is_refused(tmp_path, name, damage):
     write_run(tmp_path, "a")
     path = tmp_path / "runs" / "a" / name

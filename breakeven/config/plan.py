@@ -14,8 +14,9 @@ from breakeven.config.run_spec import RunSpec, Segment, Switch, run_id
 from breakeven.config.validate import Problem, validate
 from breakeven.config.yaml_file import read_yaml
 from breakeven.errors import ConfigError
+from breakeven.networks.registry import BATCH_STATISTICS
 
-OVERRIDABLE = ("device", "results", "threads")
+OVERRIDABLE = ("device", "memory_mb", "results", "threads")
 Point = dict[str, Any]
 
 
@@ -124,8 +125,16 @@ def _config_problems(config: dict[str, Any]) -> Iterator[Problem]:
     for name, options in config["datasets"].items():
         yield from check_dataset(name, options)
     batch_size = config["measurements"]["covariance"]["batch_size"]
-    for name in _used_names(config):
-        yield from check_measured(name, config["datasets"][name], batch_size)
+    for name in _used("dataset", config):
+        if name in config["datasets"]:
+            yield from check_measured(name, config["datasets"][name], batch_size)
+    for name in _used("network", config):
+        if batch_size == 1 and name in BATCH_STATISTICS:
+            yield Problem(
+                ("measurements", "covariance", "batch_size"),
+                f"1 asks for the gradients of single examples, which network {show(name)} does not have: its batch "
+                "normalization takes statistics of a mini-batch; make it at least 2",
+            )
     folders: dict[str, str] = {}
     for name in config["studies"]:
         other = folders.setdefault(name.lower(), name)
@@ -164,17 +173,19 @@ def _run_spec(run: dict[str, Any], seed: int, datasets: dict[str, Any]) -> RunSp
     )
 
 
-def _used_names(config: dict[str, Any]) -> list[str]:
-    """The names of data sets that some run uses, sorted."""
+def _used(hyperparameter: str, config: dict[str, Any]) -> list[str]:
+    """The values of ``hyperparameter``, a name, in all runs, sorted."""
     studies = config["studies"].values()
-    names = {point.get("dataset", study["base"].get("dataset")) for study in studies for point in _points(study)}
-    return sorted(name for name in names if name in config["datasets"])
+    values = {
+        point.get(hyperparameter, study["base"].get(hyperparameter)) for study in studies for point in _points(study)
+    }
+    return sorted(values - {None})
 
 
 def _used_datasets(config: dict[str, Any]) -> dict[str, DatasetUse]:
     """Data sets by id; of two names for the same one, the first in the alphabet says where it lies."""
     used: dict[str, DatasetUse] = {}
-    for name in _used_names(config):
+    for name in _used("dataset", config):
         options = config["datasets"][name]
         spec = canonical_dataset(options)
         used.setdefault(dataset_id(spec), DatasetUse(name, spec, location(options)))

@@ -15,6 +15,11 @@ SEQUENTIAL = alt.SchemeParams(name="plasma", extent=[0.0, 0.8])
 # Unordered values: the palette of Okabe and Ito without its yellow, safe for colour-blind readers.
 NOMINAL = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"]
 MARKS_PER_CURVE = 8
+# what is marked of single runs: how, and its name
+SINGLE_POINTS: dict[str, tuple[dict[str, Any], str]] = {
+    "break_even": ({"shape": "diamond", "size": 80, "filled": True}, "break-even point"),
+    "unconverged": ({"shape": "cross", "size": 70, "filled": False, "angle": 45}, "not converged"),
+}
 
 
 def number(value: Any) -> float | None:
@@ -113,6 +118,23 @@ def thresholds(runs: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
     return groups.agg(epoch=("epoch", "mean"), seeds=("seed", "nunique")).reset_index()
 
 
+def break_even_points(rows: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
+    """The rows at the break-even point of their run, one for each run that has one; ``value`` is called ``mean``."""
+    steps = runs[["run", "break_even_step"]].dropna().rename(columns={"break_even_step": "step"})
+    return _single(rows.merge(steps.astype({"step": "int64"}), on=["run", "step"]), study)
+
+
+def unconverged_points(rows: pd.DataFrame, trajectories: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
+    """The rows at the steps at which the eigenvalues of H did not converge; ``value`` is called ``mean``."""
+    doubtful = trajectories[(trajectories["quantity"] == "converged_H") & (trajectories["value"] == 0)]
+    return _single(rows.merge(doubtful[["run", "step"]], on=["run", "step"]), study)
+
+
+def _single(rows: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
+    columns = ["panel", "colour", "seed", "step", "epoch", "value"]
+    return labelled(rows, study)[columns].sort_values(columns).rename(columns={"value": "mean"})
+
+
 def with_marks(curves: pd.DataFrame, colours: list[str]) -> pd.DataFrame:
     """Say which points of each curve carry its symbol: a few, evenly spread, shifted from curve to curve."""
     marked = pd.Series(False, index=curves.index)
@@ -201,19 +223,27 @@ def curves(
     *,
     log: bool = True,
     domain: list[float] | None = None,
+    of_hessian: bool = False,
+    level: float | None = None,
     width: int = 640,
     height: int = 320,
 ) -> alt.Chart | alt.LayerChart | alt.FacetChart:
     """One quantity along training: mean and band over seeds, a dashed line at the accuracy threshold.
 
-    One colour for each value of the first swept hyperparameter, one panel for each combination of the others.
+    A diamond at the break-even point of each run. ``of_hessian``: what depends on the eigenvalues of H has a cross where they
+    did not converge. ``level``: a horizontal line at this value. One colour for each value of the first swept
+    hyperparameter, one panel for each combination of the others.
     """
     rows = select(trajectories, quantity, log)
     if rows.empty:
         return nothing(quantity, width, height)
     colour, shape = colour_scale(runs, study)
     points = with_marks(average(rows, study), ordered(runs[swept(study)[0]]))
-    data = alt.Data(values=records(points, part="curve") + records(thresholds(runs, study), part="threshold"))
+    single = {"break_even": break_even_points(rows, runs, study)}
+    if of_hessian:
+        single["unconverged"] = unconverged_points(rows, trajectories, study)
+    parts = {"curve": points, "threshold": thresholds(runs, study)} | single
+    data = alt.Data(values=[row for part, table in parts.items() for row in records(table, part=part)])
 
     highlight = alt.selection_point(name="highlight", fields=["colour"], bind="legend")
     # plain scrolling must scroll the page, so zooming asks for a key
@@ -267,9 +297,32 @@ def curves(
     several = len(swept(study)) > 1
     name = f"view_{quantity}"
     band = band.properties(name=name).add_params(highlight, zoom)
-    layers = alt.layer(band, rule, line, symbol, data=data).properties(
-        width=width, height=height * 3 // 4 if several else height
-    )
+    parts_drawn: list[Any] = [band, rule, line, symbol]
+    for part, (mark, meaning) in SINGLE_POINTS.items():
+        if part in single and len(single[part]):
+            parts_drawn.append(
+                alt.Chart()
+                .transform_filter(f"datum.part == '{part}'")
+                .mark_point(clip=True, stroke="black", strokeWidth=1.2, **mark)
+                .encode(
+                    x=x,
+                    y=y,
+                    fill=colour if mark["filled"] else alt.Undefined,
+                    opacity=alt.when(highlight).then(alt.value(1.0)).otherwise(alt.value(0.05)),
+                    tooltip=[
+                        *who,
+                        alt.Tooltip("seed:N"),
+                        alt.Tooltip("step:Q", title=f"{meaning}, step"),
+                        alt.Tooltip("epoch:Q", format=".4~g"),
+                        alt.Tooltip("mean:Q", title="value", format=".4~g"),
+                    ],
+                )
+            )
+    if level is not None:
+        at = y.copy(deep=False)
+        at.shorthand = "level:Q"
+        parts_drawn.append(alt.Chart(alt.Data(values=[{"level": level}])).mark_rule(strokeWidth=1.2).encode(y=at))
+    layers = alt.layer(*parts_drawn, data=data).properties(width=width, height=height * 3 // 4 if several else height)
     if not several:
         return layers
     header = alt.Header(title=None, labelAnchor="start", labelFontWeight="bold")
@@ -293,8 +346,17 @@ def notes(runs: pd.DataFrame, study: dict[str, Any]) -> list[str]:
         f"{average}; not smoothed.",
         f"Dashed vertical line: first epoch with a training accuracy above {threshold}"
         + (" (mean)." if seeds > 1 else "."),
+        *(["Diamonds: break-even points of single runs."] if runs["break_even_step"].notna().any() else []),
+        *unconverged(runs),
         *divergence(runs, "drawn as far as measured"),
     ]
+
+
+def unconverged(runs: pd.DataFrame) -> list[str]:
+    """How often the eigenvalues of H did not converge; nothing if they always did."""
+    counts = pd.to_numeric(runs["unconverged_snapshots"])
+    steps, of = int(counts.sum()), int((counts > 0).sum())
+    return [f"The eigenvalues of H did not converge at {steps} measured steps of {of} runs."] if steps else []
 
 
 def divergence(runs: pd.DataFrame, treatment: str) -> list[str]:
@@ -322,7 +384,14 @@ def finish(chart: Any, title: str, study: dict[str, Any], lines: list[str]) -> A
 
 
 def trajectory(
-    trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any], quantity: str, *, title: str, axis: list[str]
+    trajectories: pd.DataFrame,
+    runs: pd.DataFrame,
+    study: dict[str, Any],
+    quantity: str,
+    *,
+    title: str,
+    axis: list[str],
+    **options: Any,
 ) -> Any:
-    """A whole figure of one quantity along training, on a logarithmic axis."""
-    return finish(curves(trajectories, runs, study, quantity, axis), title, study, notes(runs, study))
+    """A whole figure of one quantity along training, on a logarithmic axis; ``options``: see `curves`."""
+    return finish(curves(trajectories, runs, study, quantity, axis, **options), title, study, notes(runs, study))

@@ -16,4 +16,5 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
         "lambda_H_1",
         title="Spectral norm of the Hessian of the training loss, λ_H^1",
         axis=["spectral norm of H,", "λ_H^1 (log scale)"],
+        of_hessian=True,
     )

@@ -95,6 +95,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
     means = "line through the means" if along_line(runs, study) else "bar at the mean"
     lines = [
         f"One point for each run; {means} over seeds.",
+        *common.unconverged(runs),
         *common.divergence(runs, "crosses where measured, at the upper edge if beyond it; not in the means"),
     ]
     return common.finish(common.grid(views), "Largest values attained along the trajectory", study, lines)

@@ -14,6 +14,12 @@ FIGURES: dict[str, str] = {
     "over its largest: the larger, the better conditioned.",
     "lambda_H": "The spectral norm λ_H^1 of the Hessian H of the training loss along training: the curvature in the "
     "sharpest direction.",
+    "stability": "Equation 1 itself, measured along e_H^1, the direction of largest curvature: above 1, SGD is unstable "
+    "there. The break-even point of a run is the first measured step at which it reaches 1.",
+    "proxies": "The paper's two proxies for it: α*, how far the SGD step can be stretched before the loss rises by 20 % "
+    "(the line is at 2, where the paper finds it to settle), and ΔL, the change of the loss in one SGD step.",
+    "break_even": "λ_H^1 at the break-even point of each run against the value at which Eq. 1 predicts it, from the "
+    "learning rate η, the batch size S, the number of examples N and the measured variance of the curvature.",
     "maxima": "The largest values attained along the trajectory against the hyperparameter. The paper conjectures that "
     "a larger learning rate η or a smaller batch size S lowers max λ_K^1 and max λ_H^1 (C1), and raises both "
     "measures of the conditioning of K (C2).",

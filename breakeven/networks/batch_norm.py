@@ -53,3 +53,8 @@ def set_measuring(model: nn.Module) -> None:
         if isinstance(module, BatchNorm2d):
             module.train()
             module.update_running = False
+
+
+def mixes_examples(model: nn.Module) -> bool:
+    """Whether the loss of an example depends on the others in its mini-batch, through statistics of the batch."""
+    return any(isinstance(module, BatchNorm2d | nn.modules.batchnorm._BatchNorm) for module in model.modules())

@@ -20,6 +20,10 @@ NETWORKS = {
 }
 
 
+# Networks with batch normalization: the gradient of a single example does not exist with statistics of a mini-batch.
+BATCH_STATISTICS = {"simple_cnn_bn"}
+
+
 @dataclass(frozen=True)
 class Option:
     """An option of a network: its type as written in the builder's signature (``int``, ``tuple[int, ...]``)."""

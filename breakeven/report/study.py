@@ -19,8 +19,10 @@ COLUMNS = {
     "max_lambda_H": ("max λ_H^1", ".4g"),
     "max_trace_over_lambda_1": ("max Tr(K)/λ_K^1", ".4g"),
     "max_lambda_star_over_lambda_1": ("max λ_K^*/λ_K^1", ".3g"),
+    "break_even_after_step": ("stable until step", ".0f"),
     "break_even_step": ("break-even step", ".0f"),
     "break_even_lambda_H": ("λ_H^1 at break-even", ".4g"),
+    "predicted_lambda_H": ("λ_H^1 by Eq. 1", ".4g"),
     "threshold_epoch": ("first epoch past the threshold", ".3g"),
     "final_train_accuracy": ("final training accuracy", ".1%"),
     "final_test_accuracy": ("final test accuracy", ".1%"),
@@ -80,6 +82,9 @@ def run_rows(runs: pd.DataFrame, shown: list[str], training: dict[str, dict[str,
         diverged = str(run["diverged"]).lower() == "true"
         step = training.get(run["run"], {}).get("diverged_step")
         outcome = "finished" if not diverged else "diverged" if step is None else f"diverged at step {step}"
+        unconverged = int(run["unconverged_snapshots"])
+        remarks = [f"H not converged at {unconverged} measured steps"] if unconverged else []
+        remarks += [f"no break-even point: {run['break_even_note']}"] if pd.isna(run["break_even_step"]) else []
         cells = [run.get(column) for column in COLUMNS]
         numbers = [
             MISSING if cell is None or pd.isna(cell) else f"{cell:{form}}"
@@ -88,8 +93,9 @@ def run_rows(runs: pd.DataFrame, shown: list[str], training: dict[str, dict[str,
         rows.append(
             {
                 "settings": [words(run[name]) for name in shown] + [str(run["seed"])],
-                "outcome": outcome,
+                "outcome": "; ".join([outcome, *remarks]),
                 "diverged": diverged,
+                "alarm": diverged or unconverged > 0,
                 "numbers": numbers,
                 "run": run["run"],
             }
@@ -139,6 +145,7 @@ def study_view(study: dict[str, Any], results: Path, out: Path) -> dict[str, Any
         "seeds": distinct(runs["seed"]),
         "runs": sorted(runs["run"].astype(str)),
         "diverged": diverged,
+        "unconverged": int((runs["unconverged_snapshots"] > 0).sum()),
         "threshold": f"{100 * study['accuracy_threshold']:.4g} %",
         "settings": common_settings(training),
         "headings": [*(label(key) for key in shown), "seed", "outcome", *(head for head, _ in COLUMNS.values()), "run"],

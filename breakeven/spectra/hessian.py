@@ -6,36 +6,88 @@ normalization the mini-batches are part of the definition, since each uses its o
 they change nothing but rounding.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from breakeven.errors import UserError
+from breakeven.networks.batch_norm import mixes_examples
+from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.parameters import flatten, trainable
+
+Batch = tuple[Tensor, Tensor]
 
 
 class Hessian:
     """The D×D Hessian of the mean loss over ``batches``; ``matvec(v)`` is H v.
 
-    Reverse over reverse differentiation: the graph of the gradient is built once and kept, so that each product costs
-    one backward pass through it. ``gradient``: (D,), the gradient of the loss, which falls out.
+    Reverse over reverse differentiation. Where the graph of the gradient takes less than ``memory_mb``, it is built once
+    and kept, and each product costs one backward pass through it (about 1.5 gradient evaluations). Where it takes more,
+    it is built again at each product (about 3), in pieces that fit. ``gradient``: (D,), the gradient of the loss, which
+    falls out. ``kept``: whether the graph is kept.
     """
 
-    def __init__(self, model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]]):
-        self._parameters = trainable(model)
-        examples = sum(len(targets) for _, targets in batches)
-        self._gradients: list[Tensor] = []
-        for inputs, targets in batches:
-            loss = cross_entropy(model(inputs), targets) * (len(targets) / examples)
-            gradient = torch.autograd.grad(loss, self._parameters, create_graph=True)
-            self._gradients.append(flatten(gradient))
-        self.gradient = torch.stack([gradient.detach() for gradient in self._gradients]).sum(dim=0)
+    def __init__(self, model: nn.Module, batches: Sequence[Batch], memory_mb: float = math.inf):
+        self._model, self._parameters = model, trainable(model)
+        self._examples = sum(len(targets) for _, targets in batches)
+        fitting = _examples_that_fit(model, batches, memory_mb)
+        self.kept = self._examples <= fitting
+        self._pieces = list(batches) if self.kept else list(_pieces(model, batches, fitting, memory_mb))
+        self._graphs = [self._gradient(piece) for piece in self._pieces] if self.kept else []
+        gradients = self._graphs if self.kept else (self._gradient(piece) for piece in self._pieces)
+        self.gradient = _sum(gradient.detach() for gradient in gradients)
 
     def matvec(self, vector: Tensor) -> Tensor:
         """H ``vector``, both (D,)."""
-        total = torch.zeros_like(vector)
-        for gradient in self._gradients:
-            product = torch.autograd.grad(gradient, self._parameters, vector, retain_graph=True, materialize_grads=True)
-            total += flatten(product)
-        return total
+        if self.kept:
+            return _sum(self._product(graph, vector, keep=True) for graph in self._graphs)
+        return _sum(self._product(self._gradient(piece), vector, keep=False) for piece in self._pieces)
+
+    def _gradient(self, piece: Batch) -> Tensor:
+        """The piece's share of the gradient, with its graph."""
+        inputs, targets = piece
+        loss = cross_entropy(self._model(inputs), targets) * (len(targets) / self._examples)
+        return flatten(torch.autograd.grad(loss, self._parameters, create_graph=True))
+
+    def _product(self, gradient: Tensor, vector: Tensor, keep: bool) -> Tensor:
+        return flatten(
+            torch.autograd.grad(gradient, self._parameters, vector, retain_graph=keep, materialize_grads=True)
+        )
+
+
+def _sum(vectors: Iterator[Tensor]) -> Tensor:
+    """Their sum, one at a time, so that no more than two are held."""
+    total = next(vectors).clone()
+    for vector in vectors:
+        total += vector
+    return total
+
+
+def _examples_that_fit(model: nn.Module, batches: Sequence[Batch], memory_mb: float) -> float:
+    """How many examples' graphs fit into ``memory_mb``, from the graph of a few of them.
+
+    A product needs about as much again as it goes back through the graph (measured: 0.5 to 1.1 times as much).
+    """
+    if math.isinf(memory_mb):
+        return math.inf
+    inputs, targets = batches[0][0][:4], batches[0][1][:4]
+    return memory_mb * 2**20 / (2 * graph_bytes(model, inputs, targets) / len(targets))
+
+
+def _pieces(model: nn.Module, batches: Sequence[Batch], fitting: float, memory_mb: float) -> Iterator[Batch]:
+    """Pieces of the mini-batches whose graphs fit; a mini-batch of a network that mixes its examples stays whole."""
+    needed = max(len(targets) for _, targets in batches) if mixes_examples(model) else 1
+    if fitting < needed:
+        what = "one example" if needed == 1 else f"a mini-batch of {needed} examples"
+        megabytes = math.ceil(memory_mb * needed / fitting)
+        advice = "" if needed == 1 else ", or lower measurements.hessian.batch_size"
+        raise UserError(
+            f"memory_mb: {memory_mb:g} is too small for the gradient's graph of {what}, which takes about "
+            f"{megabytes} MB: raise it{advice}"
+        )
+    for inputs, targets in batches:
+        size = len(targets) if needed > 1 else math.floor(fitting)
+        yield from zip(inputs.split(size), targets.split(size), strict=True)

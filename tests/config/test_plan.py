@@ -67,8 +67,17 @@ def test_overrides(tmp_path):
     with pytest.raises(ConfigError) as caught:
         plan_of(tmp_path, CONFIG, {"result": "elsewhere"})
     assert caught.value.lines == [
-        "--config: 'result' is not known; allowed: device, results, threads; did you mean 'results'?"
+        "--config: 'result' is not known; allowed: device, memory_mb, results, threads; did you mean 'results'?"
     ]
+
+
+def test_single_examples_of_batch_norm_are_refused_before_any_job(tmp_path):
+    config = CONFIG.replace("covariance: {batch_size: 16}", "covariance: {batch_size: 1}")
+    plan_of(tmp_path, config)
+    with pytest.raises(
+        ConfigError, match=r"measurements.covariance.batch_size: 1 asks for .* .simple_cnn_bn. does not have"
+    ):
+        plan_of(tmp_path, config.replace("network: simple_cnn", "network: simple_cnn_bn"))
 
 
 def test_describe(tmp_path):

@@ -102,6 +102,7 @@ def test_defaults_of_data_sets_are_those_of_their_identity():
 def test_defaults_at_all_depths(tmp_path):
     config = plan_of(tmp_path, CONFIG).config
     assert (config["results"], config["device"], config["threads"]) == ("results", "auto", 1)
+    assert config["memory_mb"] == 2000
     assert config["datasets"]["digits"] == {"loader": "digits"} | DEFAULTS["digits"]
     assert config["measurements"] == {
         "covariance": {"batch_size": 16, "batches": None, "precision": "float32"},

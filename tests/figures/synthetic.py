@@ -11,12 +11,18 @@ MAXIMA = {  # column of runs.csv -> quantity of trajectories.csv
     "max_lambda_star_over_lambda_1": "lambda_star_over_lambda_1",
     "max_trace_over_lambda_1": "trace_over_lambda_1",
 }
-OTHERS = ["step_of_max_lambda_K", "step_of_max_lambda_H", "max_trace_K", "break_even_step", "break_even_lambda_H"]
+OTHERS = ["step_of_max_lambda_K", "step_of_max_lambda_H", "max_trace_K"]
+BREAK_EVEN = ["break_even_step", "break_even_after_step", "break_even_lambda_H", "predicted_lambda_H"]
 EXAMPLES = 1437
 
 
-def make_study(name="learning_rate", sweeps=None, seeds=(0, 1, 2), steps=500, diverging=(), missing=False):
-    """Trajectories, runs and study of a sweep; ``diverging`` holds the indices of the runs that diverge half-way."""
+def make_study(
+    name="learning_rate", sweeps=None, seeds=(0, 1, 2), steps=500, diverging=(), unconverged=(), missing=False
+):
+    """Trajectories, runs and study of a sweep; ``diverging`` holds the indices of the runs that diverge half-way.
+
+    Every run has its break-even point at step 20; in those of ``unconverged``, H did not converge at step 30.
+    """
     sweeps = {"learning_rate": [0.03, 0.1, 0.3]} if sweeps is None else sweeps
     rng = np.random.default_rng(1)
     runs, rows = [], []
@@ -44,6 +50,10 @@ def make_study(name="learning_rate", sweeps=None, seeds=(0, 1, 2), steps=500, di
             "lambda_star_over_lambda_1": 0.004 * heat**0.5 * noise[5],
             "trace_over_lambda_1": 4 + 6 * heat**0.3 * noise[6],
             "lambda_H_1": 60 * hump / np.sqrt(heat) * noise[7],
+            "stability_lhs": 4 * hump * noise[7],
+            "alpha_star": 2 + 20 * (1 - progress) * noise[6],
+            "delta_loss": 0.1 * np.log(noise[5]),
+            "converged_H": np.where((step == 30) & (index in unconverged), 0.0, 1.0),
         }
         if index in diverging:
             half = len(step) // 2
@@ -59,12 +69,17 @@ def make_study(name="learning_rate", sweeps=None, seeds=(0, 1, 2), steps=500, di
                 for s, e, v in zip(step, epoch, series, strict=True)
             ]
         past = epoch[values["train_accuracy"] > 0.6]
-        summary = dict.fromkeys([*MAXIMA, *OTHERS, "final_train_accuracy", "final_test_accuracy"], np.nan)
+        accuracies = ["final_train_accuracy", "final_test_accuracy"]
+        summary = dict.fromkeys([*MAXIMA, *OTHERS, *BREAK_EVEN, *accuracies], np.nan)
+        summary |= {"break_even_note": "nothing was measured", "unconverged_snapshots": int(index in unconverged)}
         if not missing:
             finite = {name: values[quantity][np.isfinite(values[quantity])] for name, quantity in MAXIMA.items()}
             summary |= {name: series.max() for name, series in finite.items()}
             summary["final_train_accuracy"] = values["train_accuracy"][-1]
             summary["final_test_accuracy"] = values["test_accuracy"][-1]
+            measured = dict(zip(step, values["lambda_H_1"], strict=True))
+            summary |= {"break_even_step": 20, "break_even_after_step": 10, "break_even_note": None}
+            summary |= {"break_even_lambda_H": measured[20], "predicted_lambda_H": 0.8 * measured[20]}
         summary["threshold_epoch"] = past[0] if len(past) else np.nan
         runs.append(identity | {"diverged": index in diverging} | summary)
     study = {"name": name, "swept": list(sweeps), "accuracy_threshold": 0.6}
@@ -78,6 +93,7 @@ CASES = {
     "one_seed": {"name": "one_seed", "seeds": [0]},
     "no_sweep": {"name": "no_sweep", "sweeps": {}},
     "diverged": {"name": "diverged", "sweeps": {"learning_rate": [0.03, 0.1, 0.3, 3.0]}, "diverging": (4, 9, 10, 11)},
+    "unconverged": {"name": "unconverged", "unconverged": (0, 4)},
     "missing": {"name": "missing", "missing": True},
     "names": {"name": "names", "sweeps": {"network": ["mlp", "simple_cnn"]}},
     "many": {"name": "many", "sweeps": {"learning_rate": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]}},

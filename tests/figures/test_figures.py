@@ -19,7 +19,7 @@ ALONG_TRAINING = {
 }
 
 
-OTHERS = [figure for figure in ALONG_TRAINING if figure != "lambda_K"]
+OTHERS = [figure for figure in FIGURES if figure not in ("training_curves", "lambda_H", "maxima", "break_even")]
 
 
 def spec_of(figure, trajectories, runs, study):
@@ -37,7 +37,7 @@ def layers_of(spec):
 # the figures of one quantity share their code: one of them meets all cases
 @pytest.mark.parametrize(
     ("figure", "case"),
-    [(figure, case) for figure in ("training_curves", "lambda_K", "maxima") for case in CASES]
+    [(figure, case) for figure in ("training_curves", "lambda_H", "maxima", "break_even") for case in CASES]
     + [(figure, case) for figure in FIGURES for case in ("learning_rate", "missing") if figure in OTHERS],
 )
 def test_every_figure_compiles(figure, case):
@@ -208,3 +208,48 @@ def test_texts_of_values_are_short_and_tell_values_apart():
 )
 def test_ticks_of_logarithmic_axes_are_round_and_few(low, high, expected):
     assert common.ticks(low, high) == expected
+
+
+@pytest.mark.parametrize("figure", ["lambda_K", "lambda_H", "stability"])
+def test_the_break_even_point_of_each_run_is_marked_on_its_own_value(figure):
+    trajectories, runs, study = make_study()
+    runs.loc[0, "break_even_step"] = np.nan
+    spec = spec_of(figure, trajectories, runs, study)
+    marked = rows_of(spec, "break_even")
+    quantity = {"lambda_K": "lambda_K_1", "lambda_H": "lambda_H_1", "stability": "stability_lhs"}[figure]
+    rows = trajectories[(trajectories["quantity"] == quantity) & (trajectories["step"] == 20)]
+    expected = rows[rows["run"] != runs.loc[0, "run"]]["value"]
+    assert len(marked) == 8
+    np.testing.assert_allclose(sorted(marked["mean"]), sorted(expected), rtol=1e-5)
+    assert "Diamonds: break-even points of single runs." in spec["title"]["subtitle"]
+    runs["break_even_step"] = np.nan
+    assert "Diamonds" not in json.dumps(spec_of(figure, trajectories, runs, study), ensure_ascii=False)
+
+
+def test_steps_at_which_h_did_not_converge_are_crossed_and_counted():
+    trajectories, runs, study = make_study(**CASES["unconverged"])
+    for figure in ("lambda_H", "stability"):
+        spec = spec_of(figure, trajectories, runs, study)
+        crossed = rows_of(spec, "unconverged")
+        assert list(crossed["step"]) == [30, 30] and set(crossed["colour"]) == {"0.03", "0.1"}
+    sentence = "The eigenvalues of H did not converge at 2 measured steps of 2 runs."
+    for figure in ("lambda_H", "stability", "maxima"):
+        assert sentence in spec_of(figure, trajectories, runs, study)["title"]["subtitle"]
+    assert "unconverged" not in {
+        row["part"] for row in spec_of("lambda_K", trajectories, runs, study)["data"]["values"]
+    }
+
+
+def test_theory_and_measurement_stand_side_by_side():
+    trajectories, runs, study = make_study()
+    runs.loc[0, ["break_even_step", "predicted_lambda_H"]] = np.nan
+    spec = spec_of("break_even", trajectories, runs, study)
+    _, bars, symbols = spec["layer"]
+    points = pd.DataFrame(bars["data"]["values"])
+    assert len(points) == 8 and bars["data"] == symbols["data"]
+    measured = trajectories[trajectories["quantity"] == "lambda_H_1"].set_index(["run", "step"])["value"]
+    for point in points.to_dict("records"):
+        assert point["before"] == pytest.approx(measured[point["run"], 10], rel=1e-5)
+        assert point["after"] == pytest.approx(measured[point["run"], 20], rel=1e-5)
+        assert point["predicted"] == pytest.approx(0.8 * measured[point["run"], 20], rel=1e-5)
+    assert "1 of 9 runs have no break-even point." in spec["title"]["subtitle"]

@@ -2,6 +2,8 @@ import pytest
 import torch
 from torch.nn import Linear
 
+from breakeven.errors import UserError
+from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import largest_eigenpairs
 from tests.spectra.oracles import dense_hessian, examples
@@ -75,3 +77,59 @@ def test_measuring_leaves_the_running_averages_alone():
     h = Hessian(model, [examples(7)])
     h.matvec(torch.ones_like(h.gradient))
     assert all(torch.equal(buffer, before[name]) for name, buffer in model.named_buffers())
+
+
+# ------------------------------------------------------------------ within a memory limit
+
+
+@pytest.mark.parametrize("limit_of_examples", [1, 2.5, 10, 22])
+def test_the_memory_limit_changes_nothing(limit_of_examples):
+    """Graphs of so many examples fit: the gradient is built again at each product, in pieces, with the same result."""
+    model, _ = same_network(False, torch.float64)
+    inputs, targets = examples(23)
+    batches = list(zip(inputs.split(10), targets.split(10), strict=True))
+    whole = Hessian(model, batches)
+    one = 2 * graph_bytes(model, inputs[:4], targets[:4]) / 4 / 2**20
+    limited = Hessian(model, batches, memory_mb=limit_of_examples * one * 1.001)
+    assert whole.kept and not limited.kept
+    vector = torch.randn(whole.gradient.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    assert torch.allclose(limited.gradient, whole.gradient, atol=1e-14)
+    assert torch.allclose(limited.matvec(vector), whole.matvec(vector), atol=1e-13)
+    spectra = []
+    for h in (whole, limited):
+        draws = torch.Generator().manual_seed(0)
+        start = torch.randn(2, len(vector), generator=draws, dtype=torch.float64)
+        spectra.append(largest_eigenpairs(h.matvec, start, 5, 1e-9, 300, draws).values)
+    assert torch.allclose(*spectra, rtol=1e-10)
+
+
+def test_mini_batches_of_batch_norm_are_not_cut():
+    model, _ = same_network(True, torch.float64)
+    inputs, targets = examples(20)
+    batches = list(zip(inputs.split(10), targets.split(10), strict=True))
+    one = 2 * graph_bytes(model, inputs[:4], targets[:4]) / 4 / 2**20
+    whole, limited = Hessian(model, batches), Hessian(model, batches, memory_mb=11 * one)
+    assert not limited.kept
+    vector = torch.ones_like(whole.gradient)
+    assert torch.allclose(limited.matvec(vector), whole.matvec(vector), atol=1e-12)
+    with pytest.raises(
+        UserError, match=r"^memory_mb: .* mini-batch of 10 examples, which takes about \d+ MB: raise it, or"
+    ):
+        Hessian(model, batches, memory_mb=9 * one)
+
+
+def test_a_limit_below_one_example_is_refused():
+    model, _ = same_network(False, torch.float64)
+    with pytest.raises(
+        UserError, match=r"^memory_mb: 0.001 is too small .* one example, which takes about 1 MB: raise it$"
+    ):
+        Hessian(model, [examples(3)], memory_mb=0.001)
+
+
+def test_graph_bytes_grow_with_the_examples():
+    model, _ = same_network(False, torch.float32)
+    inputs, targets = examples(32)
+    few, many = (graph_bytes(model, inputs[:n].float(), targets[:n]) for n in (8, 32))
+    assert many == pytest.approx(4 * few, rel=0.05)
+    activations = 8 * 4 * (2 * 64 + 2 * 64)  # 8 examples in float32, at least the outputs of the first two convolutions
+    assert few > activations

@@ -54,7 +54,7 @@ studies:
 """
 
 # Which jobs there are. A new stage or measurement is one line here.
-MEASUREMENTS = ("measure_covariance", "measure_hessian")
+MEASUREMENTS = ("measure_covariance", "measure_hessian", "measure_stability")
 FIGURES = ("lambda_K", "maxima")  # of the copy: two of the project's figures, to save time
 STUDIES = ("rate", "network")
 REPORT = {"write_report"}

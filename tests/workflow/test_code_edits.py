@@ -9,6 +9,7 @@ import pytest
 from breakeven.code_digest import code_digest
 from tests.workflow.project import (
     FIGURES,
+    MEASUREMENTS,
     REPORT,
     STUDIES,
     add_network,
@@ -58,8 +59,10 @@ def everything_from(*rules):
     return lambda project: measure(project.runs, rules) | studies_again(*STUDIES)
 
 
-MEASURED = everything_from("measure_covariance", "measure_hessian")
-TRAINED = everything_from("train_run", "measure_covariance", "measure_hessian")
+MEASURED = everything_from(*MEASUREMENTS)
+TRAINED = everything_from("train_run", *MEASUREMENTS)
+# the stability is measured along the eigenvectors of H
+OF_H = everything_from("measure_hessian", "measure_stability")
 
 
 @pytest.mark.parametrize(
@@ -70,8 +73,10 @@ TRAINED = everything_from("train_run", "measure_covariance", "measure_hessian")
         ("measurement.py", MEASURED),
         ("measure_covariance.py", everything_from("measure_covariance")),
         ("spectra/covariance.py", everything_from("measure_covariance")),
-        ("measure_hessian.py", everything_from("measure_hessian")),
-        ("spectra/lanczos.py", everything_from("measure_hessian")),
+        ("measure_hessian.py", OF_H),
+        ("spectra/lanczos.py", OF_H),
+        ("measure_stability.py", everything_from("measure_stability")),
+        ("stability.py", everything_from("measure_stability")),
         ("summarise.py", lambda project: studies_again(*STUDIES)),
         ("plot.py", lambda project: figures(*STUDIES) | REPORT),
         ("figures/lambda_K.py", lambda project: {f"plot_figure {study}/lambda_K" for study in STUDIES} | REPORT),
@@ -148,6 +153,7 @@ def test_each_rule_records_the_digest_of_its_stage(project):
         f"runs/{run}/training.json": ("train", ["breakeven.training.train", network]),
         f"runs/{run}/covariance.csv": ("covariance", ["breakeven.measure_covariance", network]),
         f"runs/{run}/hessian.csv": ("hessian", ["breakeven.measure_hessian", network]),
+        f"runs/{run}/stability.csv": ("stability", ["breakeven.measure_stability", network]),
         "tables/rate/runs.csv": ("summarise", ["breakeven.summarise"]),
         f"figures/rate/{FIGURES[0]}.svg": ("plot", ["breakeven.plot", f"breakeven.figures.{FIGURES[0]}"]),
         "report.html": ("report", ["breakeven.report.build"], templates),

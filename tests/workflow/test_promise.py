@@ -78,7 +78,7 @@ def test_edits_in_a_fresh_clone(clone):
     clone.edit("[0.1, 0.2]", "[0.1, 0.3]")
     assert clone.plan() == set()
     clone.edit("eigenvalues: 2", "eigenvalues: 1")
-    assert clone.plan() == measure(clone.runs, ["measure_hessian"]) | EVERYTHING_MEASURED
+    assert clone.plan() == measure(clone.runs, ["measure_hessian", "measure_stability"]) | EVERYTHING_MEASURED
 
 
 REWRITTEN = """\
@@ -257,6 +257,9 @@ def test_the_accuracy_threshold_of_a_study(project):
 # ------------------------------------------------------------------ measurements, results
 
 
+READ_BY = {"measure_hessian": ["measure_stability"]}
+
+
 @pytest.mark.parametrize(
     ("rule", "old", "new"),
     [
@@ -274,7 +277,12 @@ def test_the_accuracy_threshold_of_a_study(project):
 )
 def test_a_setting_of_one_measurement(project, rule, old, new):
     project.edit(old, new)
-    assert project.plan() == measure(project.runs, [rule]) | EVERYTHING_MEASURED
+    assert project.plan() == measure(project.runs, [rule, *READ_BY.get(rule, [])]) | EVERYTHING_MEASURED
+
+
+def test_the_memory_limit(project):
+    project.append("memory_mb: 100\n")
+    assert project.plan() == set()
 
 
 def test_a_lost_table_of_one_run(project):

@@ -91,6 +91,10 @@ def device(wildcards, threads):
     return PLAN.config["device"]
 
 
+def memory_mb(wildcards, threads):
+    return PLAN.config["memory_mb"]
+
+
 # A job asks for a GPU where it will use one; on a machine without, jobs are limited by the cores alone.
 # NVIDIA's driver makes a file beside /dev/null; `snakemake --lint` takes its full path for a mistake.
 NVIDIA = Path(os.devnull).with_name("nvidiactl")

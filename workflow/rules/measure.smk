@@ -1,13 +1,18 @@
+# What every measurement reads.
+SNAPSHOTS = {
+    "manifest": lambda w: f"{data_of(w.run)}/manifest.json",
+    "arrays": lambda w: ancient(f"{data_of(w.run)}/data.safetensors"),
+    "spec": f"{RESULTS}/runs/{{run}}/run.yaml",
+    "training": f"{RESULTS}/runs/{{run}}/training.json",  # has the digest of each snapshot
+    "snapshots": ancient(f"{RESULTS}/runs/{{run}}/snapshots"),
+}
+
+
 rule measure_covariance:
     input:
-        manifest=lambda w: f"{data_of(w.run)}/manifest.json",
-        arrays=lambda w: ancient(f"{data_of(w.run)}/data.safetensors"),
-        spec=f"{RESULTS}/runs/{{run}}/run.yaml",
-        training=f"{RESULTS}/runs/{{run}}/training.json",
-        # training.json has the digest of each snapshot
-        snapshots=ancient(f"{RESULTS}/runs/{{run}}/snapshots"),
+        **SNAPSHOTS,
     output:
-        f"{RESULTS}/runs/{{run}}/covariance.csv",
+        table=f"{RESULTS}/runs/{{run}}/covariance.csv",
     log:
         f"{RESULTS}/logs/covariance/{{run}}.log",
     benchmark:
@@ -15,48 +20,60 @@ rule measure_covariance:
     threads: PLAN.config["threads"]
     resources:
         gpu=GPUS,
-        mem_mb=4000,
+        mem_mb=2000 + PLAN.config["memory_mb"],
         runtime=240,
     params:
         python=python,
+        stage="covariance",
         settings=lambda w: as_json(PLAN.config["measurements"]["covariance"]),
         code=lambda w: stage_code("covariance", "breakeven.measure_covariance", w.run),
         device=device,
+        memory_mb=memory_mb,
         run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
         data=lambda w, threads: data_of(w.run),
     shell:
-        "{params.python:q} -m breakeven covariance --run {params.run:q} --data {params.data:q} "
-        "--settings {params.settings:q} --out {output:q} --device {params.device} --threads {threads} "
-        "> {log:q} 2>&1"
+        "{params.python:q} -m breakeven {params.stage} --run {params.run:q} --data {params.data:q} "
+        "--settings {params.settings:q} --out {output.table:q} --device {params.device} --threads {threads} "
+        "--memory-mb {params.memory_mb} > {log:q} 2>&1"
 
 
-rule measure_hessian:
-    input:
-        manifest=lambda w: f"{data_of(w.run)}/manifest.json",
-        arrays=lambda w: ancient(f"{data_of(w.run)}/data.safetensors"),
-        spec=f"{RESULTS}/runs/{{run}}/run.yaml",
-        training=f"{RESULTS}/runs/{{run}}/training.json",
-        # training.json has the digest of each snapshot
-        snapshots=ancient(f"{RESULTS}/runs/{{run}}/snapshots"),
+use rule measure_covariance as measure_hessian with:
     output:
-        f"{RESULTS}/runs/{{run}}/hessian.csv",
+        table=f"{RESULTS}/runs/{{run}}/hessian.csv",
+        eigenvectors=directory(f"{RESULTS}/runs/{{run}}/eigenvectors"),
     log:
         f"{RESULTS}/logs/hessian/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/hessian/{{run}}.tsv"
-    threads: PLAN.config["threads"]
-    resources:
-        gpu=GPUS,
-        mem_mb=4000,
-        runtime=240,
     params:
         python=python,
+        stage="hessian",
         settings=lambda w: as_json(PLAN.config["measurements"]["hessian"]),
         code=lambda w: stage_code("hessian", "breakeven.measure_hessian", w.run),
         device=device,
+        memory_mb=memory_mb,
         run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
         data=lambda w, threads: data_of(w.run),
-    shell:
-        "{params.python:q} -m breakeven hessian --run {params.run:q} --data {params.data:q} "
-        "--settings {params.settings:q} --out {output:q} --device {params.device} --threads {threads} "
-        "> {log:q} 2>&1"
+
+
+use rule measure_covariance as measure_stability with:
+    input:
+        **SNAPSHOTS,
+        hessian=f"{RESULTS}/runs/{{run}}/hessian.csv",
+        eigenvectors=ancient(f"{RESULTS}/runs/{{run}}/eigenvectors"),
+    output:
+        table=f"{RESULTS}/runs/{{run}}/stability.csv",
+    log:
+        f"{RESULTS}/logs/stability/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/stability/{{run}}.tsv"
+    params:
+        python=python,
+        stage="stability",
+        # its mini-batches and precision must be those of H
+        settings=lambda w: as_json({k: PLAN.config["measurements"]["hessian"][k] for k in ("batch_size", "precision")}),
+        code=lambda w: stage_code("stability", "breakeven.measure_stability", w.run),
+        device=device,
+        memory_mb=memory_mb,
+        run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
+        data=lambda w, threads: data_of(w.run),

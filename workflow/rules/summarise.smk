@@ -4,6 +4,7 @@ rule summarise_study:
         history=lambda w: [f"{RESULTS}/runs/{run}/history.csv" for run in PLAN.studies[w.study].runs],
         covariance=lambda w: [f"{RESULTS}/runs/{run}/covariance.csv" for run in PLAN.studies[w.study].runs],
         hessian=lambda w: [f"{RESULTS}/runs/{run}/hessian.csv" for run in PLAN.studies[w.study].runs],
+        stability=lambda w: [f"{RESULTS}/runs/{run}/stability.csv" for run in PLAN.studies[w.study].runs],
     output:
         runs=report(
             f"{RESULTS}/tables/{{study}}/runs.csv",

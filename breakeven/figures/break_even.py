@@ -1,0 +1,71 @@
+"""Theory against measurement: λ_H^1 at the break-even point, measured and as Eq. 1 predicts it."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from breakeven.figures import common
+
+SIDE = 360
+LAMBDAS = ["predicted", "before", "after"]
+
+
+def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
+    """One row for each run with a break-even point: λ_H^1 predicted, and measured at the steps between which it lies.
+
+    Where the break-even point is at the first measured step, both ends are that step's.
+    """
+    measured = common.select(trajectories, "lambda_H_1", log=True).set_index(["run", "step"])["value"]
+    found = common.labelled(runs.dropna(subset=["break_even_step", "predicted_lambda_H"]), study)
+    after = [(run, int(step)) for run, step in zip(found["run"], found["break_even_step"], strict=True)]
+    first = found["break_even_after_step"].fillna(found["break_even_step"])
+    before = [(run, int(step)) for run, step in zip(found["run"], first, strict=True)]
+    found = found.assign(
+        predicted=common.finite(found["predicted_lambda_H"], log=True),
+        before=measured.reindex(before).to_numpy(),
+        after=measured.reindex(after).to_numpy(),
+    )
+    return found.dropna(subset=LAMBDAS)
+
+
+def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
+    """Draw the measured λ_H^1 against the predicted one, with the diagonal."""
+    title = "λ_H^1 at the break-even point, measured and predicted"
+    table = points(trajectories, runs, study)
+    without = len(runs) - len(table)
+    lines = [
+        "Each run is a bar from the last stable to the first unstable measured step; on the line, theory is right."
+    ]
+    lines += [f"{without} of {len(runs)} runs have no break-even point."] if without else []
+    if table.empty:
+        return common.finish(common.nothing("a break-even point", SIDE, SIDE), title, study, lines)
+    low, high = table[LAMBDAS].min().min() / 1.3, table[LAMBDAS].max().max() * 1.3
+    domain = [common.rounded(low), common.rounded(high)]
+    columns = ["colour", "panel", "seed", "run", "break_even_after_step", "break_even_step", *LAMBDAS]
+    data = alt.Chart(alt.Data(values=common.records(table[columns])))
+    colour, shape = common.colour_scale(runs, study)
+    scale = alt.Scale(type="log", domain=domain, nice=False)
+    axis = alt.Axis(format="~g", values=common.ticks(*domain))
+    x = alt.X("predicted:Q", title="λ_H^1 at which Eq. 1 predicts it (log scale)", axis=axis, scale=scale)
+    after = common.log_y("after:Q", "measured λ_H^1 (log scale)", domain)
+    before = common.log_y("before:Q", "measured λ_H^1 (log scale)", domain)
+    who = [alt.Tooltip("colour:N", title=common.label(common.swept(study)[0]))]
+    if len(common.swept(study)) > 1:
+        who.append(alt.Tooltip("panel:N", title="others"))
+    numbers = [alt.Tooltip(f"{name}:Q", format=".4~g") for name in LAMBDAS]
+    steps = [
+        alt.Tooltip("break_even_after_step:Q", title="last stable step"),
+        alt.Tooltip("break_even_step:Q", title="first unstable step"),
+    ]
+    ends = [{"x": end, "y": end} for end in domain]
+    diagonal = (
+        alt.Chart(alt.Data(values=ends))
+        .mark_line(color="#555", strokeDash=[5, 4])
+        .encode(x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=scale))
+    )
+    bars = data.mark_rule(strokeWidth=1.5, opacity=0.5).encode(x=x, y=before, y2="after:Q", color=colour)
+    symbols = data.mark_point(filled=True, size=60, opacity=0.9).encode(
+        x=x, y=after, color=colour, shape=shape, tooltip=[*who, alt.Tooltip("seed:N"), *steps, *numbers, "run:N"]
+    )
+    return common.finish(alt.layer(diagonal, bars, symbols).properties(width=SIDE, height=SIDE), title, study, lines)

@@ -1,0 +1,72 @@
+"""Is SGD stable along the direction of largest curvature? Equation 1 of the paper, and its two proxies.
+
+Along e_H^1 the loss of example i is quadratic with curvature H_i; their mean is λ = λ_H^1 and their variance s². SGD with
+learning rate η and batch size S, drawn without replacement from N examples, is stable in mean square if and only if
+
+    (1 − η λ)² + s² · η² (N − S) / (S (N − 1)) ≤ 1          (paper, Eq. 1; Wu, Ma, E, NeurIPS 2018)
+
+It holds for plain SGD: with momentum or weight decay the condition is another one, see `inapplicable`. The quantities here
+are plain numbers; λ and s² have the units of 1/η and its square.
+"""
+
+import math
+from collections.abc import Callable
+
+from scipy.optimize import brentq
+
+GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
+SMALLEST, LARGEST, FACTOR = 1 / 16, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
+PRECISION = 1e-3  # of α*, relative
+
+
+def left_hand_side(learning_rate: float, batch_size: int, examples: int, curvature: float, variance: float) -> float:
+    """The left-hand side of Eq. 1, from η, S, N, λ and s²; SGD is stable where it is at most 1."""
+    return (1 - learning_rate * curvature) ** 2 + variance * learning_rate**2 * noise(batch_size, examples)
+
+
+def noise(batch_size: int, examples: int) -> float:
+    """(N − S) / (S (N − 1)): the variance of the mean of S of N values, drawn without replacement, is this times theirs."""
+    return (examples - batch_size) / (batch_size * (examples - 1)) if examples > 1 else 0.0
+
+
+def break_even_curvature(
+    learning_rate: float, batch_size: int, examples: int, curvature: float, variance: float
+) -> float:
+    """The λ at which the left-hand side of Eq. 1 reaches 1, where λ and s grow in proportion, as measured: r = s/λ.
+
+    Then Eq. 1 is 1 − 2ηλ + η²λ² (1 + r² (N − S) / (S (N − 1))) ≤ 1, which is λ ≤ 2 / (η (1 + r² (N − S) / (S (N − 1)))).
+    Full batch, or no variance: 2/η. Where the left-hand side is exactly 1, it is λ itself. NaN where λ is not positive.
+    """
+    if not curvature > 0:
+        return math.nan
+    return 2 / (learning_rate * (1 + variance / curvature**2 * noise(batch_size, examples)))
+
+
+def inapplicable(momentum: float, weight_decay: float) -> str:
+    """Why Eq. 1 is not the condition of stability of this optimizer; empty where it is."""
+    others = {"momentum": momentum, "weight decay": weight_decay}
+    used = [f"{name} {value:g}" for name, value in others.items() if value != 0]
+    return f"Eq. 1 holds for plain SGD only, not with {' and '.join(used)}" if used else ""
+
+
+def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
+    """α*, the smallest α with loss(α) ≥ 1.2 · loss(0), where loss(α) = L(θ_t − α (θ_t − θ_{t+1})) (paper, section 3).
+
+    α grows by a factor of √2 from 1/16 until the loss is there, then the crossing between the last two is found to a
+    relative precision of 1e-3. An excursion above the bound that is narrower than a factor of √2 may be missed. A loss
+    that is not finite counts as above. NaN where even α = 4096 is not enough, or the loss at zero is not positive.
+    """
+    bound = GROWTH * at_zero
+    if not (math.isfinite(bound) and at_zero > 0):
+        return math.nan
+
+    def excess(alpha: float) -> float:
+        value = loss(alpha) - bound
+        return value if math.isfinite(value) else bound
+
+    below, alpha = 0.0, SMALLEST
+    while excess(alpha) < 0:
+        below, alpha = alpha, alpha * FACTOR
+        if alpha > LARGEST:
+            return math.nan
+    return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * SMALLEST))

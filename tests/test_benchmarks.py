@@ -1,0 +1,77 @@
+"""The programs of ``benchmarks/`` run, on random pictures and a tiny network. What they measure is not tested here."""
+
+import importlib
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+TINY = ["--data", "random", "--network", "tiny", "--repeats", "2", "--images", "8"]
+HESSIAN = ["--snapshots", "2", "--every", "2", "--confirm", "1"]
+RUNS = {
+    "hessian": [*TINY, *HESSIAN, "--tasks", "1"],
+    "covariance": [*TINY, "--batches", "3", "--batch-size", "4", "--chunk", "5"],
+    "stability": TINY,
+}
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """Run a program in this process, which has imported torch already; returns what it printed."""
+    monkeypatch.syspath_prepend(FOLDER)
+    threads = torch.get_num_threads()
+
+    def run(name: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [str(FOLDER / f"{name}.py"), *arguments])
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        return capsys.readouterr().out
+
+    yield run
+    torch.set_num_threads(threads)
+    for helper in ("common", "solvers"):
+        sys.modules.pop(helper, None)
+
+
+def tables(output: str) -> list[list[str]]:
+    """The cells of all lines of all Markdown tables, headers included."""
+    lines = [line for line in output.splitlines() if line.startswith("|") and not line.startswith("|---")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_help(name, program, capsys):
+    with pytest.raises(SystemExit) as ended:
+        program(name, "--help")
+    assert ended.value.code == 0
+    assert "--data" in (text := capsys.readouterr().out) and "--device" in text
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_program_prints_tables(name, program):
+    printed = program(name, *RUNS[name])
+    assert len({len(row) for row in tables(printed)}) <= 2  # covariance has two tables
+    assert "nan" not in printed.lower()
+    assert "torch 2." in printed and "threads of torch" in printed
+
+
+def test_five_eigenvalues_are_accurate(program):
+    printed = program("hessian", *TINY, *HESSIAN, "--tasks", "5", "--peers", "eigenthings")
+    _, ours, peer = tables(printed)
+    assert ours[0] == "**breakeven**" and peer[0] == "hessian-eigenthings"
+    assert float(ours[4]) <= 1e-3
+
+
+def test_peers_that_are_not_installed_are_named(program, monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(importlib.import_module("common"), "version_of", lambda name: None)
+    rows = tables(program("hessian", *TINY, *HESSIAN, "--tasks", "1", "--confirm", "0"))
+    assert len(rows) == 7 and all(row[1] == "not installed" for row in rows[2:])
+
+
+def test_missing_pictures_are_one_clear_line(program, monkeypatch, tmp_path):
+    monkeypatch.setenv("BREAKEVEN_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"^CIFAR-10 as JPEG files is needed: '.*' does not exist; give --data .*$"):
+        program("stability")

@@ -27,6 +27,11 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
+        # an option, which no figure reads
+        expand(
+            f"{RESULTS}/runs/{{run}}/density.csv",
+            run=PLAN.runs if PLAN.config["measurements"]["density"]["probes"] else [],
+        ),
     localrule: True
 
 

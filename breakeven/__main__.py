@@ -49,6 +49,14 @@ def stability(a: argparse.Namespace) -> None:
     measure_stability(a.run, a.data, a.out, choose_device(a.device, a.threads), **a.settings)
 
 
+def density(a: argparse.Namespace) -> None:
+    """Measure the density of all eigenvalues of the Hessian H at each snapshot of a run; an option of a config."""
+    from breakeven.device import choose_device
+    from breakeven.measure_density import measure_density
+
+    measure_density(a.run, a.data, a.out, choose_device(a.device, a.threads), a.memory_mb, **a.settings)
+
+
 def summarise(a: argparse.Namespace) -> None:
     """Gather the runs of a study into its two tables."""
     from breakeven.summarise import summarise
@@ -103,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--code", default="", help="digest of this stage's code; checkpoints of another are not used")
     on_device(command)
 
-    for measurement in (covariance, hessian, stability):
+    for measurement in (covariance, hessian, stability, density):
         command = stage(measurement)
         command.add_argument("--run", type=Path, required=True, help="folder of the run")
         command.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from scipy.optimize import brentq
 
 GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
-SMALLEST, LARGEST, FACTOR = 1 / 16, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
-PRECISION = 1e-3  # of α*, relative
+SMALLEST, LARGEST, FACTOR = 0.25, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
+PRECISION = 2e-3  # of α*, relative
 
 
 def left_hand_side(learning_rate: float, batch_size: int, examples: int, curvature: float, variance: float) -> float:
@@ -52,8 +52,8 @@ def inapplicable(momentum: float, weight_decay: float) -> str:
 def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
     """α*, the smallest α with loss(α) ≥ 1.2 · loss(0), where loss(α) = L(θ_t − α (θ_t − θ_{t+1})) (paper, section 3).
 
-    α grows by a factor of √2 from 1/16 until the loss is there, then the crossing between the last two is found to a
-    relative precision of 1e-3. An excursion above the bound that is narrower than a factor of √2 may be missed. A loss
+    α grows by a factor of √2 from 1/4 until the loss is there, then the crossing between the last two is found to a
+    relative precision of 2e-3. An excursion above the bound that is narrower than a factor of √2 may be missed. A loss
     that is not finite counts as above. NaN where even α = 4096 is not enough, or the loss at zero is not positive.
     """
     bound = GROWTH * at_zero

@@ -5,6 +5,7 @@ hyperparameters and the seed, so that the tables don't depend on the order in wh
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ STEPS = [
     "step_of_max_lambda_H",
     "break_even_step",
     "break_even_after_step",
+    "first_peak_step",
     "unconverged_snapshots",
 ]
 
@@ -107,8 +109,10 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     """The row of one run in ``runs.csv``.
 
     Maxima are over the measured steps, of the raw values. ``break_even_*``, ``predicted_lambda_H``: see
-    `breakeven.break_even`. ``threshold_epoch``: the first epoch (a fraction, at an
-    evaluated step) at which the training accuracy is above the threshold. Without a value, the cell is empty.
+    `breakeven.break_even`. ``first_peak_step``: where λ_H^1 stops growing, its first local maximum of at least half of the
+    largest value; later peaks are often larger, as λ_H^1 goes up and down about the break-even value.
+    ``threshold_epoch``: the first epoch (a fraction, at an evaluated step) at which the training accuracy is above the
+    threshold. Without a value, the cell is empty.
     """
     k, h = table.covariance, table.hessian
     point = break_even(table.stability, table.training["batch_size"], table.training["train_examples"])
@@ -135,6 +139,7 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "break_even_after_step": point.after_step,
         "predicted_lambda_H": point.predicted_lambda_H,
         "break_even_note": point.note,
+        "first_peak_step": _first_peak(h),
         "unconverged_snapshots": int((h["converged"].astype(str) != "True").sum()),
     }
 
@@ -146,6 +151,14 @@ def _quantity(table: pd.DataFrame, quantity: str, column: str) -> pd.DataFrame:
 
 def _step_of_max(table: pd.DataFrame, column: str) -> int | None:
     return int(table["step"].iloc[table[column].argmax()]) if table[column].notna().any() else None
+
+
+def _first_peak(hessian: pd.DataFrame) -> int | None:
+    """The step at which λ_H^1 stops growing: its first local maximum of at least half of the largest value."""
+    values = hessian["lambda_1"]
+    larger_than_next = values > values.shift(-1).fillna(-math.inf)
+    peaks = larger_than_next & (values >= values.shift(1).fillna(-math.inf)) & (values >= values.max() / 2)
+    return int(hessian["step"][peaks].iloc[0]) if peaks.any() else None
 
 
 def _cell(value: Any) -> Any:

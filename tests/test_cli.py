@@ -20,6 +20,7 @@ datasets:
 measurements:
   covariance: {batch_size: 16}
   hessian: {eigenvalues: 2, max_matvecs: 40, batch_size: 64}
+  density: {probes: 2, steps: 20}
 studies:
   main:
     base:
@@ -32,7 +33,7 @@ studies:
       snapshots: [{every: 2}]
     seeds: [3]
 """
-STAGES = ["prepare", "train", "covariance", "hessian", "stability", "summarise", "plot", "report"]
+STAGES = ["prepare", "train", "covariance", "hessian", "stability", "density", "summarise", "plot", "report"]
 
 
 def command(*arguments, folder):
@@ -92,7 +93,9 @@ def test_a_run_by_hand(tmp_path):
     points = {"columns": ["run", "learning_rate", "batch_size", "seed"], "rows": [[run, 0.1, 64, 3]]}
 
     def measure(stage):
-        settings = plan.config["measurements"].get(stage, {"batch_size": 64, "precision": "float32"})
+        settings = plan.config["measurements"].get(stage, {})
+        if stage in ("stability", "density"):
+            settings = settings | {"batch_size": 64, "precision": "float32"}
         return [
             stage,
             "--run",
@@ -112,6 +115,7 @@ def test_a_run_by_hand(tmp_path):
         measure("covariance"),
         measure("hessian"),
         measure("stability"),
+        measure("density"),
         ["summarise", "--results", "results", "--points", points, "--accuracy-threshold", 0.6, "--out", "tables"],
     ):
         done = command(*arguments, folder=tmp_path)
@@ -126,6 +130,11 @@ def test_a_run_by_hand(tmp_path):
     assert [(row["step"], row["lambda_1"]) for row in stability] == [(row["step"], row["lambda_1"]) for row in hessian]
     assert [row["step"] for row in covariance] == [row["step"] for row in hessian] == ["0", "2", "4"]
     assert all(float(row["lambda_1"]) > 0 for row in covariance + hessian)
+    density = rows_of(made / "density.csv")
+    assert [row["step"] for row in density] == ["0"] * 40 + ["2"] * 40 + ["4"] * 40
+    assert sum(float(row["weight"]) for row in density) == pytest.approx(3)
+    largest = [max(float(row["eigenvalue"]) for row in density if row["step"] == step) for step in "024"]
+    assert largest == pytest.approx([float(row["lambda_1"]) for row in hessian], rel=0.01)
     [row] = rows_of(tmp_path / "tables" / "runs.csv")
     assert (row["run"], row["seed"], row["diverged"]) == (run, "3", "False")
     assert float(row["max_lambda_K"]) == max(float(row["lambda_1"]) for row in covariance)

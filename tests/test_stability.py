@@ -102,7 +102,7 @@ def test_alpha_star_of_a_parabola(curvature):
     for slope in (0.0, 0.02, 0.2):
         exact = (slope + math.sqrt(slope**2 + 0.4 * curvature)) / curvature
         found = alpha_star(lambda a, b=slope, c=curvature: 1 - b * a + c * a * a / 2, 1.0)
-        assert found == pytest.approx(exact, rel=2e-3)
+        assert found == pytest.approx(exact, rel=4e-3)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -125,7 +125,7 @@ def test_alpha_star_agrees_with_a_fine_scan(seed):
     scan = np.arange(0, 60, 0.01)
     above = np.array([loss(a) for a in scan]) >= 1.2 * loss(0.0)
     assert above.any()
-    assert alpha_star(loss, loss(0.0)) == pytest.approx(scan[above.argmax()], rel=2e-3, abs=0.011)
+    assert alpha_star(loss, loss(0.0)) == pytest.approx(scan[above.argmax()], rel=4e-3, abs=0.011)
 
 
 def test_alpha_star_where_there_is_none():
@@ -136,5 +136,5 @@ def test_alpha_star_where_there_is_none():
 
 
 def test_a_loss_that_overflows_is_above():
-    assert alpha_star(lambda a: 1.0 if a < 3 else math.inf, 1.0) == pytest.approx(3, rel=2e-3)
-    assert alpha_star(lambda a: 1.0 if a < 3 else math.nan, 1.0) == pytest.approx(3, rel=2e-3)
+    assert alpha_star(lambda a: 1.0 if a < 3 else math.inf, 1.0) == pytest.approx(3, rel=4e-3)
+    assert alpha_star(lambda a: 1.0 if a < 3 else math.nan, 1.0) == pytest.approx(3, rel=4e-3)

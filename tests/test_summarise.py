@@ -104,6 +104,7 @@ def test_one_row_per_run(tmp_path):
         "break_even_after_step": "0",
         "predicted_lambda_H": str(20 / (1 + 2.0 / 8.0**2 * (288 - 32) / (32 * 287))),
         "break_even_note": "",
+        "first_peak_step": "20",
         "unconverged_snapshots": "1",
     }
 
@@ -149,6 +150,22 @@ def test_threshold_epoch(tmp_path, threshold, epoch):
     write_run(tmp_path, "a")
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)), threshold)
     assert row["threshold_epoch"] == epoch
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        ([1, 5, 4, 9], "10"),  # the first one that counts, and not the largest
+        ([1, 4, 3, 9], "30"),  # a bump below half of the largest does not count
+        ([9, 1, 1, 1], "0"),
+        ([1, 5, 5, 1], "20"),
+        ([math.nan] * 4, ""),
+    ],
+)
+def test_where_lambda_h_stops_growing(tmp_path, values, step):
+    write_run(tmp_path, "a", hessian={10 * i: (value, 0.5, 1.0) for i, value in enumerate(values)})
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert row["first_peak_step"] == step
 
 
 def test_nan_and_infinity(tmp_path):

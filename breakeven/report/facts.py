@@ -11,7 +11,18 @@ from pathlib import Path
 import breakeven
 
 PACKAGES = ("torch", "torchvision", "altair", "snakemake")
-STAGES = ("prepare", "train", "covariance", "hessian", "stability", "predictions", "summarise", "plot", "report")
+STAGES = (
+    "prepare",
+    "train",
+    "covariance",
+    "hessian",
+    "stability",
+    "density",
+    "predictions",
+    "summarise",
+    "plot",
+    "report",
+)
 
 
 def versions() -> dict[str, str]:

@@ -9,17 +9,12 @@ is needed. At most L − 1 of them are not zero: ``lambda_star`` is the (L − 1
 mini-batch; K of mini-batches is about 1/M of K of single examples (M = 1).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-
-from breakeven.spectra.parameters import flatten, trainable
+from torch import Tensor
 
 TOP = 5  # the paper's g_5 is a projection on the top five eigenvectors of K
-COLUMNS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -38,26 +33,6 @@ class CovarianceSpectrum:
     def lambda_star(self) -> float:
         """The smallest eigenvalue that is not zero by construction."""
         return float(self.eigenvalues[-1])
-
-
-def gradients(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
-    """The gradient of the mean cross-entropy of each mini-batch, as rows of an L×D matrix; L gradient evaluations."""
-    parameters = trainable(model)
-    rows = []
-    for inputs, targets in batches:
-        loss = cross_entropy(model(inputs), targets)
-        rows.append(flatten(torch.autograd.grad(loss, parameters)))
-    return torch.stack(rows)
-
-
-def gram(rows: Tensor) -> Tensor:
-    """A = G Gᵀ in float64, a slice of columns at a time, so that no second copy of G is made."""
-    count = rows.shape[0]
-    total = torch.zeros(count, count, dtype=torch.float64, device=rows.device)
-    for columns in rows.split(COLUMNS_AT_ONCE, dim=1):
-        block = columns.to(torch.float64)
-        total += block @ block.T
-    return total
 
 
 def spectrum(gram_matrix: Tensor) -> CovarianceSpectrum:

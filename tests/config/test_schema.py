@@ -114,6 +114,7 @@ def test_defaults_at_all_depths(tmp_path):
             "batch_size": 128,
             "precision": "float32",
         },
+        "density": {"probes": 0, "steps": 60},
     }
     study = config["studies"]["main"]
     assert (study["description"], study["accuracy_threshold"]) == ("", 0.6)

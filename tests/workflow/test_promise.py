@@ -280,6 +280,11 @@ def test_a_setting_of_one_measurement(project, rule, old, new):
     assert project.plan() == measure(project.runs, [rule, *READ_BY.get(rule, [])]) | EVERYTHING_MEASURED
 
 
+def test_the_density_is_an_option(project):
+    project.edit("  covariance: {batch_size: 10}", "  density: {probes: 2, steps: 5}\n  covariance: {batch_size: 10}")
+    assert project.plan() == measure(project.runs, ["measure_density"])
+
+
 def test_the_memory_limit(project):
     project.append("memory_mb: 100\n")
     assert project.plan() == set()

@@ -7,6 +7,9 @@ SNAPSHOTS = {
     "snapshots": ancient(f"{RESULTS}/runs/{{run}}/snapshots"),
 }
 
+# The mini-batches and the precision of what depends on H must be its own.
+AS_OF_H = {name: PLAN.config["measurements"]["hessian"][name] for name in ("batch_size", "precision")}
+
 
 rule measure_covariance:
     input:
@@ -70,9 +73,27 @@ use rule measure_covariance as measure_stability with:
     params:
         python=python,
         stage="stability",
-        # its mini-batches and precision must be those of H
-        settings=lambda w: as_json({k: PLAN.config["measurements"]["hessian"][k] for k in ("batch_size", "precision")}),
+        settings=lambda w: as_json(AS_OF_H),
         code=lambda w: stage_code("stability", "breakeven.measure_stability", w.run),
+        device=device,
+        memory_mb=memory_mb,
+        run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
+        data=lambda w, threads: data_of(w.run),
+
+
+# Only where the config asks for it: see rule all.
+use rule measure_covariance as measure_density with:
+    output:
+        table=f"{RESULTS}/runs/{{run}}/density.csv",
+    log:
+        f"{RESULTS}/logs/density/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/density/{{run}}.tsv"
+    params:
+        python=python,
+        stage="density",
+        settings=lambda w: as_json(PLAN.config["measurements"]["density"] | AS_OF_H),
+        code=lambda w: stage_code("density", "breakeven.measure_density", w.run),
         device=device,
         memory_mb=memory_mb,
         run=lambda w, threads: f"{RESULTS}/runs/{w.run}",

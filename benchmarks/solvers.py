@@ -1,0 +1,308 @@
+"""The largest eigenvalues of H by ours and by each peer, all with one signature, for ``hessian.py``.
+
+    solver(problem, count, setting) -> Answer
+
+A solver starts from the network and the pictures: what it builds (the graph of the gradient, a linear operator) is part
+of its time. ``setting`` holds what decides its accuracy; `PEERS` lists them for each peer.
+"""
+
+import contextlib
+import copy
+import importlib
+import importlib.util
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from torch import Tensor, nn
+
+from breakeven.measure_hessian import start_vectors
+from breakeven.randomness import generator
+from breakeven.spectra.hessian import Hessian
+from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs
+from breakeven.spectra.parameters import trainable
+
+MAX_MATVECS = 2000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One snapshot of a trajectory.
+
+    ``model``: the network, with the weights of whichever snapshot was loaded last; ``weights``: its weights here.
+    ``inputs``, ``targets``: the measured pictures. ``neighbour``: (k, D), the eigenvectors at the snapshot before, as our
+    solver found them, or None at the first. ``number`` seeds random vectors.
+    """
+
+    model: nn.Module
+    weights: dict[str, Tensor]
+    inputs: Tensor
+    targets: Tensor
+    number: int
+    neighbour: Tensor | None = None
+
+    def load(self) -> None:
+        """Load the weights into the network."""
+        self.model.load_state_dict(self.weights)
+
+    def in_float64(self) -> "Problem":
+        """The same in float64, with a network of its own, loaded."""
+        model = copy.deepcopy(self.model).double()
+        problem = replace(self, model=model, inputs=self.inputs.double())
+        problem.load()
+        return problem
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``values``: float64, descending, (k,); ``matvecs``: products with H; ``vectors``: (k, D), from ours alone."""
+
+    values: Tensor
+    matvecs: int
+    vectors: Tensor | None = None
+
+
+def ours(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
+    """What stage ``hessian`` does at a snapshot: the one place to change if it changes."""
+    hessian = Hessian(problem.model, [(problem.inputs, problem.targets)])
+    draws = generator(0, "lanczos", problem.number)
+    start = start_vectors(problem.neighbour, hessian.gradient, draws)
+    pairs = largest_eigenpairs(hessian.matvec, start, count, setting["tolerance"], MAX_MATVECS, draws)
+    return Answer(pairs.values, pairs.matvecs, pairs.vectors)
+
+
+def curvlinops_eigsh(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
+    """The Hessian of curvlinops and ARPACK's implicitly restarted Lanczos method, through SciPy.
+
+    ``ncv``: basis vectors, ``tol``: largest residual, relative to the eigenvalue.
+    With ``warm`` it starts from the sum of the neighbour's eigenvectors, otherwise from a random vector.
+    """
+    from curvlinops import HessianLinearOperator
+
+    hessian = HessianLinearOperator(
+        problem.model,
+        nn.CrossEntropyLoss(),
+        trainable(problem.model),
+        [(problem.inputs, problem.targets)],
+        progressbar=False,
+        check_deterministic=False,  # a check of the network that costs two products
+    )
+    dtype = np.float64 if problem.inputs.dtype == torch.float64 else np.float32
+    return _eigsh(hessian.to_scipy(dtype=dtype), problem, count, setting, dtype)
+
+
+def _eigsh(operator: LinearOperator, problem: Problem, count: int, setting: dict[str, Any], dtype: type) -> Answer:
+    counted = _Counted(operator.matvec)
+    start = np.random.default_rng(problem.number).standard_normal(operator.shape[0])
+    if setting.get("warm") and problem.neighbour is not None:
+        start = problem.neighbour.sum(dim=0).cpu().numpy()
+    try:
+        values = eigsh(
+            LinearOperator(operator.shape, matvec=counted, dtype=dtype),
+            k=count,
+            which="LA",
+            ncv=setting["ncv"],
+            tol=setting["tol"],
+            v0=start.astype(dtype),
+            maxiter=setting.get("maxiter", MAX_MATVECS),
+            return_eigenvectors=False,
+        )
+    except ArpackNoConvergence as failure:
+        values = failure.eigenvalues
+    return Answer(_descending(torch.from_numpy(np.asarray(values)), count), counted.calls)
+
+
+def pyhessian_power(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
+    """PyHessian's power iteration, deflated: the ``top_n`` largest *by magnitude*, each until it changes by ``tol``.
+
+    It too keeps the graph of the gradient. Of what it finds, the algebraically largest are taken.
+    """
+    module = importlib.import_module("pyhessian.hessian")  # the package hides it behind its class of that name
+    problem.model.zero_grad()  # it adds to .grad
+    torch.manual_seed(problem.number)
+    counted = _Counted(module.hessian_vector_product)
+    with mock.patch.object(module, "hessian_vector_product", counted), _quiet():
+        cuda = problem.inputs.device.type == "cuda"
+        hessian = module.hessian(
+            problem.model, nn.CrossEntropyLoss(), data=(problem.inputs, problem.targets), cuda=cuda
+        )
+        values, _ = hessian.eigenvalues(maxIter=setting["max_iter"], tol=setting["tol"], top_n=setting["top_n"])
+    problem.model.zero_grad()
+    return Answer(_descending(torch.tensor(values), count), counted.calls)
+
+
+def eigenthings_lanczos(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
+    """hessian-eigenthings' Hessian and Lanczos: a fixed number of ``steps``, with reorthogonalisation."""
+    from hessian_eigenthings import HessianOperator, lanczos, supervised_loss
+
+    operator = HessianOperator(
+        problem.model, [(problem.inputs, problem.targets)], supervised_loss(nn.CrossEntropyLoss())
+    )
+    result = lanczos(
+        operator, k=count, max_iter=setting["steps"], reorthogonalize=True, which="LA", seed=problem.number
+    )
+    return Answer(_descending(result.eigenvalues, count), result.iterations)
+
+
+def torch_lobpcg(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
+    """`torch.lobpcg` with our Hessian, started from the neighbour's eigenvectors, until residuals are below ``tol``.
+
+    The block has ``count`` vectors. Its tolerances of orthogonality follow ``tol`` unless given, and a loose one spoils
+    the basis: they stay at its default for float32. It fails by an exception where it loses a converged pair.
+    """
+    hessian = Hessian(problem.model, [(problem.inputs, problem.targets)])
+    matrix = _HessianMatrix.of(hessian)
+    draws = torch.Generator().manual_seed(problem.number)
+    start = torch.randn(count, len(hessian.gradient), generator=draws).to(hessian.gradient)
+    if problem.neighbour is not None:
+        start[: len(problem.neighbour)] = problem.neighbour[:count]
+    orthogonality = {name: 3.5e-4 for name in ("ortho_tol", "ortho_tol_drop", "ortho_tol_replace")}
+    try:
+        values, _ = torch.lobpcg(
+            matrix, k=count, X=start.T.contiguous(), tol=setting["tol"], niter=200, ortho_fparams=orthogonality
+        )
+    except (AssertionError, torch.linalg.LinAlgError):
+        values = start.new_empty(0)
+    return Answer(_descending(values, count), matrix.matvecs)
+
+
+def tight(problem: Problem, count: int, tolerance: float) -> RitzPairs:
+    """Our solver far beyond what is compared, from two random vectors: for the reference values."""
+    hessian = Hessian(problem.model, [(problem.inputs, problem.targets)])
+    draws = torch.Generator().manual_seed(problem.number)
+    start = torch.randn(2, len(hessian.gradient), generator=draws).to(hessian.gradient)
+    return largest_eigenpairs(hessian.matvec, start, count, tolerance, MAX_MATVECS, draws)
+
+
+def scipy_reference(problem: Problem, count: int) -> Tensor:
+    """SciPy's eigenvalues from a random vector, residuals below 1e-5 of each, of curvlinops' H if it is installed.
+
+    The error of an eigenvalue goes with the square of its residual.
+    """
+    setting = {"ncv": 30, "tol": 1e-5}
+    if importlib.util.find_spec("curvlinops"):
+        return curvlinops_eigsh(problem, count, setting).values
+    hessian = Hessian(problem.model, [(problem.inputs, problem.targets)])
+
+    def matvec(vector: np.ndarray) -> np.ndarray:
+        return hessian.matvec(torch.from_numpy(vector.ravel()).to(hessian.gradient)).cpu().numpy()
+
+    size = len(hessian.gradient)
+    operator = LinearOperator((size, size), matvec=matvec, dtype=np.float64)
+    return _eigsh(operator, problem, count, setting, np.float64).values
+
+
+class _HessianMatrix(torch.Tensor):
+    """A D×D tensor without storage whose matrix product with a D×n tensor is n Hessian-vector products.
+
+    `torch.lobpcg` takes nothing but a tensor, and of the tensor it uses the shape and `torch.matmul`.
+    """
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @classmethod
+    def of(cls, hessian: Hessian) -> "_HessianMatrix":
+        """The matrix of ``hessian``."""
+        like = hessian.gradient
+        matrix = torch.Tensor._make_wrapper_subclass(cls, (len(like), len(like)), dtype=like.dtype, device=like.device)
+        matrix.hessian, matrix.matvecs = hessian, 0
+        return matrix
+
+    @classmethod
+    def __torch_dispatch__(cls, function, types, arguments=(), keywords=None):
+        """Do ``mm``, refuse everything else."""
+        if function is not torch.ops.aten.mm.default:
+            raise NotImplementedError(f"{function} of a Hessian that is known only by its products")
+        matrix, columns = arguments
+        matrix.matvecs += columns.shape[1]
+        with torch.enable_grad():
+            return torch.stack([matrix.hessian.matvec(column) for column in columns.T.contiguous()], dim=1)
+
+
+class _Counted:
+    """A function that counts its calls."""
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function, self.calls = function, 0
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        self.calls += 1
+        return self.function(*arguments)
+
+
+def _descending(values: Tensor, count: int) -> Tensor:
+    """The ``count`` largest of ``values`` as float64 on the CPU, NaN where there are fewer."""
+    values = values.detach().to("cpu", torch.float64).sort(descending=True).values[:count]
+    return torch.cat([values, values.new_full((count - len(values),), torch.nan)])
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Hide what a peer prints and warns of."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A peer: the package of PyPI that it comes from, and its settings for λ_1 and for several, cheapest first.
+
+    The settings were found by trying many (a grid of ``ncv`` and ``tol`` for ARPACK, each number of steps for Lanczos) on
+    20 snapshots of SimpleCNN on CIFAR-10. `slow`: takes many times as long as the others for several eigenvalues.
+    """
+
+    name: str
+    distribution: str
+    solver: Callable[[Problem, int, dict[str, Any]], Answer]
+    for_one: list[dict[str, Any]]
+    for_several: list[dict[str, Any]]
+    slow: bool = False
+
+
+_ONE_ARPACK = [{"ncv": 4, "tol": tol} for tol in (0.03, 0.02, 0.01, 1e-3, 1e-4)]
+_SEVERAL_ARPACK = [
+    {"ncv": ncv, "tol": tol} for ncv, tol in ((18, 0.03), (18, 0.02), (14, 0.01), (18, 0.01), (20, 1e-3))
+]
+_WARM = {"warm": True}
+
+PEERS = [
+    Peer("curvlinops + eigsh", "curvlinops-for-pytorch", curvlinops_eigsh, _ONE_ARPACK, _SEVERAL_ARPACK),
+    Peer(
+        "curvlinops + eigsh, warm",
+        "curvlinops-for-pytorch",
+        curvlinops_eigsh,
+        [setting | _WARM for setting in _ONE_ARPACK],
+        [setting | _WARM for setting in _SEVERAL_ARPACK],
+    ),
+    Peer(
+        "hessian-eigenthings",
+        "hessian-eigenthings",
+        eigenthings_lanczos,
+        [{"steps": steps} for steps in (8, 9, 10, 11, 12, 14, 16, 20, 30)],
+        [{"steps": steps} for steps in (26, 28, 30, 32, 34, 37, 40, 45, 50, 80, 120)],
+    ),
+    Peer(
+        "PyHessian",
+        "pyhessian",
+        pyhessian_power,
+        [{"tol": tol, "max_iter": 500, "top_n": 1} for tol in (3e-4, 1e-4, 3e-5, 1e-5, 1e-6)],
+        [{"tol": tol, "max_iter": 500, "top_n": top_n} for tol, top_n in ((1e-4, 5), (3e-5, 5), (1e-5, 5), (1e-5, 8))],
+        slow=True,
+    ),
+    Peer(
+        "torch.lobpcg, warm",
+        "torch",
+        torch_lobpcg,
+        [{"tol": tol} for tol in (0.05, 0.03, 0.02, 0.01, 3e-3, 1e-3)],
+        [{"tol": tol} for tol in (0.05, 0.03, 0.02, 0.01, 3e-3, 1e-3)],
+        slow=True,
+    ),
+]

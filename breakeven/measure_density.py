@@ -1,0 +1,36 @@
+"""Stage ``density``: the density of all eigenvalues of H at each snapshot of a run; only where a config asks for it."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from breakeven.files import whole_file
+from breakeven.measurement import measured_snapshots, read_spec
+from breakeven.randomness import generator
+from breakeven.spectra.density import quadrature
+from breakeven.spectra.hessian import Hessian
+
+
+def measure_density(
+    run: Path,
+    data: Path,
+    out: Path,
+    device: torch.device,
+    memory_mb: float,
+    probes: int,
+    steps: int,
+    batch_size: int,
+    precision: str,
+) -> None:
+    """Write ``density.csv``: step, eigenvalue, weight; the weights of a step add up to one. See `quadrature`."""
+    seed, tables = read_spec(run).seed, []
+    for measured in measured_snapshots(run, data, precision, device, "density"):
+        hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
+        draws = generator(seed, "density", measured.step)
+        nodes, weights = quadrature(hessian.matvec, hessian.gradient, probes, steps, draws)
+        rows = {"step": measured.step, "eigenvalue": nodes.flatten().tolist(), "weight": weights.flatten().tolist()}
+        tables.append(pd.DataFrame(rows).sort_values("eigenvalue"))
+    empty = pd.DataFrame(columns=["step", "eigenvalue", "weight"])
+    with whole_file(out) as temporary:
+        (pd.concat(tables, ignore_index=True) if tables else empty).to_csv(temporary, index=False)

@@ -168,7 +168,7 @@ def test_one_learning_rate_and_back_by_running(project):
     changed = {path for path in before if before[path] != after[path]}
     assert changed == {"tables/rate/runs.csv", "tables/rate/trajectories.csv"}
     assert after.keys() - before.keys() == {
-        f"runs/{run}/{table}.csv" for run in new for table in ("history", "covariance", "hessian")
+        f"runs/{run}/{table}.csv" for run in new for table in ("history", "covariance", "hessian", "stability")
     }
 
     project.edit("[0.1, 0.2]", "[0.1, 0.3]")

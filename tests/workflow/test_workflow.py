@@ -76,7 +76,7 @@ def test_a_kill_in_the_middle_leaves_no_trace(fresh, finished, tmp_path):
     assert not [job for job in executed if job.startswith("prepare")]  # what had ended is kept
     assert fresh.plan() == set()
     found = {path: content for path, content in fresh.tables().items() if not path.startswith("tables/rate/")}
-    assert len(found) == 2 * 3 + 2
+    assert len(found) == 2 * 4 + 2
     assert found == {path: finished.tables()[path] for path in found}
 
 

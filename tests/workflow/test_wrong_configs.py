@@ -148,7 +148,10 @@ def test_no_config_at_all(fresh):
 @pytest.mark.parametrize(
     ("value", "line"),
     [
-        ("devcie=cpu", "--config: 'devcie' is not known; allowed: device, memory_mb, results, threads; did you mean 'device'?"),
+        (
+            "devcie=cpu",
+            "--config: 'devcie' is not known; allowed: device, memory_mb, results, threads; did you mean 'device'?",
+        ),
         ("studies=none", "--config: 'studies' is not known; allowed: device, memory_mb, results, threads"),
         ("device=gpu", "config.yaml: device: 'gpu' is not known; allowed: auto, cpu, cuda; did you mean 'cuda'?"),
         ("threads=0", "config.yaml: threads: 0 is too small; allowed: an integer of at least 1"),

@@ -72,7 +72,7 @@ def ours(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
     """What stage ``hessian`` does at a snapshot: the one place to change if it changes."""
     hessian = Hessian(problem.model, [(problem.inputs, problem.targets)])
     draws = generator(0, "lanczos", problem.number)
-    start = start_vectors(problem.neighbour, hessian.gradient, draws)
+    start = start_vectors(problem.neighbour, hessian.gradient, count, draws)
     pairs = largest_eigenpairs(hessian.matvec, start, count, setting["tolerance"], MAX_MATVECS, draws)
     return Answer(pairs.values, pairs.matvecs, pairs.vectors)
 

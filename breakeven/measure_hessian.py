@@ -46,7 +46,7 @@ def measure_hessian(
     for measured in measured_snapshots(run, data, precision, device, "hessian"):
         hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
         draws = generator(seed, "lanczos", measured.step)
-        start = start_vectors(previous, hessian.gradient, draws)
+        start = start_vectors(previous, hessian.gradient, eigenvalues, draws)
         pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws)
         previous = pairs.vectors if pairs.converged else None
         eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0])
@@ -66,16 +66,25 @@ def measure_hessian(
         pd.DataFrame(rows, columns=columns(eigenvalues)).to_csv(temporary, index=False)
 
 
-def start_vectors(previous: Tensor | None, like: Tensor, draws: torch.Generator) -> Tensor:
-    """Two start vectors for the eigensolver: random ones, or the eigenvectors of the snapshot before.
+def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: torch.Generator) -> Tensor:
+    """The start vectors of the eigensolver for ``count`` eigenvalues, from the eigenvectors of the snapshot before, if any.
 
-    Two and not one, so that two eigenvalues that (almost) coincide are both found. The second always has a random part,
-    so that an eigenvector which the snapshot before did not have is found as well.
+    For λ_H^1 alone one vector: e_H^1 of the snapshot before, plus the direction of the gradient, which lies mostly in
+    directions of large curvature (Gur-Ari, Roberts, Dyer, 2018) and so knows an eigenvector that the snapshot before did
+    not have. On digits that took 5.5 products, with no eigenvalue missed at 84 snapshots; without the gradient, λ_H^1 was
+    10 % off at one of 63.
+
+    For several eigenvalues two vectors, so that two that (almost) coincide are both found: one vector took 15 products
+    instead of 20, but left an eigenvalue out at every thirtieth snapshot, up to 18 % off. All have a random part.
     """
-    random = torch.randn(2, len(like), generator=draws).to(like)
+    random = torch.randn(2, len(gradient), generator=draws).to(gradient)
+    random /= random.norm(dim=1, keepdim=True)
+    if count == 1:
+        known = gradient / gradient.norm().clamp(min=torch.finfo(gradient.dtype).tiny)
+        return (known + 0.1 * random[0] if previous is None else previous[0] + known + 0.1 * random[0])[None]
     if previous is None:
         return random
-    return torch.stack([previous[0], previous[1:].sum(dim=0) + 0.1 * random[1] / random[1].norm()])
+    return torch.stack([previous[0], previous[1:].sum(dim=0) + 0.1 * random[1]])
 
 
 def columns(eigenvalues: int) -> list[str]:

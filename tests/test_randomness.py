@@ -21,7 +21,15 @@ def test_different_arguments_give_different_streams():
 
 def test_the_numbers_stay_what_they_are():
     """Runs are found again by their specification: another stream for the same seed would make them other runs."""
-    assert PURPOSES == {"initialisation": 0, "order": 1, "augmentation": 2, "dropout": 3, "lanczos": 4, "trace": 5}
+    assert PURPOSES == {
+        "initialisation": 0,
+        "order": 1,
+        "augmentation": 2,
+        "dropout": 3,
+        "lanczos": 4,
+        "trace": 5,
+        "density": 6,
+    }
     assert (
         derived_seed(3, "order", 7) == (912422222 * 2**31) ^ 1033743568
     )  # the words of NumPy's SeedSequence([3, 1, 7])

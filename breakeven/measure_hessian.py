@@ -71,7 +71,7 @@ def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: 
 
     For λ_H^1 alone one vector: e_H^1 of the snapshot before, plus the direction of the gradient, which lies mostly in
     directions of large curvature (Gur-Ari, Roberts, Dyer, 2018) and so knows an eigenvector that the snapshot before did
-    not have. On digits that took 5.5 products, with no eigenvalue missed at 84 snapshots; without the gradient, λ_H^1 was
+    not have. On digits that took 5.5 products, with no eigenvalue missed at 105 snapshots; without the gradient, λ_H^1 was
     10 % off at one of 63.
 
     For several eigenvalues two vectors, so that two that (almost) coincide are both found: one vector took 15 products

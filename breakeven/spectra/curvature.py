@@ -20,8 +20,8 @@ from breakeven.networks.batch_norm import mixes_examples
 
 Weights = dict[str, Tensor]
 
-# On a CPU, a piece whose values stay in the cache is faster: 2.4 instead of 2.9 gradient evaluations for SimpleCNN on
-# CIFAR-10 with 32 pictures at a time, this many numbers. A GPU takes a mini-batch whole.
+# On a CPU, a piece whose values stay in the cache is faster, by a sixth for SimpleCNN on CIFAR-10 with 32 pictures at a
+# time, this many numbers. A GPU takes a mini-batch whole.
 NUMBERS_AT_ONCE = 32 * 3 * 32 * 32
 
 
@@ -39,7 +39,9 @@ def per_example_curvature(model: nn.Module, direction: Tensor, inputs: Tensor, t
 @torch.no_grad()
 def _curvature(model: nn.Module, direction: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
     weights = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
-    along = _named(direction, weights)
+    along = {name: _channels_last(part) for name, part in _named(direction, weights).items()}
+    weights = {name: _channels_last(weight) for name, weight in weights.items()}
+    inputs = _channels_last(inputs)
 
     def losses(at: Weights) -> Tensor:
         return cross_entropy(functional_call(model, at, (inputs,)), targets, reduction="none")
@@ -48,6 +50,11 @@ def _curvature(model: nn.Module, direction: Tensor, inputs: Tensor, targets: Ten
         return jvp(losses, (at,), (along,))[1]
 
     return jvp(slopes, (weights,), (along,))[1]
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    """The memory format in which the many convolutions here take an eighth less time on a CPU; the same numbers."""
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
 
 def _named(vector: Tensor, like: Weights) -> Weights:

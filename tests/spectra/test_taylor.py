@@ -1,0 +1,98 @@
+"""Each rule and the general way against nested forward mode of the whole function, and against closed forms."""
+
+import pytest
+import torch
+from torch.func import jvp
+from torch.nn import functional as F
+
+from breakeven.spectra.taylor import Jet
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def whole(function, x, x1, x2):
+    """Value and two derivatives of ``function`` along x + a x1 + a²/2 x2, by nested forward mode in a."""
+
+    def path(a):
+        return function(x + a * x1 + a * a / 2 * x2)
+
+    zero, one = torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
+
+    def slope(a):
+        return jvp(path, (a,), (one,))[1]
+
+    return path(zero), slope(zero), jvp(slope, (zero,), (one,))[1]
+
+
+W, K = draw(4, 6, seed=8), draw(3, 2, 3, 3, seed=9)
+FUNCTIONS = {
+    "linear in x": lambda x: F.linear(x, W, W[:, 0]),
+    "linear in all": lambda x: F.linear(x, x[:4], x[:4, 0]),
+    "linear by names": lambda x: F.linear(input=x, weight=W),
+    "matmul": lambda x: x @ x.T,
+    "torch.matmul": lambda x: torch.matmul(x, x.transpose(0, 1)),
+    "conv2d": lambda x: F.conv2d(x.reshape(1, 2, 3, 5), K, K[:, 0, 0, 0], padding=1),
+    "conv2d of its own": lambda x: F.conv2d(x.reshape(1, 2, 3, 5), x.reshape(1, 2, 3, 5), stride=1, padding="same"),
+    "relu": lambda x: F.relu(x) + torch.relu(x * x) + x.relu(),
+    "max_pool2d": lambda x: F.max_pool2d((x * x).reshape(1, 2, 3, 5), 2),
+    "max_pool2d with overlap": lambda x: F.max_pool2d((x * x).reshape(1, 2, 3, 5), 3, stride=1, padding=1),
+    "elementwise": lambda x: x.tanh() * torch.exp(-x) / (1 + x * x) - x.sigmoid() ** 3,
+    "shapes": lambda x: x.view(6, 5).flatten()[3:].reshape(-1, 3).mean(dim=0) + x.shape[0] * x.size(1),
+    "several tensors": lambda x: torch.cat([a * b for a, b in zip(x.chunk(5), x.split(1), strict=True)]),
+    "two outputs": lambda x: x.square().max(dim=1).values,
+    "normalisation": lambda x: (x - x.mean(1, keepdim=True)) * torch.rsqrt(x.var(1, keepdim=True) + 1e-3),
+    "softmax": lambda x: F.log_softmax(x, dim=1),
+    "cross entropy": lambda x: F.cross_entropy(x, torch.arange(5), reduction="none"),
+    "in place": lambda x: (2 * x).add_(x.square()).mul_(x),
+    "augmented": lambda x: augmented(x),
+    "constant": lambda x: x * 0 + 3,
+}
+
+
+def augmented(x):
+    y = x.square()
+    z = y  # another name of the same tensor
+    y += x
+    y *= x
+    return y + z
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("with_second", [True, False])
+def test_every_kind_of_operation(name, with_second):
+    x, x1, x2 = draw(5, 6), draw(5, 6, seed=1), draw(5, 6, seed=2) * with_second
+    expected = whole(FUNCTIONS[name], x, x1, x2)
+    found = FUNCTIONS[name](Jet(x, x1, x2 if with_second else None))
+    for part, other in zip((found.value, found.first, found.second), expected, strict=True):
+        part = torch.zeros_like(other) if part is None else part
+        torch.testing.assert_close(part, other, rtol=1e-12, atol=1e-12)
+
+
+def test_closed_form():
+    """sin(x + a): derivatives cos and −sin, by one Jet from the other."""
+    x = draw(7)
+    found = torch.sin(Jet(x, torch.ones_like(x), None))
+    torch.testing.assert_close(found.first, x.cos())
+    torch.testing.assert_close(found.second, -x.sin())
+
+
+def test_products_with_zero_are_not_computed():
+    """Where the speed comes from: moving weights and constant inputs have no second derivative and no place for one."""
+    found = F.conv2d(draw(1, 2, 5, 5), Jet(K, draw(3, 2, 3, 3), None))
+    assert found.second is None
+    torch.testing.assert_close(found.first, F.conv2d(draw(1, 2, 5, 5), draw(3, 2, 3, 3)))
+
+
+def test_assigning_to_a_part_is_refused():
+    x = Jet(draw(5, 6), draw(5, 6, seed=1), None)
+    with pytest.raises(TypeError, match="assigning to a part of a tensor"):
+        x[0] = 1.0
+
+
+def test_what_is_no_number_passes_through():
+    x = Jet(draw(5, 6), draw(5, 6, seed=1), None)
+    assert x.shape == (5, 6) and x.dtype == torch.float64 and x.dim() == 2 and len(x) == 5
+    assert not isinstance(x.argmax(dim=1), Jet) and torch.equal(x.argmax(dim=1), x.value.argmax(dim=1))
+    assert not isinstance(x > 0, Jet)

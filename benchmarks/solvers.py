@@ -268,9 +268,7 @@ class Peer:
 
 
 _ONE_ARPACK = [{"ncv": 4, "tol": tol} for tol in (0.03, 0.02, 0.01, 1e-3, 1e-4)]
-_SEVERAL_ARPACK = [
-    {"ncv": ncv, "tol": tol} for ncv, tol in ((18, 0.03), (18, 0.02), (14, 0.01), (18, 0.01), (20, 1e-3))
-]
+_SEVERAL_ARPACK = [{"ncv": ncv, "tol": tol} for ncv, tol in ((18, 0.03), (18, 0.01), (20, 1e-3))]
 _WARM = {"warm": True}
 
 PEERS = [
@@ -280,14 +278,14 @@ PEERS = [
         "curvlinops-for-pytorch",
         curvlinops_eigsh,
         [setting | _WARM for setting in _ONE_ARPACK],
-        [setting | _WARM for setting in _SEVERAL_ARPACK],
+        [setting | _WARM for setting in _SEVERAL_ARPACK[-1:]],  # looser ones leave eigenvalues out: 2 to 8 % off
     ),
     Peer(
         "hessian-eigenthings",
         "hessian-eigenthings",
         eigenthings_lanczos,
         [{"steps": steps} for steps in (8, 9, 10, 11, 12, 14, 16, 20, 30)],
-        [{"steps": steps} for steps in (26, 28, 30, 32, 34, 37, 40, 45, 50, 80, 120)],
+        [{"steps": steps} for steps in (30, 32, 34, 37, 40, 45, 50, 80, 120)],  # 28 are too few
     ),
     Peer(
         "PyHessian",

@@ -142,6 +142,17 @@ def test_diverged_runs_are_named_with_their_step(tmp_path):
     assert "<td>10.62</td>" in page  # four significant digits
 
 
+def test_what_did_not_converge_is_named(tmp_path):
+    studies = write_results(tmp_path, {"unconverged": (0, 4)}, figures=["lambda_H"])
+    config = tmp_path / "config.yaml"
+    config.touch()
+    build(tmp_path / "report.html", tmp_path, studies, config)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("finished; H not converged at 1 measured steps") == 2
+    assert "In 2 of them the eigenvalues of H did not converge at some measured steps" in page
+    assert "did not converge at 2 measured steps of 2 runs" in page  # below the figure
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the page was not opened in a browser")
 def test_every_figure_is_drawn_in_a_browser_without_an_error(results, tmp_path):
     def document(page):

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from breakeven.errors import UserError
 from breakeven.networks.batch_norm import mixes_examples
+from breakeven.spectra.convolution import fast_convolutions
 from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.parameters import flatten, trainable
 
@@ -25,7 +26,7 @@ class Hessian:
     """The D×D Hessian of the mean loss over ``batches``; ``matvec(v)`` is H v.
 
     Reverse over reverse differentiation. Where the graph of the gradient takes less than ``memory_mb``, it is built once
-    and kept, and each product costs one backward pass through it (about 1.5 gradient evaluations). Where it takes more,
+    and kept, and each product costs one backward pass through it (about 1.7 gradient evaluations). Where it takes more,
     it is built again at each product (about 3), in pieces that fit. ``gradient``: (D,), the gradient of the loss, which
     falls out. ``kept``: whether the graph is kept.
     """
@@ -49,7 +50,8 @@ class Hessian:
     def _gradient(self, piece: Batch) -> Tensor:
         """The piece's share of the gradient, with its graph."""
         inputs, targets = piece
-        loss = cross_entropy(self._model(inputs), targets) * (len(targets) / self._examples)
+        with fast_convolutions():
+            loss = cross_entropy(self._model(inputs), targets) * (len(targets) / self._examples)
         return flatten(torch.autograd.grad(loss, self._parameters, create_graph=True))
 
     def _product(self, gradient: Tensor, vector: Tensor, keep: bool) -> Tensor:

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 NETWORKS = {
+    "mlp": "breakeven.networks.mlp:mlp",
+    "resnet32": "breakeven.networks.resnet32:resnet32",
+    "resnet32_bn": "breakeven.networks.resnet32:resnet32_bn",
     "simple_cnn": "breakeven.networks.simple_cnn:simple_cnn",
     "simple_cnn_bn": "breakeven.networks.simple_cnn:simple_cnn_bn",
 }
 
 
 # Networks with batch normalization: the gradient of a single example does not exist with statistics of a mini-batch.
-BATCH_STATISTICS = {"simple_cnn_bn"}
+BATCH_STATISTICS = {"resnet32_bn", "simple_cnn_bn"}
 
 
 @dataclass(frozen=True)

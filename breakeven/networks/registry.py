@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 NETWORKS = {
+    "lstm": "breakeven.networks.lstm:lstm",
     "mlp": "breakeven.networks.mlp:mlp",
     "resnet32": "breakeven.networks.resnet32:resnet32",
     "resnet32_bn": "breakeven.networks.resnet32:resnet32_bn",
@@ -26,6 +27,9 @@ NETWORKS = {
 # Networks with batch normalization: the gradient of a single example does not exist with statistics of a mini-batch.
 BATCH_STATISTICS = {"resnet32_bn", "simple_cnn_bn"}
 
+# What a network reads, where that isn't pictures.
+READS = {"lstm": "words"}
+
 
 @dataclass(frozen=True)
 class Option:
@@ -33,6 +37,11 @@ class Option:
 
     type: str
     default: Any
+
+
+def reads(name: str) -> str:
+    """What network ``name`` reads: "pictures", "words" or "word pieces"."""
+    return READS.get(name, "pictures")
 
 
 def network_module(name: str) -> str:

@@ -48,7 +48,7 @@ def wrong_base(old, new, message):
             "network: simple_cnn\n",
             "network: simple_cn\n",
             ": studies.rate.base.network: 'simple_cn' is not known; allowed: "
-            "mlp, resnet32, resnet32_bn, simple_cnn, simple_cnn_bn, twin; did you mean 'simple_cnn'?",
+            "lstm, mlp, resnet32, resnet32_bn, simple_cnn, simple_cnn_bn, twin; did you mean 'simple_cnn'?",
         ),
         wrong(
             "dense: 4",

@@ -70,7 +70,7 @@ def cells(model: nn.Module, inputs: Tensor, targets: Tensor, repeats: int) -> li
 def digits_of_the_default_study(device: torch.device) -> tuple[common.Examples, nn.Module]:
     """Digits, normalised, and the network of config.yaml."""
     splits = load_digits(test_fraction=0.2, seed=0, train_examples=None, test_examples=None)
-    inputs = torch.tensor(splits.train_images, dtype=torch.float32)
+    inputs = torch.tensor(splits.train_inputs, dtype=torch.float32)
     inputs = (inputs - inputs.mean()) / inputs.std()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

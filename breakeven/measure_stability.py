@@ -45,7 +45,7 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
         found = eigenvalues.get(measured.step)
         if found is None:
             raise UserError(f"'{run / 'hessian.csv'}' has no step {measured.step}: delete it, and measure H again")
-        eta = learning_rate_at(spec, measured.step, training["steps_per_epoch"])
+        eta = learning_rate_at(training["learning_rates"], measured.step)
         variance, note = math.nan, "e_H^1 was not found"
         if math.isfinite(found):
             vector = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from breakeven import snapshots
 from breakeven.config.run_spec import RunSpec, from_json, run_id
 from breakeven.data.dataset import load
+from breakeven.data.targets import training_targets
 from breakeven.device import DTYPES
 from breakeven.errors import UserError
 from breakeven.networks.batch_norm import set_measuring
@@ -26,7 +27,7 @@ class Measured:
     """One snapshot of a run, ready to be measured.
 
     ``model``: the network with the weights of the step, in measuring mode. ``inputs``, ``targets``: the measured
-    examples, normalised, in the order in which they were drawn.
+    examples, normalised, in the order in which they were drawn; targets are labels, or smoothed ones (n, classes).
     """
 
     step: int
@@ -65,9 +66,10 @@ def measured_snapshots(run: Path, data: Path, precision: str, device: torch.devi
     dtype = DTYPES[precision]
     dataset = load(data, device)
     model = with_primitive_normalisation(build(spec, dataset.input_shape, dataset.classes, dtype, device))
-    inputs, targets = dataset.measured_examples(dtype)
+    inputs, labels = dataset.measured_examples(dtype)
+    targets = training_targets(labels, dataset.classes, spec.label_smoothing, dtype)
     training = json.loads((run / "training.json").read_text(encoding="utf-8"))
-    with exact_kernels():
+    with exact_kernels(model):
         for entry in progress(training["snapshots"], what, unit="snapshot"):
             snapshot = snapshots.read(run / "snapshots" / entry["file"], run_id(spec), entry["step"], entry["sha256"])
             snapshots.load_into(model, snapshot)

@@ -6,7 +6,7 @@ The training stage depends on the source of this module, so it holds what traini
 import hashlib
 import json
 import re
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from breakeven.errors import UserError
@@ -23,9 +23,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Switch:
-    """A switch of the learning rate: it is ``learning_rate`` from step (or epoch) ``at`` on."""
+    """A switch of the learning rate: it is ``learning_rate`` from step (or epoch) ``at`` on.
 
-    at: int
+    In the unit ``break_even``, ``at`` counts break-even points: 0.5 is half of the way there, 1 is at it, 2 is as far again.
+    """
+
+    at: int | float
     learning_rate: float
     unit: str = "step"
 
@@ -55,6 +58,8 @@ class RunSpec:
     schedule: tuple[Switch, ...] = ()
     augmentation: str = "none"
     precision: str = "float32"
+    label_smoothing: float = 0.0
+    stop_at_accuracy: float | None = None
 
 
 def canonical_json(spec: RunSpec) -> str:
@@ -78,6 +83,14 @@ def from_json(text: str) -> RunSpec:
         return RunSpec(**content)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"not the specification of a run ({error!r}): {text[:200]!r}") from None
+
+
+def source_of(spec: RunSpec) -> RunSpec | None:
+    """The run whose break-even point ``spec`` counts in: the same, but for this and all later switches; None if none is."""
+    for index, switch in enumerate(spec.schedule):
+        if switch.unit == "break_even":
+            return replace(spec, schedule=spec.schedule[:index])
+    return None
 
 
 def _without_neutral(record: Any) -> dict[str, Any]:

@@ -4,6 +4,8 @@ Step t is the update θ_t → θ_{t+1}; a snapshot at step t holds θ_t, so that
 one, equal to the length of the run, is the end.
 """
 
+from collections.abc import Sequence
+
 from breakeven.config.run_spec import RunSpec
 
 
@@ -28,13 +30,23 @@ def snapshot_steps(spec: RunSpec, steps_per_epoch: int) -> list[int]:
     return sorted(steps)
 
 
-def learning_rate_at(spec: RunSpec, step: int, steps_per_epoch: int) -> float:
-    """The learning rate of the update from ``step`` to the next: that of the last switch at or before ``step``."""
-    learning_rate = spec.learning_rate
+def learning_rates(spec: RunSpec, steps_per_epoch: int, break_even_step: int | None) -> list[tuple[int, float]]:
+    """Pairs (step, learning rate from there on), the first at step 0; a switch at a break-even point that never comes is none.
+
+    ``break_even_step`` is that of `source_of` (spec).
+    """
+    rates = [(0, spec.learning_rate)]
     for switch in spec.schedule:
-        if _steps(switch.at, switch.unit, steps_per_epoch) <= step:
-            learning_rate = switch.learning_rate
-    return learning_rate
+        if switch.unit != "break_even":
+            rates.append((_steps(int(switch.at), switch.unit, steps_per_epoch), switch.learning_rate))
+        elif break_even_step is not None:
+            rates.append((round(switch.at * break_even_step), switch.learning_rate))
+    return rates
+
+
+def learning_rate_at(rates: Sequence[tuple[int, float]], step: int) -> float:
+    """The learning rate of the update from ``step`` to the next: the last one of ``rates`` that holds there."""
+    return [rate for start, rate in rates if start <= step][-1]
 
 
 def _steps(count: int, unit: str, steps_per_epoch: int) -> int:

@@ -13,33 +13,50 @@ from torch import Tensor
 from breakeven.errors import UserError
 from breakeven.files import sha256
 
+RESIDENT_BYTES = 8 * 2**30  # all data sets of the paper but ImageNet are resident on the device
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures as uint8 and labels as int64 on one device, with what is needed to feed them to a network.
+    """Inputs and labels on one device, with what is needed to feed them to a network, see `breakeven.data.prepare`.
 
-    ``measured``, ``evaluated``: indices into the training set, see `breakeven.data.prepare`.
+    Inputs are pictures (uint8) or texts (int32). ``measured``, ``evaluated``: indices into the training set. ``mean``,
+    ``std``: of each channel of pictures. ``input_shape``: of a picture, (channels, height, width); of a text, (…, length,
+    words), with the size of the vocabulary. Inputs that are larger than `RESIDENT_BYTES` stay where they are on the disk, and
+    only the examples that are used come to the device.
     """
 
-    train_images: Tensor
+    train_inputs: Tensor
     train_labels: Tensor
-    test_images: Tensor
+    test_inputs: Tensor
     test_labels: Tensor
     measured: Tensor
     evaluated: Tensor
     mean: Tensor
     std: Tensor
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     classes: int
 
-    def normalise(self, images: Tensor, dtype: torch.dtype) -> Tensor:
-        """(x − mean) / std per channel, computed in ``dtype``; ``images`` is uint8 (batch, channels, height, width)."""
+    def inputs(self, raw: Tensor, dtype: torch.dtype) -> Tensor:
+        """What the network is given for stored inputs ``raw``, on the device of the labels.
+
+        Pictures: (x − mean) / std per channel, computed in ``dtype``. Texts: the numbers of their words, int64.
+        """
+        raw = raw.to(self.train_labels.device)
+        if raw.dtype != torch.uint8:
+            return raw.to(torch.int64)
         mean, std = self.mean.to(dtype)[:, None, None], self.std.to(dtype)[:, None, None]
-        return (images.to(dtype) - mean) / std
+        return (raw.to(dtype) - mean) / std
 
     def measured_examples(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """The fixed measured subset, normalised, with its labels, in the order in which it was drawn."""
-        return self.normalise(self.train_images[self.measured], dtype), self.train_labels[self.measured]
+        """The fixed measured subset, as the network is given it, with its labels, in the order in which it was drawn."""
+        raw = chosen(self.train_inputs, self.measured)
+        return self.inputs(raw, dtype), self.train_labels[self.measured]
+
+
+def chosen(inputs: Tensor, indices: Tensor) -> Tensor:
+    """Some of the stored ``inputs``, wherever the ``indices`` are."""
+    return inputs[indices.to(inputs.device)]
 
 
 def load(folder: Path, device: torch.device) -> Dataset:
@@ -51,9 +68,10 @@ def load(folder: Path, device: torch.device) -> Dataset:
             f"'{path}' is missing or damaged (its SHA-256 is not the manifest's): delete the folder '{folder}'"
         )
     try:
-        arrays = load_file(path, device=str(device))
+        arrays = load_file(path)  # mapped into memory: nothing is read before it is used
     except SafetensorError as error:
         raise UserError(f"'{path}' is damaged ({error}): delete the folder '{folder}'") from error
+    arrays = {name: array.to(device) if array.nbytes <= RESIDENT_BYTES else array for name, array in arrays.items()}
     return Dataset(
         **arrays,
         mean=torch.tensor(manifest["mean"], dtype=torch.float64, device=device),

@@ -12,9 +12,9 @@ def load(*, test_fraction: float, seed: int, train_examples: int | None, test_ex
     digits = load_digits()
     images = digits.images.astype(np.uint8)[:, None]
     labels = digits.target.astype(np.int64)
-    train_images, test_images, train_labels, test_labels = train_test_split(
+    train_inputs, test_inputs, train_labels, test_labels = train_test_split(
         images, labels, test_size=test_fraction, random_state=seed, stratify=labels
     )
     return Splits(
-        train_images, train_labels, test_images, test_labels, tuple(str(name) for name in digits.target_names)
+        train_inputs, train_labels, test_inputs, test_labels, tuple(str(name) for name in digits.target_names)
     )

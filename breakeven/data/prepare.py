@@ -1,10 +1,10 @@
-"""Stage ``prepare``: load a data set once, and write it as uint8 arrays with a small manifest.
+"""Stage ``prepare``: load a data set once, and write it as arrays of integers with a small manifest.
 
-``data.safetensors`` holds ``train_images``, ``test_images`` (uint8, (examples, channels, height, width)),
-``train_labels``, ``test_labels`` (int64), and two fixed sets of indices into the training set: ``measured``, the
-examples on which K and H are measured, the same for every run, and ``evaluated``, those on which the training loss and
-accuracy are computed. ``manifest.json`` names the classes, counts, normalisation statistics and checksums; it is what
-later stages depend on.
+``data.safetensors`` holds ``train_inputs``, ``test_inputs`` (pictures, uint8, (examples, channels, height, width); or texts,
+int32 numbers of words, (examples, …, length)), ``train_labels``, ``test_labels`` (int64), and two fixed sets of indices
+into the training set: ``measured``, the examples on which K and H are measured, the same for every run, and
+``evaluated``, those on which the training loss and accuracy are computed. ``manifest.json`` names the classes, counts,
+normalisation statistics and checksums; it is what later stages depend on.
 """
 
 from pathlib import Path
@@ -21,6 +21,7 @@ from breakeven.files import sha256, whole_file, write_json
 from breakeven.progress import say
 
 EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
+CHUNK = 10_000
 
 
 def prepare(spec: dict[str, Any], location: dict[str, Any], out: Path) -> None:
@@ -45,15 +46,15 @@ def write(
     test_examples: int | None,
 ) -> None:
     """Draw the subsets with ``seed`` (one generator per purpose), then write the arrays and, last, the manifest."""
-    train = _subset(splits.train_images, splits.train_labels, train_examples, np.random.default_rng([seed, 2]), "train")
-    test = _subset(splits.test_images, splits.test_labels, test_examples, np.random.default_rng([seed, 3]), "test")
+    train = _subset(splits.train_inputs, splits.train_labels, train_examples, np.random.default_rng([seed, 2]), "train")
+    test = _subset(splits.test_inputs, splits.test_labels, test_examples, np.random.default_rng([seed, 3]), "test")
     count = len(train[1])
     measured = np.random.default_rng([seed, 4]).permutation(count)[: max(1, round(measured_fraction * count))]
     evaluated = np.sort(np.random.default_rng([seed, 5]).permutation(count)[:EVALUATED_EXAMPLES])
     arrays = {
-        "train_images": np.ascontiguousarray(train[0]),
+        "train_inputs": np.ascontiguousarray(train[0]),
         "train_labels": train[1],
-        "test_images": np.ascontiguousarray(test[0]),
+        "test_inputs": np.ascontiguousarray(test[0]),
         "test_labels": test[1],
         "measured": measured.astype(np.int64),
         "evaluated": evaluated.astype(np.int64),
@@ -61,13 +62,17 @@ def write(
     path = out / "data.safetensors"
     with whole_file(path) as temporary:
         save_file(arrays, temporary)
-    mean, std = channel_statistics(train[0])
+    is_text = splits.words is not None
+    # that of a text is the shape of its words in one-hot coding
+    input_shape = [*train[0].shape[1:], splits.words] if is_text else list(train[0].shape[1:])
+    mean, std = (np.zeros(0), np.zeros(0)) if is_text else channel_statistics(train[0])
     write_json(
         out / "manifest.json",
         {
             "spec": spec,
             "sha256": sha256(path),
-            "input_shape": list(train[0].shape[1:]),
+            "inputs": "texts" if is_text else "pictures",
+            "input_shape": input_shape,
             "classes": list(splits.classes),
             "train_class_counts": np.bincount(train[1], minlength=len(splits.classes)).tolist(),
             "test_class_counts": np.bincount(test[1], minlength=len(splits.classes)).tolist(),
@@ -84,9 +89,10 @@ def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Exact: taken from the histogram of the 256 possible values. A constant channel has standard deviation 1.
     """
-    counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])]).astype(
-        np.float64
-    )
+    counts = np.zeros((images.shape[1], 256))
+    for first in range(0, len(images), CHUNK):  # images may be larger than the memory
+        chunk = images[first : first + CHUNK]
+        counts += np.stack([np.bincount(chunk[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
     values = np.arange(256, dtype=np.float64)
     total = counts.sum(axis=1)
     mean = counts @ values / total
@@ -95,11 +101,11 @@ def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _subset(
-    images: np.ndarray, labels: np.ndarray, examples: int | None, generator: np.random.Generator, split: str
+    inputs: np.ndarray, labels: np.ndarray, examples: int | None, generator: np.random.Generator, split: str
 ) -> tuple[np.ndarray, np.ndarray]:
     if examples is None or examples == len(labels):
-        return images, labels
+        return inputs, labels
     if examples > len(labels):
         raise UserError(f"data set: {split}_examples is {examples}, but the data set has only {len(labels)}")
     chosen = np.sort(generator.permutation(len(labels))[:examples])
-    return images[chosen], labels[chosen]
+    return inputs[chosen], labels[chosen]

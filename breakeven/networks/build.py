@@ -10,9 +10,9 @@ from breakeven.randomness import derived_seed
 
 
 def build(
-    spec: RunSpec, input_shape: tuple[int, int, int], classes: int, dtype: torch.dtype, device: torch.device
+    spec: RunSpec, input_shape: tuple[int, ...], classes: int, dtype: torch.dtype, device: torch.device
 ) -> nn.Module:
-    """The network of ``spec`` for pictures of ``input_shape`` (channels, height, width), in ``dtype`` on ``device``.
+    """The network of ``spec`` for inputs of ``input_shape`` (see `breakeven.data.dataset`), in ``dtype`` on ``device``.
 
     It is initialised on the CPU in float32, so that every device and precision starts from the same weights.
     """

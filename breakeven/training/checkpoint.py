@@ -26,6 +26,7 @@ class Progress:
 
     step: int = 0
     diverged_step: int | None = None
+    stopped_step: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     snapshots: list[dict[str, Any]] = field(default_factory=list)
 

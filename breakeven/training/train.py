@@ -8,6 +8,7 @@ import shutil
 import time
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -17,28 +18,39 @@ from torch.nn.functional import cross_entropy
 
 from breakeven import snapshots
 from breakeven.config.run_spec import RunSpec, canonical_json, run_id
-from breakeven.config.schedule import learning_rate_at, snapshot_steps, total_steps
-from breakeven.data.dataset import Dataset, load, read_manifest
-from breakeven.device import DTYPES
+from breakeven.config.schedule import learning_rate_at, learning_rates, snapshot_steps, total_steps
+from breakeven.data.dataset import Dataset, chosen, load, read_manifest
+from breakeven.data.targets import training_targets
 from breakeven.errors import UserError
 from breakeven.files import whole_file, write_json, write_text
 from breakeven.networks.build import build
 from breakeven.progress import progress, say
-from breakeven.randomness import generator
+from breakeven.randomness import derived_seed, generator
 from breakeven.training import checkpoint
 from breakeven.training.augmentation import crop_flip
 from breakeven.training.evaluation import evaluate
+from breakeven.training.precision import WEIGHTS, computing
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
 
-def train(spec: RunSpec, data: Path, out: Path, state: Path, device: torch.device, code: str) -> None:
+def train(
+    spec: RunSpec,
+    data: Path,
+    out: Path,
+    state: Path,
+    device: torch.device,
+    code: str,
+    break_even_step: int | None = None,
+) -> None:
     """Train the run of ``spec`` on the prepared data set in ``data``; write its results into the folder ``out``.
 
     Each step takes exactly S examples; an epoch is floor(N / S) steps on a fresh random order, its remainder left out.
     At each step of the snapshot schedule, θ_t and θ_{t+1} are saved; the loss and accuracy at θ_t are evaluated there
-    and at the start of each epoch. A loss that is not finite ends the run: it is recorded as diverged at that step.
-    ``state`` holds the checkpoints; ``code`` is the digest of this stage's code.
+    and at the start of each epoch. A loss that is not finite ends the run: it is recorded as diverged at that step. Where
+    the training accuracy was evaluated and is at least ``stop_at_accuracy``, the run ends with a snapshot.
+    ``state`` holds the checkpoints; ``code`` is the digest of this stage's code. ``break_even_step``: of the run that
+    `source_of` names, which a schedule may count in; None where it has no break-even point.
     """
     dataset = load(data, device)
     run = run_id(spec)
@@ -47,10 +59,11 @@ def train(spec: RunSpec, data: Path, out: Path, state: Path, device: torch.devic
     if steps_per_epoch == 0:
         raise UserError(f"batch_size: {spec.batch_size} is more than the {examples} training examples")
     steps = total_steps(spec, steps_per_epoch)
+    rates = learning_rates(spec, steps_per_epoch, break_even_step)
     measured = set(snapshot_steps(spec, steps_per_epoch))
 
-    key = _key(spec, read_manifest(data)["sha256"], code)
-    model = build(spec, dataset.input_shape, dataset.classes, DTYPES[spec.precision], device)
+    key = _key(spec, rates, read_manifest(data)["sha256"], code)
+    model = build(spec, dataset.input_shape, dataset.classes, WEIGHTS[spec.precision], device)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=spec.learning_rate, momentum=spec.momentum, weight_decay=spec.weight_decay
     )
@@ -58,12 +71,19 @@ def train(spec: RunSpec, data: Path, out: Path, state: Path, device: torch.devic
     say(f"train {run} on {device}, from step {done.step} to {steps}, {steps_per_epoch} steps per epoch")
 
     saved_at = time.monotonic()
-    remaining = range(done.step, steps + 1) if done.diverged_step is None else range(0)
+    ended = done.diverged_step is not None or done.stopped_step is not None
+    remaining = range(0) if ended else range(done.step, steps + 1)
     for step in progress(remaining, "train", unit="step", initial=done.step, total=steps + 1):
         if step in measured or step % steps_per_epoch == 0:
-            done.history += evaluate(model, dataset, step, step / steps_per_epoch)
-        now = _weights(model) if step in measured else None
-        loss = _sgd_step(model, optimizer, dataset, spec, step, steps_per_epoch)
+            rows = evaluate(model, dataset, step, step / steps_per_epoch)
+            done.history += rows
+            if _is_reached(spec.stop_at_accuracy, rows):
+                done.stopped_step = step
+        now = _weights(model) if step in measured or step == done.stopped_step else None
+        raw, labels = _mini_batch(dataset, spec, step, steps_per_epoch)
+        inputs = dataset.inputs(raw, WEIGHTS[spec.precision])
+        targets = training_targets(labels, dataset.classes, spec.label_smoothing, WEIGHTS[spec.precision])
+        loss = _sgd_step(model, optimizer, inputs, targets, spec, step, learning_rate_at(rates, step))
         if not math.isfinite(loss):
             done.diverged_step = step
             say(f"diverged: the training loss is {loss} at step {step}")
@@ -72,27 +92,48 @@ def train(spec: RunSpec, data: Path, out: Path, state: Path, device: torch.devic
             snapshot = snapshots.Snapshot(step, now[0], _weights(model)[0], now[1])
             done.snapshots.append(snapshots.write(state / "snapshots", run, snapshot))
         done.step = step + 1
+        if done.stopped_step is not None:
+            say(f"stopped: the training accuracy is at least {spec.stop_at_accuracy} at step {step}")
+            break
         if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
             checkpoint.save(state, key, done, _tensors(model, optimizer))
             saved_at = time.monotonic()
     checkpoint.save(state, key, done, _tensors(model, optimizer))
-    _publish(spec, done, out, state, steps, steps_per_epoch, examples)
+    facts = {
+        "steps": steps,
+        "steps_per_epoch": steps_per_epoch,
+        "train_examples": examples,
+        "learning_rates": [[step, rate] for step, rate in rates if step <= steps],
+    }
+    _publish(spec, done, out, state, facts)
+
+
+def _is_reached(accuracy: float | None, rows: list[dict[str, float | str]]) -> bool:
+    [reached] = [row["accuracy"] for row in rows if row["split"] == "train"]
+    return accuracy is not None and float(reached) >= accuracy
 
 
 def _sgd_step(
-    model: nn.Module, optimizer: torch.optim.SGD, dataset: Dataset, spec: RunSpec, step: int, steps_per_epoch: int
+    model: nn.Module,
+    optimizer: torch.optim.SGD,
+    inputs: Tensor,
+    targets: Tensor,
+    spec: RunSpec,
+    step: int,
+    learning_rate: float,
 ) -> float:
     """Take the SGD step θ_t → θ_{t+1}, unless the loss is not finite; return the loss of its mini-batch at θ_t."""
-    images, labels = _mini_batch(dataset, spec, step, steps_per_epoch)
     model.train()
-    loss = cross_entropy(model(dataset.normalise(images, DTYPES[spec.precision])), labels)
-    value = loss.item()
-    if math.isfinite(value):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(spec, step, steps_per_epoch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    torch.manual_seed(derived_seed(spec.seed, "dropout", step))  # the one randomness that layers draw themselves
+    with computing(spec.precision, inputs.device):
+        loss = cross_entropy(model(inputs), targets)
+        value = loss.item()
+        if math.isfinite(value):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
     return value
 
 
@@ -100,11 +141,11 @@ def _mini_batch(dataset: Dataset, spec: RunSpec, step: int, steps_per_epoch: int
     """The S examples of ``step``: a slice of the random order of its epoch, which depends on seed and epoch alone."""
     epoch, position = divmod(step, steps_per_epoch)
     order = _order(len(dataset.train_labels), spec.seed, epoch)
-    chosen = order[position * spec.batch_size : (position + 1) * spec.batch_size].to(dataset.train_images.device)
-    images = dataset.train_images[chosen]
+    indices = order[position * spec.batch_size : (position + 1) * spec.batch_size]
+    raw = chosen(dataset.train_inputs, indices)
     if spec.augmentation == "crop_flip":
-        images = crop_flip(images, generator(spec.seed, "augmentation", step))
-    return images, dataset.train_labels[chosen]
+        raw = crop_flip(raw, generator(spec.seed, "augmentation", step))
+    return raw, chosen(dataset.train_labels, indices)
 
 
 @lru_cache(maxsize=1)  # once an epoch, not once a step
@@ -116,8 +157,8 @@ def _weights(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     return snapshots.copy_of(dict(model.named_parameters())), snapshots.copy_of(dict(model.named_buffers()))
 
 
-def _key(spec: RunSpec, data: str, code: str) -> str:
-    return hashlib.sha256("\n".join([canonical_json(spec), data, code]).encode()).hexdigest()
+def _key(spec: RunSpec, rates: list[tuple[int, float]], data: str, code: str) -> str:
+    return hashlib.sha256("\n".join([canonical_json(spec), str(rates), data, code]).encode()).hexdigest()
 
 
 def _tensors(model: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:
@@ -142,9 +183,7 @@ def _resume(state: Path, key: str, model: nn.Module, optimizer: torch.optim.SGD)
     return done
 
 
-def _publish(
-    spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, steps: int, steps_per_epoch: int, examples: int
-) -> None:
+def _publish(spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, facts: dict[str, Any]) -> None:
     """Move the results from the state folder to where the pipeline expects them, ``training.json`` last."""
     write_text(out / "run.yaml", yaml.safe_dump({"run": run_id(spec)} | json.loads(canonical_json(spec))))
     with whole_file(out / "history.csv") as temporary:
@@ -160,10 +199,9 @@ def _publish(
             "spec": json.loads(canonical_json(spec)),
             "diverged": done.diverged_step is not None,
             "diverged_step": done.diverged_step,
-            "steps": steps,
-            "steps_per_epoch": steps_per_epoch,
-            "train_examples": examples,
+            "stopped_step": done.stopped_step,
             "batch_size": spec.batch_size,
+            **facts,
             "snapshots": done.snapshots,
         },
     )

@@ -15,13 +15,13 @@ def pictures(images, labels):
 
 def test_every_digit_is_there_once():
     splits = digits()
-    assert splits.train_images.shape == (1437, 1, 8, 8)
-    assert splits.test_images.shape == (360, 1, 8, 8)
-    assert splits.train_images.dtype == splits.test_images.dtype == np.uint8
+    assert splits.train_inputs.shape == (1437, 1, 8, 8)
+    assert splits.test_inputs.shape == (360, 1, 8, 8)
+    assert splits.train_inputs.dtype == splits.test_inputs.dtype == np.uint8
     assert splits.train_labels.dtype == splits.test_labels.dtype == np.int64
     assert splits.classes == tuple("0123456789")
     source = load_digits()
-    together = pictures(splits.train_images, splits.train_labels) + pictures(splits.test_images, splits.test_labels)
+    together = pictures(splits.train_inputs, splits.train_labels) + pictures(splits.test_inputs, splits.test_labels)
     assert sorted(together) == pictures(source.images.astype(np.uint8), source.target)
 
 
@@ -37,5 +37,5 @@ def test_every_class_has_its_share(fraction, test):
 
 def test_the_seed_draws_the_split():
     first, again, other = digits(seed=0), digits(seed=0), digits(seed=1)
-    assert np.array_equal(first.test_images, again.test_images)
-    assert not np.array_equal(first.test_images, other.test_images)
+    assert np.array_equal(first.test_inputs, again.test_inputs)
+    assert not np.array_equal(first.test_inputs, other.test_inputs)

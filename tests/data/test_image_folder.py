@@ -53,8 +53,8 @@ def test_png(tree):
     splits = load(folder)
     assert splits.classes == ("ant", "cat", "dog")
     for split, images, labels in (
-        ("train", splits.train_images, splits.train_labels),
-        ("test", splits.test_images, splits.test_labels),
+        ("train", splits.train_inputs, splits.train_labels),
+        ("test", splits.test_inputs, splits.test_labels),
     ):
         assert (images.dtype, labels.dtype) == (np.uint8, np.int64)
         assert images.shape[1:] == (3, 4, 6)
@@ -70,7 +70,7 @@ def test_jpeg(tmp_path):
         save(tmp_path / split / name / "a.JPG", np.full((8, 8, 3), colour, np.uint8), format="JPEG", quality=95)
     splits = load(tmp_path)
     assert splits.classes == ("blue", "red")
-    for image, name in zip(splits.train_images, splits.classes, strict=True):
+    for image, name in zip(splits.train_inputs, splits.classes, strict=True):
         difference = image.astype(int) - np.array(colours[name])[:, None, None]
         assert np.abs(difference).max() <= 2
 
@@ -82,7 +82,7 @@ def test_grey_pictures_become_rgb_and_other_files_are_left_out(tmp_path, draws):
         (tmp_path / split / "a" / "notes.txt").write_text("no picture")
         (tmp_path / split / "read.me").write_text("no class")
     splits = load(tmp_path)
-    np.testing.assert_array_equal(splits.train_images, np.broadcast_to(grey, (1, 3, 4, 4)))
+    np.testing.assert_array_equal(splits.train_inputs, np.broadcast_to(grey, (1, 3, 4, 4)))
 
 
 def test_image_size_cuts_the_middle_square_out(tmp_path):
@@ -95,12 +95,12 @@ def test_image_size_cuts_the_middle_square_out(tmp_path):
         save(tmp_path / split / "a" / "3large.png", np.full((40, 40, 3), (200, 100, 50), np.uint8))
         save(tmp_path / split / "a" / "4small.png", np.full((2, 2, 3), (200, 100, 50), np.uint8))
         save(tmp_path / split / "a" / "5odd.png", np.full((5, 7, 3), (200, 100, 50), np.uint8))
-    images = load(tmp_path, image_size=8).train_images
+    images = load(tmp_path, image_size=8).train_inputs
     assert images.shape == (5, 3, 8, 8)
     np.testing.assert_array_equal(
         images, np.broadcast_to(np.array([200, 100, 50], np.uint8)[:, None, None], images.shape)
     )
-    images = load(tmp_path, image_size=4).train_images
+    images = load(tmp_path, image_size=4).train_inputs
     inside = images[:2, :, 1:3, 1:3]  # away from the edges, which the resampling blurs
     np.testing.assert_array_equal(inside, np.broadcast_to(np.array([200, 100, 50])[:, None, None], inside.shape))
 
@@ -109,7 +109,7 @@ def test_image_size_leaves_pictures_of_that_size_alone(tmp_path, draws):
     picture = draws.integers(0, 256, (5, 5, 3), dtype=np.uint8)
     for split in ("train", "test"):
         save(tmp_path / split / "a" / "1.png", picture)
-    np.testing.assert_array_equal(load(tmp_path, image_size=5).train_images[0], picture.transpose(2, 0, 1))
+    np.testing.assert_array_equal(load(tmp_path, image_size=5).train_inputs[0], picture.transpose(2, 0, 1))
 
 
 def test_different_sizes_are_refused_by_name(tree, draws):
@@ -121,7 +121,7 @@ def test_different_sizes_are_refused_by_name(tree, draws):
     ) as error:
         load(folder)
     assert f"'{odd}'" in str(error.value)
-    assert load(folder, image_size=4).train_images.shape == (15, 3, 4, 4)
+    assert load(folder, image_size=4).train_inputs.shape == (15, 3, 4, 4)
 
 
 def test_different_sizes_of_train_and_test(tmp_path):
@@ -197,12 +197,12 @@ def test_a_picture_whose_numbers_make_no_sense(tree):
 def test_a_subset_is_the_same_for_the_same_seed(tree):
     folder, pixels = tree
     first, again, other = (load(folder, train_examples=7, test_examples=4, seed=seed) for seed in (0, 0, 1))
-    assert (first.train_images.shape, first.test_images.shape) == ((7, 3, 4, 6), (4, 3, 4, 6))
-    np.testing.assert_array_equal(first.train_images, again.train_images)
-    np.testing.assert_array_equal(first.test_images, again.test_images)
-    assert not np.array_equal(first.train_images, other.train_images)
+    assert (first.train_inputs.shape, first.test_inputs.shape) == ((7, 3, 4, 6), (4, 3, 4, 6))
+    np.testing.assert_array_equal(first.train_inputs, again.train_inputs)
+    np.testing.assert_array_equal(first.test_inputs, again.test_inputs)
+    assert not np.array_equal(first.train_inputs, other.train_inputs)
     label_of = {picture.transpose(2, 0, 1).tobytes(): key[1] for key, picture in pixels.items() if key[0] == "train"}
-    drawn = [image.tobytes() for image in first.train_images]
+    drawn = [image.tobytes() for image in first.train_inputs]
     assert len(set(drawn)) == 7
     assert [label_of[image] for image in drawn] == [first.classes[label] for label in first.train_labels]
 
@@ -214,7 +214,7 @@ def test_only_the_subset_is_decoded(tree):
     for seed in range(2000):
         chosen = np.random.default_rng([seed, 0]).permutation(15)[:2]
         if chosen.max() < 5:
-            assert len(load(folder, train_examples=2, seed=seed).train_images) == 2
+            assert len(load(folder, train_examples=2, seed=seed).train_inputs) == 2
             return
     pytest.fail("no seed draws two of the five good pictures")
 
@@ -231,7 +231,7 @@ def test_prepared(tree):
     prepare(spec, {}, folder / "prepared")
     dataset = load_prepared(folder / "prepared", torch.device("cpu"))
     splits = load(folder, train_examples=7, test_examples=4, seed=3)
-    np.testing.assert_array_equal(dataset.train_images.numpy(), splits.train_images)
+    np.testing.assert_array_equal(dataset.train_inputs.numpy(), splits.train_inputs)
     np.testing.assert_array_equal(dataset.test_labels.numpy(), splits.test_labels)
 
 
@@ -253,11 +253,11 @@ def test_real_cifar10(tmp_path):
                 break
     splits = load(tmp_path)
     assert splits.classes == ("airplane", "automobile")
-    assert splits.train_images.shape == (30, 3, 32, 32)
-    assert splits.test_images.shape == (10, 3, 32, 32)
+    assert splits.train_inputs.shape == (30, 3, 32, 32)
+    assert splits.test_inputs.shape == (10, 3, 32, 32)
     assert np.bincount(splits.train_labels).tolist() == [15, 15]
-    channels = splits.train_images.astype(float).mean(axis=(0, 2, 3))
+    channels = splits.train_inputs.astype(float).mean(axis=(0, 2, 3))
     assert np.all((channels > 80) & (channels < 180))  # the whole training set: 125, 123, 114
-    airplanes = splits.train_images[splits.train_labels == 0].astype(float).mean(axis=(0, 2, 3))
+    airplanes = splits.train_inputs[splits.train_labels == 0].astype(float).mean(axis=(0, 2, 3))
     assert airplanes[2] > airplanes[0]  # the sky is blue
-    assert load(tmp_path, image_size=16).train_images.shape == (30, 3, 16, 16)
+    assert load(tmp_path, image_size=16).train_inputs.shape == (30, 3, 16, 16)

@@ -25,9 +25,9 @@ def arrays_of(folder, **options):
 def test_digits(tmp_path):
     arrays = arrays_of(tmp_path)
     assert {name: (array.dtype, array.shape) for name, array in arrays.items()} == {
-        "train_images": (np.uint8, (1437, 1, 8, 8)),
+        "train_inputs": (np.uint8, (1437, 1, 8, 8)),
         "train_labels": (np.int64, (1437,)),
-        "test_images": (np.uint8, (360, 1, 8, 8)),
+        "test_inputs": (np.uint8, (360, 1, 8, 8)),
         "test_labels": (np.int64, (360,)),
         "measured": (np.int64, (72,)),  # 5 %
         "evaluated": (np.int64, (1437,)),
@@ -38,13 +38,14 @@ def test_digits(tmp_path):
     assert manifest == {
         "spec": {"loader": "digits"},
         "sha256": digest,
+        "inputs": "pictures",
         "input_shape": [1, 8, 8],
         "classes": list("0123456789"),
         "train_class_counts": [int((arrays["train_labels"] == label).sum()) for label in range(10)],
         "test_class_counts": [int((arrays["test_labels"] == label).sum()) for label in range(10)],
         "measured_examples": 72,
     }
-    pixels = arrays["train_images"].astype(np.float64)
+    pixels = arrays["train_inputs"].astype(np.float64)
     np.testing.assert_allclose([*mean, *std], [pixels.mean(), pixels.std()], rtol=1e-13)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.safetensors", "manifest.json"]
 
@@ -84,7 +85,7 @@ def test_subsets(tmp_path):
         pairs, of_all, of_other = (
             {
                 (image.tobytes(), int(label))
-                for image, label in zip(arrays[f"{split}_images"], arrays[f"{split}_labels"], strict=True)
+                for image, label in zip(arrays[f"{split}_inputs"], arrays[f"{split}_labels"], strict=True)
             }
             for arrays in (subset, everything, other)
         )
@@ -93,7 +94,7 @@ def test_subsets(tmp_path):
         assert pairs != of_other
     assert len(subset["measured"]) == 25
     assert subset["measured"].max() < 100
-    pixels = subset["train_images"].astype(np.float64)
+    pixels = subset["train_inputs"].astype(np.float64)
     mean = json.loads((tmp_path / "some" / "manifest.json").read_text())["mean"]
     np.testing.assert_allclose(mean, [pixels.mean()], rtol=1e-13)  # of the examples that are trained on
 
@@ -155,13 +156,13 @@ def test_at_most_10000_examples_are_evaluated(tmp_path):
 def test_what_is_loaded_is_what_was_prepared(tmp_path):
     splits = tiny_splits()
     dataset = load(tiny_dataset(tmp_path), CPU)
-    assert np.array_equal(dataset.train_images.numpy(), splits.train_images)
+    assert np.array_equal(dataset.train_inputs.numpy(), splits.train_inputs)
     assert np.array_equal(dataset.test_labels.numpy(), splits.test_labels)
     assert (dataset.input_shape, dataset.classes) == ((2, 8, 6), 3)
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
-        inputs = dataset.normalise(dataset.train_images, dtype)
+        inputs = dataset.inputs(dataset.train_inputs, dtype)
         assert inputs.dtype == dtype
-        pixels = splits.train_images.astype(np.float64)
+        pixels = splits.train_inputs.astype(np.float64)
         mean, std = pixels.mean(axis=(0, 2, 3), keepdims=True), pixels.std(axis=(0, 2, 3), keepdims=True)
         np.testing.assert_allclose(inputs.numpy(), (pixels - mean) / std, rtol=0, atol=tolerance)
         measured, targets = dataset.measured_examples(dtype)

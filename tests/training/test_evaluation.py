@@ -23,7 +23,7 @@ def network(*layers):
 
 def by_hand(model, images, labels):
     """Softmax regression on normalised pixels, in NumPy."""
-    pixels = tiny_splits().train_images.astype(np.float64)
+    pixels = tiny_splits().train_inputs.astype(np.float64)
     mean, std = pixels.mean(axis=(0, 2, 3), keepdims=True), pixels.std(axis=(0, 2, 3), keepdims=True)
     weight, bias = (parameter.detach().numpy() for parameter in model[-1].parameters())
     outputs = ((images - mean) / std).reshape(len(images), -1) @ weight.T + bias
@@ -34,12 +34,12 @@ def by_hand(model, images, labels):
 @pytest.mark.parametrize("chunk", [1000, 43, 7])
 def test_loss_and_accuracy(dataset, monkeypatch, chunk):
     """Every example counts the same, also in a short last chunk."""
-    monkeypatch.setattr(evaluation, "CHUNK", chunk)
+    monkeypatch.setattr(evaluation, "EXAMPLES", chunk)
     model, splits = network(), tiny_splits()
     train, test = evaluation.evaluate(model, dataset, 15, 3.0)
     for row, split, images, labels in (
-        (train, "train", splits.train_images, splits.train_labels),
-        (test, "test", splits.test_images, splits.test_labels),
+        (train, "train", splits.train_inputs, splits.train_labels),
+        (test, "test", splits.test_inputs, splits.test_labels),
     ):
         loss, accuracy = by_hand(model, images, labels)
         assert (row["step"], row["epoch"], row["split"]) == (15, 3.0, split)
@@ -51,7 +51,7 @@ def test_the_evaluated_examples_stand_for_the_training_set(dataset):
     chosen = torch.tensor([3, 5, 8])
     object.__setattr__(dataset, "evaluated", chosen)
     model, splits = network(), tiny_splits()
-    loss, accuracy = by_hand(model, splits.train_images[chosen], splits.train_labels[chosen])
+    loss, accuracy = by_hand(model, splits.train_inputs[chosen], splits.train_labels[chosen])
     row = evaluation.evaluate(model, dataset, 0, 0.0)[0]
     assert math.isclose(row["loss"], loss, rel_tol=1e-12)
     assert row["accuracy"] == accuracy

@@ -15,7 +15,7 @@ from tests.tiny import tiny_dataset, tiny_spec
 
 CPU = torch.device("cpu")
 # everything that has a state: momentum, running averages, random numbers, a schedule
-SPEC = tiny_spec(network="simple_cnn_bn", momentum=0.9, augmentation="crop_flip")
+SPEC = tiny_spec(network="simple_cnn_bn", momentum=0.9, augmentation="crop_flip", label_smoothing=0.1)
 DIVERGING = tiny_spec(learning_rate=1e6, seed=1)
 
 
@@ -56,11 +56,11 @@ def attempt(data, tmp_path, monkeypatch):
     def run(spec=SPEC, until=None, code="code", data=data):
         taken = []
 
-        def step_or_end(model, optimizer, dataset, spec, step, steps_per_epoch):
+        def step_or_end(model, optimizer, inputs, targets, spec, step, learning_rate):
             if step == until:
                 raise Interrupted
             taken.append(step)
-            return real(model, optimizer, dataset, spec, step, steps_per_epoch)
+            return real(model, optimizer, inputs, targets, spec, step, learning_rate)
 
         monkeypatch.setattr(module, "_sgd_step", step_or_end)
         try:

@@ -68,7 +68,7 @@ def forward(weights, x):
 
 def normalised(images, dtype=torch.float64):
     """With the statistics of the tiny training set, by NumPy."""
-    pixels = tiny_splits().train_images.astype(np.float64)
+    pixels = tiny_splits().train_inputs.astype(np.float64)
     mean, std = pixels.mean(axis=(0, 2, 3), keepdims=True), pixels.std(axis=(0, 2, 3), keepdims=True)
     return torch.from_numpy((np.asarray(images).astype(np.float64) - mean) / std).to(dtype)
 
@@ -126,7 +126,7 @@ def test_full_batch_gradient_descent_by_hand(train):
     """With all examples in each step their order doesn't matter: nothing is taken from the training code."""
     found = read_snapshots(train(batch_size=TRAIN, precision="float64", momentum=0.9))
     splits = tiny_splits()
-    everything = [(splits.train_images, splits.train_labels)] * 12
+    everything = [(splits.train_inputs, splits.train_labels)] * 12
     assert_same(found[12].now, by_hand(found[0].now, everything, [0.05] * 12, momentum=0.9), 1e-12)
 
 
@@ -147,7 +147,7 @@ def test_the_learning_rate_switches(data, train, schedule, rates):
 
 def test_an_epoch_takes_each_example_at_most_once(data):
     """43 examples and S = 8: five steps of eight different examples, three left out, in another order each epoch."""
-    key = {image.tobytes(): number for number, image in enumerate(tiny_splits().train_images)}
+    key = {image.tobytes(): number for number, image in enumerate(tiny_splits().train_inputs)}
     labels = tiny_splits().train_labels
     assert len(key) == 43
     epochs = []
@@ -205,7 +205,7 @@ def test_history(train):
     splits, found = tiny_splits(), read_snapshots(out)
     for row in rows:
         if int(row["step"]) in found:
-            images, labels = (getattr(splits, f"{row['split']}_{what}") for what in ("images", "labels"))
+            images, labels = (getattr(splits, f"{row['split']}_{what}") for what in ("inputs", "labels"))
             outputs = forward(found[int(row["step"])].now, normalised(images)).numpy()
             losses = np.log(np.exp(outputs).sum(axis=1)) - outputs[np.arange(len(labels)), labels]
             assert math.isclose(float(row["loss"]), losses.mean(), rel_tol=1e-12)
@@ -229,10 +229,12 @@ def test_what_is_recorded(train):
         "spec": json.loads(canonical_json(spec)),
         "diverged": False,
         "diverged_step": None,
+        "stopped_step": None,
+        "batch_size": 8,
         "steps": 12,
         "steps_per_epoch": 5,
         "train_examples": 43,
-        "batch_size": 8,
+        "learning_rates": [[0, 0.05]],
     }
     recorded = yaml.safe_load((out / "run.yaml").read_text(encoding="utf-8"))
     assert recorded == {"run": run_id(spec)} | json.loads(canonical_json(spec))

@@ -1,0 +1,129 @@
+"""Settings of the training beside the plain ones: label smoothing, precision, an early end, a switch at the break-even point."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, log_softmax
+
+from breakeven import snapshots
+from breakeven.config.run_spec import Segment, Switch, run_id
+from breakeven.data.dataset import load
+from breakeven.data.targets import training_targets
+from breakeven.errors import UserError
+from breakeven.networks.build import build
+from breakeven.training import train as module
+from tests.tiny import TRAIN, tiny_dataset, tiny_spec
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def train(data, tmp_path):
+    def run(break_even_step=None, **changes):
+        spec = tiny_spec(**changes)
+        out = tmp_path / run_id(spec)
+        module.train(spec, data, out, tmp_path / "state", CPU, "code", break_even_step)
+        return out
+
+    return run
+
+
+def facts(out):
+    return json.loads((out / "training.json").read_text(encoding="utf-8"))
+
+
+def steps_of(out):
+    return [entry["step"] for entry in facts(out)["snapshots"]]
+
+
+def weights(out, step, which="now"):
+    found = facts(out)
+    [entry] = [entry for entry in found["snapshots"] if entry["step"] == step]
+    snapshot = snapshots.read(out / "snapshots" / entry["file"], found["run"], step, entry["sha256"])
+    return getattr(snapshot, which)
+
+
+def test_smoothed_targets_are_those_of_pytorch():
+    torch.manual_seed(0)
+    outputs, labels = torch.randn(9, 4, dtype=torch.float64), torch.randint(0, 4, (9,))
+    smoothed = cross_entropy(outputs, training_targets(labels, 4, 0.3, torch.float64))
+    torch.testing.assert_close(smoothed, cross_entropy(outputs, labels, label_smoothing=0.3), rtol=1e-14, atol=0)
+    by_hand = -(0.7 * log_softmax(outputs, 1)[torch.arange(9), labels] + 0.3 * log_softmax(outputs, 1).mean(1)).mean()
+    torch.testing.assert_close(smoothed, by_hand, rtol=1e-14, atol=0)
+    assert training_targets(labels, 4, 0.0, torch.float64) is labels
+
+
+def test_a_step_with_label_smoothing(data, train):
+    spec = tiny_spec(label_smoothing=0.2, precision="float64", snapshots=(Segment(1),))
+    out = train(label_smoothing=0.2, precision="float64", snapshots=(Segment(1),))
+    dataset = load(data, CPU)
+    model = build(spec, dataset.input_shape, dataset.classes, torch.float64, CPU)
+    raw, labels = module._mini_batch(dataset, spec, 0, TRAIN // spec.batch_size)
+    loss = cross_entropy(model(dataset.inputs(raw, torch.float64)), labels, label_smoothing=0.2)
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    after = weights(out, 0, "next")
+    for (name, weight), gradient in zip(model.named_parameters(), gradients, strict=True):
+        torch.testing.assert_close(after[name], weight.detach() - 0.05 * gradient, rtol=0, atol=1e-14)
+
+
+def test_the_history_is_of_the_plain_loss(train):
+    plain, smoothed = (pd.read_csv(train(label_smoothing=s) / "history.csv") for s in (0.0, 0.5))
+    pd.testing.assert_frame_equal(plain[:2], smoothed[:2])  # at the start, where both have the same weights
+    assert not plain[2:].equals(smoothed[2:])
+
+
+def test_bfloat16_computes_with_fewer_digits_and_keeps_float32_weights(train):
+    half, single = (weights(train(precision=precision), 12) for precision in ("bfloat16", "float32"))
+    assert {weight.dtype for weight in half.values()} == {torch.float32}
+    difference = max(float((half[name] - single[name]).abs().max()) for name in half)
+    assert 1e-6 < difference < 0.05
+
+
+def test_tf32_is_refused_on_a_cpu(train):
+    with pytest.raises(UserError, match="precision: 'tf32' needs a CUDA device, and this run trains on 'cpu'"):
+        train(precision="tf32")
+
+
+def test_an_early_end(train):
+    """It ends where the accuracy was evaluated, at the start of an epoch or a snapshot, with a snapshot there."""
+    settings = {"learning_rate": 0.1, "steps": 200, "snapshots": (Segment(50),)}
+    whole = train(**settings)
+    history = pd.read_csv(whole / "history.csv")
+    training = history[history["split"] == "train"]
+    accuracy = 0.8
+    step = int(training["step"][training["accuracy"] >= accuracy].iloc[0])
+    assert 0 < step < 200 and step % 50
+    out = train(stop_at_accuracy=accuracy, **settings)
+    assert facts(out)["stopped_step"] == step and facts(whole)["stopped_step"] is None
+    assert steps_of(out) == [*range(0, step, 50), step]
+    pd.testing.assert_frame_equal(pd.read_csv(out / "history.csv"), history[history["step"] <= step])
+    assert set(weights(out, step, "next")) == set(weights(out, 0))
+
+
+def test_a_switch_at_the_break_even_point(train):
+    """Half of the way to a break-even point at step 8 is step 4: the same bytes as a switch declared there."""
+    counted = {"schedule": (Switch(0.5, 0.2, "break_even"),), "snapshots": (Segment(1),)}
+    out = train(break_even_step=8, **counted)
+    declared = train(schedule=(Switch(4, 0.2),), snapshots=(Segment(1),))
+    assert facts(out)["learning_rates"] == [[0, 0.05], [4, 0.2]]
+    for step in (4, 5, 12):
+        assert all(torch.equal(w, weights(declared, step)[name]) for name, w in weights(out, step).items())
+    never = train(break_even_step=None, **counted)
+    assert facts(never)["learning_rates"] == [[0, 0.05]]
+
+
+def test_dropout_draws_the_same_numbers_again(train):
+    options = {"network_options": {"channels": [3], "dense": 5, "dropout": 0.5}}
+    first = weights(train(**options), 12)
+    torch.rand(7)  # whatever else draws random numbers
+    again = weights(train(**options), 12)
+    plain = weights(train(), 12)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(a, b) for a, b in zip(first.values(), plain.values(), strict=True))

@@ -16,12 +16,14 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": COMMON_DEFAULTS | {"test_fraction": 0.2},
     "cifar10": COMMON_DEFAULTS,
     "image_folder": COMMON_DEFAULTS | {"image_size": None},
+    "imdb": COMMON_DEFAULTS | {"path": None, "words": 20_000, "tokens": 80},
 }
 # Options that say where the data lies but can't change it, since the loader verifies checksums.
-LOCATION = {"cifar10": ("root",)}
+LOCATION = {"cifar10": ("root",), "imdb": ("root",)}
 
 DIGITS_IMAGES = 1797
-CIFAR10_IMAGES = (50_000, 10_000)
+# of the official version; a folder of the user's own may hold any number
+OFFICIAL_EXAMPLES = {"cifar10": (50_000, 10_000), "imdb": (25_000, 25_000)}
 
 
 def canonical_dataset(options: dict[str, Any]) -> dict[str, Any]:
@@ -48,11 +50,11 @@ def dataset_id(spec: dict[str, Any]) -> str:
 
 
 def available_examples(options: dict[str, Any]) -> tuple[int, int] | None:
-    """How many training and test images the source has, before subsets are drawn; None where only the files know."""
+    """How many training and test examples the source has, before subsets are drawn; None where only the files know."""
     if options["loader"] == "digits":
         test = math.ceil(options["test_fraction"] * DIGITS_IMAGES)  # as scikit-learn's train_test_split rounds
         return DIGITS_IMAGES - test, test
-    return CIFAR10_IMAGES if options["loader"] == "cifar10" else None
+    return None if options.get("path") is not None else OFFICIAL_EXAMPLES.get(options["loader"])
 
 
 def training_examples(options: dict[str, Any]) -> int | None:

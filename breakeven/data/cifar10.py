@@ -6,16 +6,13 @@ of pickles, and this project never reads a pickle; the pictures are the same.
 
 import hashlib
 import tarfile
-import tempfile
-from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
 
+from breakeven.data.download import download, verify_sha256
 from breakeven.data.splits import Splits
-from breakeven.data.torchvision_import import torchvision_module
 from breakeven.errors import UserError
-from breakeven.files import sha256
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVE = "cifar-10-binary.tar.gz"
@@ -46,8 +43,7 @@ def load(*, seed: int, train_examples: int | None, test_examples: int | None, ro
     else:
         if not archive.exists():
             _download(archive)
-        if sha256(archive) != ARCHIVE_SHA256:
-            raise UserError(f"cifar10: '{archive}' is damaged or half downloaded (its SHA-256 is wrong): delete it")
+        verify_sha256("cifar10", archive, ARCHIVE_SHA256)
         with tarfile.open(archive) as tar:  # members are read by name, nothing is unpacked to disk
             contents = {name: _member(tar, f"{FOLDER}/{name}") for name in names}
         where = str(archive)
@@ -79,16 +75,11 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
 
 
 def _download(archive: Path) -> None:
-    """Download beside ``archive`` and rename, so that a file of that name is always a whole one."""
-    utils = torchvision_module("torchvision.datasets.utils")
-    try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".download-") as folder:
-            utils.download_url(URL, folder, ARCHIVE, ARCHIVE_MD5)
-            (Path(folder) / ARCHIVE).rename(archive)
-    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: torchvision's, for a wrong checksum
-        raise UserError(
-            f"cifar10: neither '{archive}' nor the folder '{FOLDER}' beside it is there, and the download from {URL} "
-            f"failed ({error}). On a machine without internet, put one of them into '{archive.parent}', or set the "
-            "data set's 'root' to where it is (the binary version; the Python version is made of pickles)."
-        ) from error
+    download(
+        URL,
+        archive,
+        ARCHIVE_MD5,
+        f"cifar10: neither '{archive}' nor the folder '{FOLDER}' beside it is there",
+        f"put one of them into '{archive.parent}', or set the data set's 'root' to where it is (the binary version; the "
+        "Python version is made of pickles)",
+    )

@@ -114,7 +114,7 @@ def test_canonical_data_sets():
 def test_the_loaders_have_no_defaults_of_their_own(name):
     """The canonical specification leaves defaults out, and prepare fills them in from the same place."""
     arguments = inspect.signature(loader(name)).parameters
-    assert DEFAULTS[name].keys() - {"measured_fraction"} == arguments.keys() - {*LOCATION.get(name, ()), "path"}
+    assert DEFAULTS[name].keys() - {"measured_fraction", "path"} == arguments.keys() - {*LOCATION.get(name, ()), "path"}
     assert all(arguments[option].default is inspect.Parameter.empty for option in arguments.keys() & DEFAULTS[name])
 
 

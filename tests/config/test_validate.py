@@ -8,6 +8,7 @@ from breakeven.errors import ConfigError
 from tests.config.example import CONFIG, SCHEMA, edited, plan_of
 
 BASE = "studies.main.base"
+LOADERS = "cifar10, digits, image_folder, imdb"
 
 
 def replaced(old, new, *lines):
@@ -61,7 +62,7 @@ def replaced(old, new, *lines):
         replaced(
             "{loader: digits}",
             "{loader: Cifar}",
-            "datasets.digits.loader: 'Cifar' is not known; allowed: cifar10, digits, image_folder; did you mean 'cifar10'?",
+            f"datasets.digits.loader: 'Cifar' is not known; allowed: {LOADERS}; did you mean 'cifar10'?",
         ),
         replaced("    seeds: [0, 1]\n", "", "studies.main.seeds: required, but missing"),
         # wrong types
@@ -210,7 +211,7 @@ def replaced(old, new, *lines):
                 ("[0, 1]", "[a]"),
             ],
             [
-                "datasets.digits.loader: 'digit' is not known; allowed: cifar10, digits, image_folder; did you mean 'digits'?",
+                f"datasets.digits.loader: 'digit' is not known; allowed: {LOADERS}; did you mean 'digits'?",
                 "measurements.covariance.batch_size: 0 is too small; allowed: an integer of at least 1",
                 f"{BASE}.stepps: unknown key; did you mean 'steps'?",
                 f"{BASE}.batch_size: 'x' is not an integer; allowed: an integer of at least 1",

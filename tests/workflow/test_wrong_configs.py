@@ -37,7 +37,7 @@ def wrong_base(old, new, message):
             "loader: digits",
             "loader: cifar",
             ": datasets.digits.loader: 'cifar' is not known; allowed: cifar10, "
-            "digits, image_folder; did you mean 'cifar10'?",
+            "digits, image_folder, imdb; did you mean 'cifar10'?",
         ),
         wrong_base(
             "dataset: digits",
@@ -48,7 +48,7 @@ def wrong_base(old, new, message):
             "network: simple_cnn\n",
             "network: simple_cn\n",
             ": studies.rate.base.network: 'simple_cn' is not known; allowed: "
-            "lstm, mlp, resnet32, resnet32_bn, simple_cnn, simple_cnn_bn, twin; did you mean 'simple_cnn'?",
+            "bert, densenet121, lstm, mlp, resnet32, resnet32_bn, simple_cnn, simple_cnn_bn, twin; did you mean 'simple_cnn'?",
         ),
         wrong(
             "dense: 4",

@@ -7,6 +7,9 @@ from typing import Any
 from breakeven.config.validate import Problem, Schema, filled, find_problems
 from breakeven.networks import registry
 
+# Of options that mean the same in every network that has them.
+BOUNDS: dict[str, Schema] = {"dropout": {"minimum": 0, "exclusiveMaximum": 1}}
+
 
 def option_problems(network: str, options: dict[str, Any]) -> list[Problem]:
     """What is wrong with ``options``: unknown ones and wrong types."""
@@ -27,6 +30,7 @@ def canonical_options(network: str, options: dict[str, Any]) -> dict[str, Any]:
 def _schema(network: str) -> Schema:
     properties = {
         name: _type_schema(ast.parse(option.type, mode="eval").body)
+        | BOUNDS.get(name, {})
         | {"default": list(option.default) if isinstance(option.default, tuple) else option.default}
         for name, option in registry.network_options(network).items()
     }

@@ -9,12 +9,14 @@ import math
 from torch import nn
 
 
-def mlp(input_shape: tuple[int, int, int], classes: int, *, hidden: tuple[int, ...] = (300, 100)) -> nn.Module:
-    """An MLP on all pixels of pictures of ``input_shape``, with hidden layers of these widths."""
+def mlp(
+    input_shape: tuple[int, int, int], classes: int, *, hidden: tuple[int, ...] = (300, 100), dropout: float = 0.0
+) -> nn.Module:
+    """An MLP on all pixels of pictures of ``input_shape``, with hidden layers of these widths; ``dropout``: after each."""
     layers: list[nn.Module] = [nn.Flatten()]
     width = math.prod(input_shape)
     for next_width in hidden:
-        layers += [nn.Linear(width, next_width), nn.ReLU()]
+        layers += [nn.Linear(width, next_width), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
         width = next_width
     layers.append(nn.Linear(width, classes))
     for layer in layers:

@@ -307,6 +307,9 @@ def test_options_of_a_network(monkeypatch):
         "depth": 3,
     }
     wrong = {"dropout": "0.1", "depth": 0, "bias": 1, "channels": [], "pooling": "min"}
+    for rate, words in ((-0.1, "small"), (1, "large")):
+        [problem] = option_problems("made up", {"dropout": rate})
+        assert problem.message == f"{rate} is too {words}; allowed: a number of at least 0 and below 1"
     assert [problem.message for problem in option_problems("made up", wrong)] == [
         "'0.1' is a text that looks like a number; write it without quotes",
         "0 is too small; allowed: an integer of at least 1",

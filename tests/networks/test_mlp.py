@@ -19,3 +19,8 @@ def test_forward_by_hand():
 
 def test_without_hidden_layers_it_is_softmax_regression():
     assert [parameter.shape for parameter in mlp((1, 2, 2), 3, hidden=()).parameters()] == [(3, 4), (3,)]
+
+
+def test_dropout_after_each_hidden_layer():
+    kinds = [type(layer).__name__ for layer in mlp((1, 2, 2), 3, hidden=(5, 4), dropout=0.5)]
+    assert kinds == ["Flatten", *["Linear", "ReLU", "Dropout"] * 2, "Linear"]

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -98,3 +99,11 @@ def test_a_convolution_by_hand():
                 if 0 <= y < 4 and 0 <= z < 4:
                     total += kernel[0][0][i][j] * x[0, 0, y, z].item()
         assert math.isclose(model[0](x)[0, 0, row, column].item(), total, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("builder", [simple_cnn, simple_cnn_bn])
+def test_dropout_after_each_pooling_and_before_the_output(builder):
+    kinds = [type(layer).__name__ for layer in builder((3, 16, 16), 10, dropout=0.3)]
+    after = [before for before, kind in pairwise(kinds) if kind == "Dropout"]
+    assert after == ["MaxPool2d", "MaxPool2d", "ReLU"] and kinds[-2:] == ["Dropout", "Linear"]
+    assert [kind for kind in kinds if kind != "Dropout"] == [type(layer).__name__ for layer in builder((3, 16, 16), 10)]

@@ -31,7 +31,8 @@ class BatchNorm2d(nn.Module):
         self.update_running = True
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` of shape (batch, channels, height, width)."""
+        """Normalise ``x`` of shape (batch, channels, height, width), in the parameters' precision (autocast may give less)."""
+        x = x.to(self.weight.dtype)
         if self.training:
             mean = x.mean(dim=(0, 2, 3))
             var = (x - mean[:, None, None]).square().mean(dim=(0, 2, 3))

@@ -32,10 +32,12 @@ class LayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(self.normalized_shape)) if with_bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` of shape (..., *normalized_shape)."""
+        """Normalise ``x`` of shape (..., *normalized_shape), in the parameters' precision (autocast may give less)."""
         axes = len(self.normalized_shape)
         if tuple(x.shape[-axes:]) != self.normalized_shape:
             raise ValueError(f"the last axes of {tuple(x.shape)} are not those normalised, {self.normalized_shape}")
+        if self.weight is not None:
+            x = x.to(self.weight.dtype)
         last = tuple(range(-axes, 0))
         centred = x - x.mean(dim=last, keepdim=True)
         y = centred * torch.rsqrt(centred.square().mean(dim=last, keepdim=True) + self.eps)

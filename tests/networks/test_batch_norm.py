@@ -78,3 +78,12 @@ def test_measuring_uses_the_batch_and_leaves_everything_as_it_was(pair):
 
 def test_the_state_has_no_counter():
     assert set(dict(BatchNorm2d(2).named_buffers())) == {"running_mean", "running_var"}
+
+
+def test_under_autocast_statistics_are_in_the_precision_of_the_parameters():
+    layer, x = BatchNorm2d(3), torch.randn(8, 3, 5, 4, generator=torch.Generator().manual_seed(0)) + 100
+    half = x.bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(half)
+    assert y.dtype == layer.running_mean.dtype == torch.float32
+    assert torch.equal(y, BatchNorm2d(3)(half.float()))

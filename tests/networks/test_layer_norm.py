@@ -53,3 +53,11 @@ def test_an_input_of_another_shape_is_refused():
         LayerNorm(5)(torch.zeros(4, 6))
     with pytest.raises(ValueError, match=r"\(4, 1\)"):
         LayerNorm((5, 1))(torch.zeros(4, 1))
+
+
+def test_under_autocast_statistics_are_in_the_precision_of_the_parameters():
+    half = (torch.randn(8, 5, generator=torch.Generator().manual_seed(0)) + 100).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = LayerNorm(5)(half)
+    assert y.dtype == torch.float32
+    assert torch.equal(y, LayerNorm(5)(half.float()))

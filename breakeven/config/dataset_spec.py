@@ -16,14 +16,15 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": COMMON_DEFAULTS | {"test_fraction": 0.2},
     "cifar10": COMMON_DEFAULTS,
     "image_folder": COMMON_DEFAULTS | {"image_size": None},
+    "fashion_mnist": COMMON_DEFAULTS | {"path": None},
     "imdb": COMMON_DEFAULTS | {"path": None, "words": 20_000, "tokens": 80},
 }
 # Options that say where the data lies but can't change it, since the loader verifies checksums.
-LOCATION = {"cifar10": ("root",), "imdb": ("root",)}
+LOCATION = {"cifar10": ("root",), "fashion_mnist": ("root",), "imdb": ("root",)}
 
 DIGITS_IMAGES = 1797
 # of the official version; a folder of the user's own may hold any number
-OFFICIAL_EXAMPLES = {"cifar10": (50_000, 10_000), "imdb": (25_000, 25_000)}
+OFFICIAL_EXAMPLES = {"cifar10": (50_000, 10_000), "fashion_mnist": (60_000, 10_000), "imdb": (25_000, 25_000)}
 
 
 def canonical_dataset(options: dict[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
 
 def _download(archive: Path) -> None:
     download(
-        URL,
+        [URL],
         archive,
         ARCHIVE_MD5,
         f"cifar10: neither '{archive}' nor the folder '{FOLDER}' beside it is there",

@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 
@@ -10,21 +11,23 @@ from breakeven.errors import UserError
 from breakeven.files import sha256
 
 
-def download(url: str, path: Path, md5: str | None, missing: str, instead: str) -> None:
-    """Download ``url`` beside ``path`` and rename, so that a file of that name is always a whole one.
+def download(urls: Sequence[str], path: Path, md5: str | None, missing: str, instead: str) -> None:
+    """Download the first of ``urls`` that answers beside ``path`` and rename, so that a file of that name is always a whole one.
 
     Where that fails, the user reads what is ``missing`` and what can be done ``instead`` on a machine without internet.
     """
     utils = torchvision_module("torchvision.datasets.utils")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
-            utils.download_url(url, folder, path.name, md5)
-            (Path(folder) / path.name).rename(path)
-    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: torchvision's, for a wrong checksum
-        raise UserError(
-            f"{missing}, and the download from {url} failed ({error}). On a machine without internet, {instead}."
-        ) from error
+    failures = []
+    for url in urls:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
+                utils.download_url(url, folder, path.name, md5)
+                (Path(folder) / path.name).rename(path)
+            return
+        except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: torchvision's, for a wrong checksum
+            failures.append(f"the download from {url} failed ({error})")
+    raise UserError(f"{missing}, and {', and '.join(failures)}. On a machine without internet, {instead}.")
 
 
 def verify_sha256(loader: str, path: Path, digest: str) -> None:

@@ -87,7 +87,7 @@ def _from_archive(archive: Path) -> Reviews:
     """Read the labelled reviews one after the other; nothing is unpacked to disk."""
     if not archive.exists():
         download(
-            URL,
+            [URL],
             archive,
             ARCHIVE_MD5,
             f"imdb: '{archive}' is not there",

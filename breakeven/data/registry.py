@@ -13,6 +13,7 @@ LOADERS = {
     "digits": "breakeven.data.digits",
     "cifar10": "breakeven.data.cifar10",
     "image_folder": "breakeven.data.image_folder",
+    "fashion_mnist": "breakeven.data.fashion_mnist",
     "imdb": "breakeven.data.imdb",
 }
 

@@ -4,6 +4,7 @@ import torch
 from breakeven.errors import UserError
 from breakeven.networks.build import build
 from breakeven.networks.registry import NETWORKS, builder, network_module, network_options, reads
+from tests.networks.tiny_bert import saved
 from tests.tiny import tiny_spec
 
 CPU = torch.device("cpu")
@@ -59,14 +60,19 @@ def test_pictures_that_are_too_small(shape):
     weights(tiny_spec(network_options={"channels": [2]}), shape=shape)
 
 
+INPUTS = {
+    "pictures": ((3, 32, 32), torch.zeros(2, 3, 32, 32)),
+    "words": ((6, 30), torch.zeros(2, 6, dtype=torch.int64)),
+    "word pieces": ((3, 6, 30), torch.zeros(2, 3, 6, dtype=torch.int64)),
+}
+
+
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_every_registered_network_can_be_built(name):
+def test_every_registered_network_can_be_built(name, tmp_path):
     """Its options are read from the source; the oracle is the function itself."""
     function = builder(name)
     assert function.__module__ == network_module(name)
     assert (function.__kwdefaults__ or {}) == {option: o.default for option, o in network_options(name).items()}
-    if reads(name) == "pictures":
-        shape, inputs = (3, 32, 32), torch.zeros(2, 3, 32, 32)
-    else:
-        shape, inputs = (6, 50), torch.zeros(2, 6, dtype=torch.int64)
-    assert builder(name)(shape, 7)(inputs).shape == (2, 7)
+    shape, inputs = INPUTS[reads(name)]
+    options = {"model": saved(tmp_path)} if name == "bert" else {}
+    assert builder(name)(shape, 7, **options)(inputs).shape == (2, 7)

@@ -18,11 +18,19 @@ def prepare(a: argparse.Namespace) -> None:
 
 def train(a: argparse.Namespace) -> None:
     """Train one run: its history, and snapshots of its weights."""
-    from breakeven.config.run_spec import from_json
+    from breakeven.break_even import break_even_step
+    from breakeven.config.run_spec import from_json, source_of
     from breakeven.device import choose_device
     from breakeven.training.train import train
 
-    train(from_json(a.spec), a.data, a.out, a.state, choose_device(a.device, a.threads), a.code)
+    spec, step = from_json(a.spec), None
+    if source_of(spec) is not None:
+        if a.source is None:
+            raise UserError(
+                "--source: this run's learning rate switches at the break-even point of another; name its folder"
+            )
+        step = break_even_step(a.source)
+    train(spec, a.data, a.out, a.state, choose_device(a.device, a.threads), a.code, step)
 
 
 def covariance(a: argparse.Namespace) -> None:
@@ -108,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")
     command.add_argument("--out", type=Path, required=True, help="folder of the run")
     command.add_argument("--state", type=Path, required=True, help="folder for checkpoints; gone when all is done")
+    command.add_argument("--source", type=Path, help="folder of the run whose break-even point the schedule counts in")
     command.add_argument("--code", default="", help="digest of this stage's code; checkpoints of another are not used")
     on_device(command)
 

@@ -1,9 +1,11 @@
 """The break-even point of a run: the first measured step at which the left-hand side of Eq. 1 reaches 1."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
+from breakeven.errors import UserError
 from breakeven.stability import break_even_curvature
 
 
@@ -44,3 +46,14 @@ def break_even(stability: pd.DataFrame, batch_size: int, examples: int) -> Break
         predicted_lambda_H=predicted,
         note="" if len(before) else "at the first measured step",
     )
+
+
+def break_even_step(run: Path) -> int | None:
+    """The step of the break-even point of the run in folder ``run``, from its ``stability.csv``; None where it has none."""
+    path = run / "stability.csv"
+    try:
+        table = pd.read_csv(path, usecols=["step", "stability_lhs"])
+    except (OSError, ValueError) as error:
+        raise UserError(f"'{path}' is missing or damaged ({error}): delete it") from error
+    unstable = table["step"][table["stability_lhs"] >= 1]
+    return int(unstable.iloc[0]) if len(unstable) else None

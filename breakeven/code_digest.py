@@ -27,6 +27,8 @@ STARTS_OF_STATEMENTS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 def code_digest(modules: Iterable[str], files: Iterable[str] = ()) -> str:
     """Twelve hexadecimal digits for the code reached from ``modules`` (dotted names) and the text of ``files``.
 
+    A module may also be a file of the user's own, ``FILE.py``; what it imports of this package counts, too.
+
     ``files`` are relative to the package's folder: templates and style sheets.
     """
     digest = hashlib.sha256()
@@ -47,7 +49,7 @@ def closure(modules: Iterable[str]) -> set[str]:
             found.add(module)
             if module not in REGISTRIES:
                 waiting += _imports(module)
-            waiting += [module.rpartition(".")[0]] if "." in module else []
+            waiting += [module.rpartition(".")[0]] if "." in module and not _is_file(module) else []
     return found - REGISTRIES
 
 
@@ -68,7 +70,14 @@ def _exists(module: str) -> bool:
     return _candidates(module)[0].exists() or _candidates(module)[1].exists()
 
 
+def _is_file(module: str) -> bool:
+    """Whether this is a file of the user's own and not the dotted name of a module."""
+    return module.endswith(".py")
+
+
 def _path(module: str) -> Path:
+    if _is_file(module):
+        return Path(module)
     as_module, as_package = _candidates(module)
     return as_module if as_module.exists() else as_package
 

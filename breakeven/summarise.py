@@ -39,6 +39,7 @@ STEPS = [
     "break_even_step",
     "break_even_after_step",
     "first_peak_step",
+    "first_switch_step",
     "unconverged_snapshots",
 ]
 
@@ -112,7 +113,7 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     `breakeven.break_even`. ``first_peak_step``: where λ_H^1 stops growing, its first local maximum of at least half of the
     largest value; later peaks are often larger, as λ_H^1 goes up and down about the break-even value.
     ``threshold_epoch``: the first epoch (a fraction, at an evaluated step) at which the training accuracy is above the
-    threshold. Without a value, the cell is empty.
+    threshold. ``first_switch_step``: where the learning rate switches. Without a value, the cell is empty.
     """
     k, h = table.covariance, table.hessian
     point = break_even(table.stability, table.training["batch_size"], table.training["train_examples"])
@@ -141,6 +142,7 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "break_even_note": point.note,
         "first_peak_step": _first_peak(h),
         "unconverged_snapshots": int((h["converged"].astype(str) != "True").sum()),
+        "first_switch_step": _first_switch(table.training),
     }
 
 
@@ -159,6 +161,12 @@ def _first_peak(hessian: pd.DataFrame) -> int | None:
     larger_than_next = values > values.shift(-1).fillna(-math.inf)
     peaks = larger_than_next & (values >= values.shift(1).fillna(-math.inf)) & (values >= values.max() / 2)
     return int(hessian["step"][peaks].iloc[0]) if peaks.any() else None
+
+
+def _first_switch(training: dict[str, Any]) -> int | None:
+    """The step of the first switch of the learning rate; none where it never came or none was asked for."""
+    switches = training["learning_rates"][1:]
+    return switches[0][0] if switches else None
 
 
 def _cell(value: Any) -> Any:

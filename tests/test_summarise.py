@@ -28,6 +28,7 @@ def write_run(
     folder = results / "runs" / run
     folder.mkdir(parents=True)
     training = {"run": run, "diverged": diverged_step is not None, "diverged_step": diverged_step, "steps_per_epoch": 8}
+    training["learning_rates"] = [[0, 0.1]]
     training |= {"batch_size": 32, "train_examples": 288}
     (folder / "training.json").write_text(json.dumps(training))
     tables = {
@@ -106,6 +107,7 @@ def test_one_row_per_run(tmp_path):
         "break_even_note": "",
         "first_peak_step": "20",
         "unconverged_snapshots": "1",
+        "first_switch_step": "",
     }
 
 

@@ -8,10 +8,14 @@ from breakeven.config.dataset_spec import available_examples, measured_examples,
 from breakeven.config.messages import not_known, show
 from breakeven.config.network_options import option_problems
 from breakeven.config.validate import Path, Problem
-from breakeven.networks.registry import NETWORKS
+from breakeven.data.registry import content
+from breakeven.networks.registry import network_problem, reads
+from breakeven.own_code import is_own
+from breakeven.own_code import problem as own_code_problem
 
 REQUIRED = ("dataset", "network", "learning_rate", "batch_size")
 CLASSES_OF_DIGITS = 10
+TEXTS = ("words", "word pieces")
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Finding:
     path: Path = ()
 
 
-def check_run(run: dict[str, Any], datasets: dict[str, Any]) -> Iterator[Finding]:
+def check_run(run: dict[str, Any], datasets: dict[str, Any], device: str) -> Iterator[Finding]:
     """The mistakes in the hyperparameters of one run, each valid by itself."""
     missing = [name for name in REQUIRED if name not in run]
     yield from (Finding(name, "required, but missing") for name in missing)
@@ -37,11 +41,19 @@ def check_run(run: dict[str, Any], datasets: dict[str, Any]) -> Iterator[Finding
         return
     if run["dataset"] not in datasets:
         yield Finding("dataset", not_known(run["dataset"], datasets))
-    if run["network"] not in NETWORKS:
-        yield Finding("network", not_known(run["network"], NETWORKS))
+    elif run["augmentation"] == "crop_flip" and content(datasets[run["dataset"]]["loader"]) in TEXTS:
+        yield Finding(
+            "augmentation", f"crop_flip is for pictures, and data set {show(run['dataset'])} holds texts", ("dataset",)
+        )
+    unknown = network_problem(run["network"])
+    if unknown:
+        yield Finding("network", unknown)
     else:
         for problem in option_problems(run["network"], run["network_options"]):
             yield Finding("network_options", problem.message, ("network",), problem.path)
+        yield from _check_content(run, datasets)
+    if run["precision"] == "tf32" and device == "cpu":
+        yield Finding("precision", "tf32 needs a CUDA device, and the config says device: cpu")
     examples = training_examples(datasets[run["dataset"]]) if run["dataset"] in datasets else None
     if examples is not None and run["batch_size"] > examples:
         size = f"the {examples} training examples of data set {show(run['dataset'])}"
@@ -49,6 +61,15 @@ def check_run(run: dict[str, Any], datasets: dict[str, Any]) -> Iterator[Finding
     steps_per_epoch = None if examples is None else max(1, examples // run["batch_size"])
     yield from _check_snapshots(run["snapshots"], steps_per_epoch)
     yield from _check_schedule(run, steps_per_epoch)
+
+
+def _check_content(run: dict[str, Any], datasets: dict[str, Any]) -> Iterator[Finding]:
+    """A network must read what the data set holds; of the user's own, only the user knows."""
+    needed = reads(run["network"])
+    held = content(datasets[run["dataset"]]["loader"]) if run["dataset"] in datasets else None
+    if None not in (needed, held) and needed != held:
+        message = f"{show(run['network'])} reads {needed}, and data set {show(run['dataset'])} holds {held}"
+        yield Finding("network", message, ("dataset",))
 
 
 def _check_snapshots(segments: list[dict[str, Any]], steps_per_epoch: int | None) -> Iterator[Finding]:
@@ -71,7 +92,19 @@ def _check_schedule(run: dict[str, Any], steps_per_epoch: int | None) -> Iterato
     end = (run["steps"], "step") if run.get("steps") is not None else (run["epochs"], "epoch")
     previous = None
     for index, switch in enumerate(run["schedule"]):
-        now = (switch["at"], switch["unit"])
+        if switch["unit"] == "break_even":
+            unlike = {name: run[name] for name in ("momentum", "weight_decay") if run[name]}
+            if unlike:
+                settings = " and ".join(f"{name} {value:g}" for name, value in unlike.items())
+                message = f"break_even has no meaning with {settings}: Eq. 1 is the condition of plain SGD"
+                yield Finding("schedule", message, tuple(unlike), (index, "unit"))
+            previous = None  # where it lies is known when the run without this switch has been measured
+            continue
+        if not float(switch["at"]).is_integer() or switch["at"] < 1:
+            message = f"{show(switch['at'])} is not an integer; allowed: an integer of at least 1"
+            yield Finding("schedule", message, (), (index, "at"))
+            return
+        now = (int(switch["at"]), switch["unit"])
         if previous and not _may_follow(previous, now, steps_per_epoch):
             message = f"{_words(now)} is not after the {_words(previous)} of the switch before"
             yield Finding("schedule", message, _because(previous, now), (index, "at"))
@@ -100,7 +133,15 @@ def _words(moment: tuple[int, str]) -> str:
 
 
 def check_dataset(name: str, options: dict[str, Any]) -> Iterator[Problem]:
-    """Subsets that are larger than what they are drawn from."""
+    """Subsets that are larger than what they are drawn from; mistakes in code of the user's own and its options."""
+    if is_own(options["loader"]):
+        unknown = own_code_problem(options["loader"])
+        if unknown:
+            yield Problem(("datasets", name, "loader"), unknown)
+            return
+        for problem in option_problems(options["loader"], options["options"]):
+            yield Problem(("datasets", name, "options", *problem.path), problem.message)
+        return
     available = available_examples(options)
     if available is None:
         return

@@ -9,6 +9,8 @@ import math
 import re
 from typing import Any
 
+from breakeven.own_code import is_own
+
 # The neutral defaults: an option that has this value is left out of the canonical form, so an option that is added
 # later changes no id. Never change one.
 COMMON_DEFAULTS = {"measured_fraction": 0.05, "seed": 0, "train_examples": None, "test_examples": None}
@@ -27,9 +29,14 @@ DIGITS_IMAGES = 1797
 OFFICIAL_EXAMPLES = {"cifar10": (50_000, 10_000), "fashion_mnist": (60_000, 10_000), "imdb": (25_000, 25_000)}
 
 
+def defaults(loader: str) -> dict[str, Any]:
+    """The neutral values of the options of ``loader``; those of a function of the user's own stand together in ``options``."""
+    return COMMON_DEFAULTS | {"options": {}} if is_own(loader) else DEFAULTS[loader]
+
+
 def canonical_dataset(options: dict[str, Any]) -> dict[str, Any]:
     """The loader and all options that change the prepared data and differ from their neutral defaults, by name."""
-    neutral = DEFAULTS[options["loader"]]
+    neutral = defaults(options["loader"])
     left_out = LOCATION.get(options["loader"], ())
     return {
         name: value

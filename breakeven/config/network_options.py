@@ -1,4 +1,4 @@
-"""Check and coerce the options of a network against those that its builder declares."""
+"""Check and coerce the options of a network, or of a data set of the user's own, against those that its function declares."""
 
 import ast
 from functools import cache
@@ -30,6 +30,7 @@ def canonical_options(network: str, options: dict[str, Any]) -> dict[str, Any]:
 def _schema(network: str) -> Schema:
     properties = {
         name: _type_schema(ast.parse(option.type, mode="eval").body)
+        | _bounds(option.default)
         | BOUNDS.get(name, {})
         | {"default": list(option.default) if isinstance(option.default, tuple) else option.default}
         for name, option in registry.network_options(network).items()
@@ -37,11 +38,16 @@ def _schema(network: str) -> Schema:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
+def _bounds(default: Any) -> Schema:
+    """An integer counts something, so it is at least 1, unless its default says otherwise."""
+    return {"minimum": 1} if isinstance(default, int) and not isinstance(default, bool) and default >= 1 else {}
+
+
 def _type_schema(annotation: ast.expr) -> Schema:
-    """The JSON schema of a type as written in a signature; integers count something, so they are at least 1."""
+    """The JSON schema of a type as written in a signature; integers in a tuple are at least 1."""
     match annotation:
         case ast.Name("int"):
-            return {"type": "integer", "minimum": 1}
+            return {"type": "integer"}
         case ast.Name("float"):
             return {"type": "number"}
         case ast.Name("bool"):
@@ -49,7 +55,12 @@ def _type_schema(annotation: ast.expr) -> Schema:
         case ast.Name("str"):
             return {"type": "string"}
         case ast.Subscript(ast.Name("tuple"), ast.Tuple([items, ast.Constant()])):  # tuple[int, ...]
-            return {"type": "array", "minItems": 1, "items": _type_schema(items)}
+            items_schema = _type_schema(items)
+            return {
+                "type": "array",
+                "minItems": 1,
+                "items": items_schema | _bounds(int(items_schema["type"] == "integer")),
+            }
         case ast.Subscript(ast.Name("Literal"), choices):
             allowed = ast.literal_eval(choices)
             return {"type": "string", "enum": list(allowed) if isinstance(allowed, tuple) else [allowed]}

@@ -10,14 +10,15 @@ from breakeven.config.checks import Finding, check_dataset, check_measured, chec
 from breakeven.config.dataset_spec import canonical_dataset, dataset_id, location
 from breakeven.config.messages import line, not_known, show
 from breakeven.config.network_options import canonical_options
-from breakeven.config.run_spec import RunSpec, Segment, Switch, run_id
+from breakeven.config.run_spec import RunSpec, Segment, Switch, run_id, source_of
 from breakeven.config.validate import Problem, validate
 from breakeven.config.yaml_file import read_yaml
 from breakeven.errors import ConfigError
 from breakeven.networks.registry import BATCH_STATISTICS
+from breakeven.own_code import is_own
 
 OVERRIDABLE = ("device", "memory_mb", "results", "threads")
-Point = dict[str, Any]
+Labels = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Study:
     swept: tuple[str, ...]
     runs: tuple[str, ...]
     accuracy_threshold: float
-    points: dict[str, Point]
+    points: dict[str, Labels]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class DatasetUse:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a config asks for: runs and data sets by id, sorted; studies that share a run name the same id."""
+    """Everything that a config asks for: runs and data sets by id, sorted; studies that share a run name the same id.
+
+    ``runs`` holds those that others take their break-even points from, too, whether or not they are in a study.
+    """
 
     config: dict[str, Any]
     runs: dict[str, RunSpec]
@@ -67,22 +71,30 @@ def make_plan(config: dict[str, Any], filename: str = "config.yaml") -> Plan:
     for name in config["studies"]:
         problems += _study_problems(name, config)
     _refuse(problems, filename)
+    for options in config["datasets"].values():
+        if is_own(options["loader"]):
+            options["options"] = canonical_options(options["loader"], options["options"])
 
     runs: dict[str, RunSpec] = {}
     studies = {}
     for name, study in config["studies"].items():
-        points: dict[str, Point] = {}
+        points: dict[str, Labels] = {}
+        swept = _swept(study)
         for point in _points(study):
             for seed in study["seeds"]:
-                spec = _run_spec(study["base"] | point, seed, config["datasets"])
+                spec = _run_spec(study["base"] | point.values, seed, config["datasets"])
                 run = run_id(spec)
+                labels = {key: _label(key, study["base"] | point.values) for key in swept}
                 if run in points:
-                    message = f"the points {show(points[run])} and {show(point)} are the same run"
+                    message = f"the points {show(points[run])} and {show(labels)} are the same run"
                     problems.append(Problem(("studies", name, "sweeps"), message))
-                runs[run], points[run] = spec, point
+                runs[run], points[run] = spec, labels
         points = dict(sorted(points.items()))
-        swept = tuple(sorted(study["sweeps"]))
         studies[name] = Study(name, study["description"], swept, tuple(points), study["accuracy_threshold"], points)
+    for spec in list(runs.values()):  # a source has none itself: all switches in break-even points are gone from it
+        source = source_of(spec)
+        if source is not None:
+            runs[run_id(source)] = source
     _refuse(problems, filename)
     return Plan(config, dict(sorted(runs.items())), studies, _used_datasets(config))
 
@@ -99,7 +111,7 @@ def describe(plan: Plan) -> str:
     lines = [", ".join((*counts, _count(len(plan.datasets), "data set", "data sets")))]
     for name, study in plan.studies.items():
         settings = plan.config["studies"][name]
-        swept = [f"{key} {_listed(settings['sweeps'][key])}" for key in study.swept] or ["nothing swept"]
+        swept = [f"{key} {_listed(_values(key, settings))}" for key in study.swept] or ["nothing swept"]
         seeds = f"{'seed' if len(settings['seeds']) == 1 else 'seeds'} {_listed(settings['seeds'])}"
         lines.append(f"{name}: {'; '.join([*swept, seeds])} ({_count(len(study.runs), 'run', 'runs')})")
     return "\n".join(lines)
@@ -109,15 +121,57 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
+def _values(key: str, settings: dict[str, Any]) -> list[Any]:
+    """The values that a swept hyperparameter takes in a study, each once, in the order of the config."""
+    base = [settings["base"].get(key)]
+    values = [value for _, grid in _grids(settings) for value in grid.get(key, base)]
+    return [value for index, value in enumerate(values) if value not in values[:index]]
+
+
 def _listed(values: list[Any]) -> str:
     return ", ".join(value if isinstance(value, str) else show(value) for value in values)
 
 
+@dataclass(frozen=True)
+class Point:
+    """A point of a study: the values that it takes instead of the base's, and where in the config they stand."""
+
+    values: dict[str, Any]
+    section: tuple[str | int, ...]
+
+
+def _grids(study: dict[str, Any]) -> list[tuple[tuple[str | int, ...], dict[str, list[Any]]]]:
+    """The grids of the swept values, with where they stand: one, or a list."""
+    sweeps = study["sweeps"]
+    if isinstance(sweeps, dict):
+        return [(("sweeps",), sweeps)]
+    return [(("sweeps", index), grid) for index, grid in enumerate(sweeps)]
+
+
+def _swept(study: dict[str, Any]) -> tuple[str, ...]:
+    """The names of all hyperparameters that are swept, sorted."""
+    return tuple(sorted({name for _, grid in _grids(study) for name in grid}))
+
+
 def _points(study: dict[str, Any]) -> Iterator[Point]:
-    """The grid of the swept values."""
-    swept = sorted(study["sweeps"])
-    for values in itertools.product(*(study["sweeps"][name] for name in swept)):
-        yield dict(zip(swept, values, strict=True))
+    """The points of all grids."""
+    for section, grid in _grids(study):
+        swept = sorted(grid)
+        for values in itertools.product(*(grid[name] for name in swept)):
+            yield Point(dict(zip(swept, values, strict=True)), section)
+
+
+def _label(hyperparameter: str, run: dict[str, Any]) -> Any:
+    """How tables and figures name the value of a swept hyperparameter; a schedule is told in words, with what it begins at."""
+    if hyperparameter != "schedule":
+        return run.get(hyperparameter)
+    words = [f"{run['learning_rate']:g}"]
+    for switch in run["schedule"]:
+        at = (
+            f"{switch['at']:g} x break-even" if switch["unit"] == "break_even" else f"{switch['unit']} {switch['at']:g}"
+        )
+        words.append(f"{switch['learning_rate']:g} from {at}")
+    return ", ".join(words)
 
 
 def _config_problems(config: dict[str, Any]) -> Iterator[Problem]:
@@ -149,15 +203,15 @@ def _study_problems(name: str, config: dict[str, Any]) -> Iterator[Problem]:
     """Mistakes of the study's points, each with the swept values that it depends on."""
     study = config["studies"][name]
     for point in _points(study):
-        for finding in check_run(study["base"] | point, config["datasets"]):
-            section = "sweeps" if finding.hyperparameter in point else "base"
-            path = ("studies", name, section, finding.hyperparameter, *finding.path)
-            yield Problem(path, finding.message + _at(finding, point))
+        for finding in check_run(study["base"] | point.values, config["datasets"], config["device"]):
+            section = point.section if finding.hyperparameter in point.values else ("base",)
+            path = ("studies", name, *section, finding.hyperparameter, *finding.path)
+            yield Problem(path, finding.message + _at(finding, point.values))
 
 
-def _at(finding: Finding, point: Point) -> str:
-    names = [name for name in (finding.hyperparameter, *finding.because_of) if name in point]
-    return f" (at {', '.join(f'{name}={show(point[name])}' for name in names)})" if names else ""
+def _at(finding: Finding, values: dict[str, Any]) -> str:
+    names = [name for name in (finding.hyperparameter, *finding.because_of) if name in values]
+    return f" (at {', '.join(f'{name}={show(values[name])}' for name in names)})" if names else ""
 
 
 def _run_spec(run: dict[str, Any], seed: int, datasets: dict[str, Any]) -> RunSpec:
@@ -167,18 +221,20 @@ def _run_spec(run: dict[str, Any], seed: int, datasets: dict[str, Any]) -> RunSp
             "dataset": canonical_dataset(datasets[run["dataset"]]),
             "network_options": canonical_options(run["network"], run["network_options"]),
             "snapshots": tuple(Segment(**segment) for segment in run["snapshots"]),
-            "schedule": tuple(Switch(**switch) for switch in run["schedule"]),
+            "schedule": tuple(_switch(**switch) for switch in run["schedule"]),
             "seed": seed,
         }
     )
 
 
+def _switch(at: float, unit: str, learning_rate: float) -> Switch:
+    return Switch(at if unit == "break_even" else int(at), learning_rate, unit)
+
+
 def _used(hyperparameter: str, config: dict[str, Any]) -> list[str]:
     """The values of ``hyperparameter``, a name, in all runs, sorted."""
     studies = config["studies"].values()
-    values = {
-        point.get(hyperparameter, study["base"].get(hyperparameter)) for study in studies for point in _points(study)
-    }
+    values = {(study["base"] | point.values).get(hyperparameter) for study in studies for point in _points(study)}
     return sorted(values - {None})
 
 

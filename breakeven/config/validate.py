@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from breakeven.config.messages import line, nearest, not_known, show
 from breakeven.config.yaml_file import NUMBER
 from breakeven.errors import ConfigError
+from breakeven.own_code import is_own
 
 Schema = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -49,8 +50,15 @@ def _is_integer(checker: Any, value: Any) -> bool:
     return _is_number(checker, value) and value == int(value)
 
 
+def _known(validator: Any, allowed: list[Any], value: Any, schema: Schema) -> Iterator[ValidationError]:
+    """The keyword `enum`, which lets the name of the user's own code pass where the schema says `own_code`."""
+    if not (schema.get("own_code") and is_own(value)):
+        yield from Draft202012Validator.VALIDATORS["enum"](validator, allowed, value, schema)
+
+
 _Validator = validators.extend(
     Draft202012Validator,
+    {"enum": _known},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer}),
 )
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from breakeven.config.dataset_spec import DEFAULTS
+from breakeven.config.dataset_spec import defaults
 from breakeven.data.registry import loader
 from breakeven.data.splits import Splits
 from breakeven.errors import UserError
 from breakeven.files import sha256, whole_file, write_json
+from breakeven.own_code import is_own
 from breakeven.progress import say
 
 EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
@@ -29,10 +30,12 @@ def prepare(spec: dict[str, Any], location: dict[str, Any], out: Path) -> None:
 
     ``location`` holds the options that say where the data lies but don't change it.
     """
-    options = DEFAULTS[spec["loader"]] | spec | location
+    options = defaults(spec["loader"]) | spec | location
     load = loader(options.pop("loader"))
     measured_fraction = options.pop("measured_fraction")
     drawn = {name: options[name] for name in ("seed", "train_examples", "test_examples")}
+    if is_own(spec["loader"]):
+        options = options["options"]
     write(load(**options), spec, out, measured_fraction, **drawn)
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from breakeven.config.network_options import canonical_options, option_problems
 from breakeven.config.plan import DatasetUse, describe
-from breakeven.config.run_spec import run_id
+from breakeven.config.run_spec import Switch, run_id, source_of
 from breakeven.errors import ConfigError
 from breakeven.networks import registry
 from breakeven.networks.registry import Option
@@ -59,6 +59,95 @@ def test_only_data_sets_that_runs_use_are_planned(tmp_path):
     [(name, use)] = plan_of(tmp_path, used).datasets.items()
     assert use == DatasetUse("cifar", {"loader": "cifar10"}, {"root": "/elsewhere"})
     assert name.startswith("cifar10-")
+
+
+def test_sweeps_may_be_a_list_of_grids(tmp_path):
+    grids = (
+        "      - {learning_rate: [0.03, 0.1]}\n"
+        "      - {learning_rate: [0.03], schedule: [[{at: 0.5, unit: break_even, learning_rate: 0.1}]], batch_size: [8, 16]}"
+    )
+    plan = plan_of(tmp_path, edited((SWEEP, grids)))
+    study = plan.studies["main"]
+    assert study.swept == ("batch_size", "learning_rate", "schedule")
+    assert len(study.runs) == 2 * (2 + 2)
+    points = [(p["learning_rate"], p["batch_size"], p["schedule"]) for p in study.points.values()]
+    switched = "0.03, 0.1 from 0.5 x break-even"
+    assert sorted(points) == sorted(
+        2 * [(0.03, 32, "0.03"), (0.1, 32, "0.1"), (0.03, 8, switched), (0.03, 16, switched)]
+    )
+    assert describe(plan).splitlines()[1].startswith("main: batch_size 32, 8, 16; learning_rate 0.03, 0.1; schedule ")
+
+
+def test_the_run_that_another_takes_its_break_even_point_from_is_planned(tmp_path):
+    switch = "      schedule: [{at: 20, learning_rate: 0.2}, {at: 2, unit: break_even, learning_rate: 0.3}]\n"
+    plan = plan_of(tmp_path, edited((STEPS, STEPS + switch)))
+    assert len(plan.studies["main"].runs) == 4 and len(plan.runs) == 8
+    for run in plan.studies["main"].runs:
+        source = source_of(plan.runs[run])
+        assert source.schedule == (Switch(20, 0.2),)
+        assert plan.runs[run_id(source)] == source
+        assert (source.seed, source.learning_rate) == (plan.runs[run].seed, plan.runs[run].learning_rate)
+
+
+OWN = """
+def load(*, count: int = 40, seed: int = 0, noise: float = 0.5):
+    ...
+
+def network(input_shape, classes, *, width: int = 3):
+    ...
+
+def without_type(input_shape, classes, *, width=3):
+    ...
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """The user's own code, in the folder in which Snakemake runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    return (
+        edited(("{loader: digits}", "{loader: 'own.py:load', options: {count: 50, seed: 0}, measured_fraction: 1}"))
+        .replace("network: simple_cnn", "network: own.py:network\n      network_options: {width: 4}")
+        .replace("covariance: {batch_size: 16}", "{}")
+    )
+
+
+def test_code_of_the_users_own(tmp_path, own):
+    plan = plan_of(tmp_path, own)
+    [(name, use)] = plan.datasets.items()
+    assert use.spec == {"loader": "own.py:load", "measured_fraction": 1.0, "options": {"count": 50}}
+    assert name.startswith("own.py_load-")
+    assert {(spec.network, str(spec.network_options)) for spec in plan.runs.values()} == {
+        ("own.py:network", "{'width': 4}")
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("own.py:load", "other.py:load", "datasets.digits.loader: there is no file 'other.py' (looked for from '{}')"),
+        ("own.py:load", "own.py:lod", "datasets.digits.loader: 'own.py' has no function 'lod'"),
+        ("count: 50", "cuont: 50", "datasets.digits.options.cuont: unknown key; did you mean 'count'?"),
+        ("count: 50", "count: 0", "datasets.digits.options.count: 0 is too small; allowed: an integer of at least 1"),
+        ("own.py:network", "own.py:netwrk", f"{BASE}.network: 'own.py' has no function 'netwrk'"),
+        (
+            "own.py:network",
+            "own.py:without_type",
+            f"{BASE}.network: 'own.py' can't be read: option 'width' of 'without_type' needs a type and a default",
+        ),
+        (
+            "width: 4",
+            "width: x",
+            f"{BASE}.network_options.width: 'x' is not an integer; allowed: an integer of at least 1",
+        ),
+    ],
+)
+def test_mistakes_with_code_of_the_users_own(tmp_path, own, old, new, message):
+    assert own.count(old) == 1
+    with pytest.raises(ConfigError) as caught:
+        plan_of(tmp_path, own.replace(old, new))
+    assert caught.value.lines == [f"{tmp_path}/config.yaml: {message.replace('{}', str(tmp_path))}"]
 
 
 def test_overrides(tmp_path):
@@ -253,6 +342,38 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
             ],
         ),
         (
+            [(STEPS, STEPS + "      schedule: [{at: 2.5, learning_rate: 1}]\n")],
+            [f"{BASE}.schedule[0].at: 2.5 is not an integer; allowed: an integer of at least 1"],
+        ),
+        (
+            [(STEPS, STEPS + "      momentum: 0.9\n      schedule: [{at: 1, unit: break_even, learning_rate: 1}]\n")],
+            [
+                f"{BASE}.schedule[0].unit: break_even has no meaning with momentum 0.9: Eq. 1 is the condition of plain SGD"
+            ],
+        ),
+        (
+            [(NETWORK, "network: lstm")],
+            [f"{BASE}.network: 'lstm' reads words, and data set 'digits' holds pictures"],
+        ),
+        (
+            [("{loader: digits}", "{loader: imdb}"), (STEPS, STEPS + "      augmentation: crop_flip\n")],
+            [
+                f"{BASE}.augmentation: crop_flip is for pictures, and data set 'digits' holds texts",
+                f"{BASE}.network: 'simple_cnn' reads pictures, and data set 'digits' holds words",
+            ],
+        ),
+        (
+            [("datasets:\n", "device: cpu\ndatasets:\n"), (STEPS, STEPS + "      precision: tf32\n")],
+            [f"{BASE}.precision: tf32 needs a CUDA device, and the config says device: cpu"],
+        ),
+        (
+            [(SWEEP, "      - {learning_rate: [0.1]}\n      - {batch_size: [2000]}")],
+            [
+                "studies.main.sweeps[1].batch_size: 2000 is more than the 1437 training examples of data set 'digits' "
+                "(at batch_size=2000)"
+            ],
+        ),
+        (
             [("  main:\n", "  Main: {base: {}, seeds: [0]}\n  main:\n")],
             [
                 "studies.main: differs from 'Main' only in upper and lower case, which some file systems don't tell apart",
@@ -272,8 +393,7 @@ def test_mistakes(tmp_path, edits, lines):
 
 
 def test_unknown_network(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "NETWORKS", {})
-    monkeypatch.setattr("breakeven.config.checks.NETWORKS", {"mlp": "", "simple_cnn": ""})
+    monkeypatch.setattr(registry, "NETWORKS", {"mlp": "", "simple_cnn": ""})
     with pytest.raises(ConfigError) as caught:
         plan_of(tmp_path, edited((NETWORK, "network: SimpleCNN")))
     assert caught.value.lines == [

@@ -71,9 +71,12 @@ def test_integers_in_float_fields_are_floats():
     assert run_id(one) == run_id(dataclasses.replace(PLAIN, learning_rate=1.0, schedule=(Switch(5, 2.0),)))
 
 
+LATER = {"steps": None, "label_smoothing": 0.1, "stop_at_accuracy": 0.9}  # fields that came after the pinned ids
+
+
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(RunSpec)])
 def test_every_field_is_part_of_the_identity(field):
-    other = dataclasses.replace(PLAIN, **{field: getattr(EVERYTHING, field)})
+    other = dataclasses.replace(PLAIN, **{field: getattr(EVERYTHING, field) or LATER[field]})
     assert run_id(other) != run_id(PLAIN)
 
 

@@ -49,7 +49,7 @@ def test_leaves_have_a_type_and_unless_required_a_default():
     leaves = [each for each in EVERYTHING if "properties" not in each[1] and each[0]]
     assert [path for path, schema, _ in leaves if "type" not in schema and "const" not in schema] == []
     without = {path[-1] for path, schema, required in leaves if not required and "default" not in schema}
-    swept = set(DEFS["sweeps"]["properties"])  # absent means not swept
+    swept = set(DEFS["grid"]["properties"])  # absent means not swept
     assert without - swept == set()
     in_base = {path[-1] for path, schema, required in leaves if "base" in path and "default" not in schema}
     assert in_base == {*REQUIRED, "every", "at"}  # base or sweeps must say the former
@@ -65,12 +65,13 @@ def test_objects_are_closed():
         ("datasets", "*"),  # closed by its loader's branch
         "network_options",  # closed by the network's signature
         ("network_options", "*"),
+        "options",  # closed by the signature of the user's own loader
     }
 
 
 def test_every_hyperparameter_can_be_swept():
-    assert DEFS["sweeps"]["properties"].keys() == DEFS["hyperparameters"]["properties"].keys()
-    for name, sweep in DEFS["sweeps"]["properties"].items():
+    assert DEFS["grid"]["properties"].keys() == DEFS["hyperparameters"]["properties"].keys()
+    for name, sweep in DEFS["grid"]["properties"].items():
         assert sweep["items"] == DEFS["hyperparameters"]["properties"][name]
 
 
@@ -132,4 +133,6 @@ def test_defaults_at_all_depths(tmp_path):
         "schedule": [],
         "augmentation": "none",
         "precision": "float32",
+        "label_smoothing": 0.0,
+        "stop_at_accuracy": None,
     }

@@ -10,8 +10,8 @@ sys.path.insert(0, workflow.basedir)
 from breakeven.code_digest import code_digest
 from breakeven.config.dataset_spec import dataset_id
 from breakeven.config.plan import load_plan
-from breakeven.config.run_spec import canonical_json
-from breakeven.data.registry import LOADERS
+from breakeven.config.run_spec import canonical_json, run_id, source_of
+from breakeven.data.registry import loader_module
 from breakeven.errors import UserError
 from breakeven.figures.registry import FIGURES
 from breakeven.networks.registry import network_module
@@ -60,6 +60,12 @@ def data_of(run):
     return f"{RESULTS}/data/{dataset_id(spec_of(run).dataset)}"
 
 
+def source_folders(run):
+    """The folder of the run whose break-even point the schedule of this one counts in, if it does; a list."""
+    source = source_of(spec_of(run))
+    return [] if source is None else [f"{RESULTS}/runs/{run_id(source)}"]
+
+
 def study_points(study):
     """The runs of a study with their labels; a table and not one mapping per run, to keep the command line short."""
     columns = ["learning_rate", "batch_size", *(n for n in study.swept if n not in ("learning_rate", "batch_size"))]
@@ -73,7 +79,9 @@ def study_points(study):
 def drawn_study(name):
     """What a figure needs to know of its study, beside the tables."""
     study = PLAN.studies[name]
-    return {"name": name, "swept": list(study.swept), "accuracy_threshold": study.accuracy_threshold}
+    # the label of a schedule begins with the learning rate that it begins with
+    swept = [key for key in study.swept if not (key == "learning_rate" and "schedule" in study.swept)]
+    return {"name": name, "swept": swept, "accuracy_threshold": study.accuracy_threshold}
 
 
 def stage_code(stage, module, run=None):

@@ -1,0 +1,71 @@
+"""Write arrays that are larger than the memory as safetensors, which the format's own writers would copy into it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from breakeven.progress import progress
+
+# In the order in which safetensors' own writers put them into a file: the largest alignment first, then by name.
+DTYPES = {
+    "uint64": "U64",
+    "int64": "I64",
+    "float64": "F64",
+    "complex64": "C64",
+    "float32": "F32",
+    "uint32": "U32",
+    "int32": "I32",
+    "float16": "F16",
+    "uint16": "U16",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
+PIECE = 64 * 2**20  # bytes that are in memory at a time
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write ``arrays``, which may be mapped from files, into one file; the bytes are those of `safetensors.numpy.save_file`.
+
+    The format: the header's length as eight bytes, the header as JSON, padded with spaces to a multiple of eight, and
+    the arrays in C order, one after the other, little-endian.
+    """
+    order = list(DTYPES)
+    names = sorted(arrays, key=lambda name: (order.index(arrays[name].dtype.name), name))
+    header, offset = {}, 0
+    for name in names:
+        array = arrays[name]
+        header[name] = {
+            "dtype": DTYPES[array.dtype.name],
+            "shape": array.shape,
+            "data_offsets": (offset, offset + array.nbytes),
+        }
+        offset += array.nbytes
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    pieces: Iterator[bytes] = (piece for name in names for piece in _pieces(arrays[name]))
+    if offset > PIECE:
+        count = sum(len(_starts(arrays[name])) for name in names)
+        pieces = progress(pieces, "write", unit="piece", total=count)
+    with Path(path).open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for piece in pieces:
+            file.write(piece)
+
+
+def _starts(array: np.ndarray) -> range:
+    """Where pieces of whole rows begin; a row that is larger than a piece is one."""
+    rows = len(array) if array.ndim else 1
+    row_bytes = max(1, array.nbytes // max(1, rows))
+    return range(0, rows, max(1, PIECE // row_bytes))
+
+
+def _pieces(array: np.ndarray) -> Iterator[bytes]:
+    rows = np.atleast_1d(array)
+    starts = _starts(array)
+    for start in starts:
+        piece = rows[start : start + starts.step]
+        yield piece.astype(piece.dtype.newbyteorder("<"), copy=False).tobytes()

@@ -9,9 +9,12 @@ operation f that is
 which two nested forward-mode derivatives of PyTorch give for that one operation. Of the whole network they would compute
 the first derivative twice and multiply by zeros: 34 convolutions for SimpleCNN, where the product rule needs 18. So products,
 which are nearly all of the cost, have rules of their own, and so have ReLU and max-pool, whose kinks are left out of the
-derivatives as everywhere in PyTorch, and what is linear in one tensor.
+derivatives as everywhere in PyTorch, what is linear in one tensor, and what recurrent networks and transformers do often.
+
+An embedding's vector for padding is a constant to PyTorch's reverse mode, and to ours, but not to its forward mode.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -101,12 +104,12 @@ def _in_place(func: Any) -> bool:
 
 
 def _product(func: Any, args: Any, kwargs: Any) -> Any:
-    """Linear layers, convolutions and matrix products: (x y)'' = x'' y + 2 x' y' + x y''; a bias is added."""
+    """Linear layers, convolutions and products of matrices and of numbers; a bias is added."""
     if len(args) < 2:  # given by names
         return _any(func, args, kwargs)
     x, y, *rest = args
     bias: tuple[Part, Part, Part] = (None, None, None)
-    if func is not torch.matmul:
+    if func in (functional.linear, torch.conv2d):
         given = rest.pop(0) if rest else kwargs.get("bias")
         kwargs = {name: value for name, value in kwargs.items() if name != "bias"}
         shape = (-1, 1, 1) if func is torch.conv2d else (-1,)
@@ -120,13 +123,17 @@ def _product(func: Any, args: Any, kwargs: Any) -> Any:
 
     (x0, x1, x2), (y0, y1, y2) = _parts(x), _parts(y)
     mixed = product(x1, y1)
-    value = _sum(product(x0, y0), bias[0])
-    assert value is not None
-    return Jet(
-        value,
+    return _jet(
+        _sum(product(x0, y0), bias[0]),
         _sum(product(x1, y0), product(x0, y1), bias[1]),
         _sum(product(x2, y0), None if mixed is None else 2 * mixed, product(x0, y2), bias[2]),
     )
+
+
+def _jet(value: Part, first: Part, second: Part) -> Jet:
+    """A Jet whose derivatives have the shape of the value, also where they are those of a bias alone."""
+    assert value is not None
+    return Jet(value, *(None if part is None else part.expand_as(value) for part in (first, second)))
 
 
 def _sum(*terms: Part) -> Part:
@@ -140,8 +147,130 @@ def _sum(*terms: Part) -> Part:
 def _linear(func: Any, args: Any, kwargs: Any) -> Any:
     """What is linear in its first argument: it acts on each part alone."""
     x, *rest = args
+    value = func(x.value, *rest, **kwargs)
+    if not value.is_floating_point():
+        return value
+    act = Tensor.reshape if func is Tensor.view else func  # derivatives may lie in memory in another way
+    return Jet(value, *(None if part is None else act(part, *rest, **kwargs) for part in (x.first, x.second)))
+
+
+def _pieces(func: Any, args: Any, kwargs: Any) -> Any:
+    """What cuts its first argument into several."""
+    x, *rest = args
     value, first, second = (None if part is None else func(part, *rest, **kwargs) for part in _parts(x))
-    return Jet(value, first, second) if value is not None else None
+    assert value is not None
+    none = [None] * len(value)
+    return tuple(Jet(*parts) for parts in zip(value, first or none, second or none, strict=True))
+
+
+def _join(func: Any, args: Any, kwargs: Any) -> Any:
+    """`torch.cat`: zeros for the pieces that have no derivative where another one has."""
+    pieces, *rest = args
+    parts = [_parts(piece) for piece in pieces]
+
+    def joined(order: int) -> Part:
+        if all(piece[order] is None for piece in parts):
+            return None
+        filled = [torch.zeros_like(piece[0]) if piece[order] is None else piece[order] for piece in parts]
+        return func(filled, *rest, **kwargs)
+
+    return _jet(joined(0), joined(1), joined(2))
+
+
+def _addition(func: Any, args: Any, kwargs: Any) -> Any:
+    """Sums and differences, broadcast."""
+    if len(args) != 2 or kwargs:
+        return _any(func, args, kwargs)
+    (x0, x1, x2), (y0, y1, y2) = map(_parts, args)
+    sign = -1 if func in (Tensor.sub, torch.sub) else 1
+
+    def added(x: Part, y: Part) -> Part:
+        return _sum(x, y if y is None or sign == 1 else -y)
+
+    return _jet(func(x0, y0), added(x1, y1), added(x2, y2))
+
+
+def _elementwise(derivatives: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[[Any, Any, Any], Any]:
+    """A rule from f'(x) and f''(x), given x and f(x): f(x(a))' = f'(x) x', f(x(a))'' = f'(x) x'' + f''(x) x'²."""
+
+    def rule(func: Any, args: Any, kwargs: Any) -> Any:
+        if len(args) != 1 or kwargs.get("approximate", "none") != "none":
+            return _any(func, args, kwargs)
+        x, x1, x2 = _parts(args[0])
+        y = func(x, **kwargs)
+        if x1 is None and x2 is None:
+            return Jet(y, None, None)
+        slope, bend = derivatives(x, y)
+        straight = None if x2 is None else slope * x2
+        if x1 is None:
+            return Jet(y, None, straight)
+        return Jet(y, slope * x1, _sum(straight, bend * x1.square()))
+
+    return rule
+
+
+def _of_tanh(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    slope = 1 - y.square()
+    return slope, -2 * y * slope
+
+
+def _of_sigmoid(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    slope = y * (1 - y)
+    return slope, slope * (1 - 2 * y)
+
+
+def _of_square(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return 2 * x, torch.full_like(x, 2)
+
+
+def _of_rsqrt(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    slope = -0.5 * y / x
+    return slope, -1.5 * slope / x
+
+
+def _of_gelu(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Of x Φ(x), with Φ the normal distribution and φ its density: Φ + xφ and (2 − x²) φ."""
+    density = torch.exp(-0.5 * x.square()) / math.sqrt(2 * math.pi)
+    return torch.special.ndtr(x) + x * density, (2 - x.square()) * density
+
+
+def _softmax(func: Any, args: Any, kwargs: Any) -> Any:
+    """With u = x' − Σ p x': p' = p u, p'' = p (u² + x'' − Σ p (u² + x''))."""
+    x, x1, x2 = _parts(args[0])
+    axis = kwargs.get("dim")
+    if axis is None or x1 is None:
+        return _any(func, args, kwargs)
+    p = func(x, **kwargs)
+
+    def centred(part: Tensor) -> Tensor:
+        return part - (p * part).sum(dim=axis, keepdim=True)
+
+    u = centred(x1)
+    bent = u.square() if x2 is None else u.square() + x2
+    return Jet(p, p * u, p * centred(bent))
+
+
+def _embedding(func: Any, args: Any, kwargs: Any) -> Any:
+    """Linear in the weight, whose derivatives are left out at the padding, as in reverse mode."""
+    words, weight = args
+    padding = kwargs.get("padding_idx")
+    if kwargs.get("max_norm") is not None:
+        return _any(func, args, kwargs)
+    value, first, second = (None if part is None else functional.embedding(words, part) for part in _parts(weight))
+    if padding is not None:
+        there = (words != padding % len(weight.value))[..., None]
+        first, second = (None if part is None else part * there for part in (first, second))
+    return _jet(value, first, second)
+
+
+def _dropout(func: Any, args: Any, kwargs: Any) -> Any:
+    """Nothing, where the network is not in training."""
+    return _any(func, args, kwargs) if kwargs.get("training", True) else args[0]
+
+
+def _of_value(func: Any, args: Any, kwargs: Any) -> Any:
+    """Shapes and types."""
+    return func(args[0].value, *args[1:], **kwargs)
 
 
 def _relu(func: Any, args: Any, kwargs: Any) -> Any:
@@ -153,6 +282,8 @@ def _relu(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _max_pool(func: Any, args: Any, kwargs: Any) -> Any:
     """The derivatives at the places of the largest values."""
+    if kwargs.get("return_indices"):
+        return _any(func, args, kwargs)
     value, first, second = _parts(args[0])
     largest, places = functional.max_pool2d_with_indices(value, *args[1:], **kwargs)
 
@@ -163,16 +294,26 @@ def _max_pool(func: Any, args: Any, kwargs: Any) -> Any:
 
 
 RULES: dict[Any, Callable[[Any, Any, Any], Any]] = {
-    functional.linear: _product,
-    torch.conv2d: _product,
-    torch.matmul: _product,
+    **dict.fromkeys([functional.linear, torch.conv2d, torch.matmul, Tensor.matmul, Tensor.mul, torch.mul], _product),
+    **dict.fromkeys([Tensor.add, torch.add, Tensor.sub, torch.sub], _addition),
     functional.relu: _relu,
     torch.relu: _relu,
+    functional.max_pool2d: _max_pool,
     torch.max_pool2d: _max_pool,
-    torch.flatten: _linear,
-    Tensor.flatten: _linear,
-    Tensor.view: _linear,
-    Tensor.reshape: _linear,
-    Tensor.mean: _linear,
-    Tensor.__getitem__: _linear,
+    **dict.fromkeys([Tensor.tanh, torch.tanh], _elementwise(_of_tanh)),
+    **dict.fromkeys([Tensor.sigmoid, torch.sigmoid], _elementwise(_of_sigmoid)),
+    **dict.fromkeys([Tensor.square, torch.square], _elementwise(_of_square)),
+    **dict.fromkeys([Tensor.rsqrt, torch.rsqrt], _elementwise(_of_rsqrt)),
+    functional.gelu: _elementwise(_of_gelu),
+    functional.softmax: _softmax,
+    functional.embedding: _embedding,
+    functional.dropout: _dropout,
+    torch.cat: _join,
+    **dict.fromkeys([Tensor.chunk, torch.chunk, Tensor.unbind, torch.unbind], _pieces),
+    **dict.fromkeys([torch.flatten, Tensor.flatten, Tensor.view, Tensor.reshape, Tensor.transpose], _linear),
+    **dict.fromkeys([Tensor.permute, Tensor.contiguous, Tensor.mean, Tensor.sum, Tensor.__getitem__], _linear),
+    **dict.fromkeys([functional.avg_pool2d, functional.adaptive_avg_pool2d], _linear),
+    **dict.fromkeys([Tensor.to, Tensor.neg, Tensor.unsqueeze], _linear),
+    **dict.fromkeys([Tensor.size, Tensor.dim, Tensor.__len__], _of_value),
+    **{getattr(Tensor, name).__get__: _of_value for name in ("shape", "dtype", "device", "ndim")},
 }

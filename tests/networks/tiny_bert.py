@@ -7,7 +7,7 @@ import torch
 
 from breakeven.data.torchvision_import import torchvision_module
 
-transformers = torchvision_module("transformers")
+transformers = torchvision_module("transformers")  # itself loads its parts when they are asked for
 
 TINY = {
     "vocab_size": 30,

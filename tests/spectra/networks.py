@@ -11,8 +11,13 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from breakeven.data.torchvision_import import torchvision_module
 from breakeven.networks.batch_norm import BatchNorm2d, set_measuring
+from breakeven.networks.bert import Bert
 from breakeven.networks.layer_norm import LayerNorm
+from breakeven.networks.lstm import lstm as keras_lstm
+from breakeven.networks.primitive import with_primitive_normalisation
+from tests.networks.tiny_bert import pieces
 from tests.spectra.oracles import examples
 
 CLASSES, TOKENS, LENGTH, WIDTH = 3, 7, 5, 4
@@ -221,11 +226,78 @@ def attention_torch(smooth: bool, count: int) -> Case:
     return _case(model, oracle, *tokens(count), {v: k for k, v in OF_ATTENTION.items()})
 
 
+class TorchLSTM(nn.Module):
+    """PyTorch's LSTM with one bias, as Keras has it, on embedded words; the last state, classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.output = nn.Embedding(TOKENS, 3), nn.Linear(WIDTH, CLASSES)
+        self.lstm = nn.LSTM(3, WIDTH, batch_first=True)
+        del self.lstm.bias_hh_l0
+        self.lstm.register_buffer("bias_hh_l0", torch.zeros(4 * WIDTH))
+
+    def forward(self, words: Tensor) -> Tensor:
+        return self.output(self.lstm(self.embedding(words))[0][:, -1])
+
+
+def lstm_keras(smooth: bool, count: int) -> Case:
+    """The package's LSTM."""
+    model = keras_lstm((LENGTH, TOKENS), CLASSES, embedding=3, hidden=WIDTH)
+    return _case(model, TorchLSTM(), *tokens(count), OF_LINEAR)
+
+
+class TorchBert(nn.Module):
+    """Transformers' own, with the mask that it makes and PyTorch's layer normalization."""
+
+    def __init__(self, transformer: nn.Module):
+        super().__init__()
+        self.transformer = transformer
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        ids, mask, types = inputs.unbind(1)
+        return self.transformer(input_ids=ids, attention_mask=mask, token_type_ids=types).logits
+
+
+def bert(smooth: bool, count: int) -> Case:
+    """The package's BERT: two layers, exact GELU, padded sequences of two sentences."""
+    transformers = torchvision_module("transformers")
+    sizes = {"vocab_size": TOKENS, "max_position_embeddings": LENGTH, "hidden_size": WIDTH, "intermediate_size": 5}
+    config = transformers.BertConfig(
+        **sizes, num_hidden_layers=2, num_attention_heads=2, num_labels=CLASSES, attn_implementation="eager"
+    )
+    model, oracle = (transformers.BertForSequenceClassification(config).eval() for _ in range(2))
+    return _case(
+        with_primitive_normalisation(Bert(model)), TorchBert(oracle), pieces(count, LENGTH, TOKENS), tokens(count)[1]
+    )
+
+
+def densenet(smooth: bool, count: int) -> Case:
+    """Torchvision's DenseNet with two blocks, and its BatchNorm2d in the oracle."""
+    model, oracle = _densenet(), _densenet()
+    for module in oracle.modules():
+        if isinstance(module, nn.BatchNorm2d):  # statistics of the batch, and no running averages to change
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return _case(with_primitive_normalisation(model), oracle, *examples(count))
+
+
+def _densenet() -> nn.Module:
+    torchvision = torchvision_module("torchvision.models")
+    made = torchvision.DenseNet(growth_rate=2, block_config=(2, 1), num_init_features=2, bn_size=1, num_classes=CLASSES)
+    made.features.conv0 = nn.Conv2d(1, 2, 3, padding=1, bias=False)
+    return made
+
+
 BUILDERS: dict[str, Callable[[bool, int], Case]] = {
-    f.__name__: f for f in (mlp, cnn, cnn_bn, lstm_linear, lstm_cell, lstm, attention, attention_heads, attention_torch)
+    f.__name__: f
+    for f in (
+        *(mlp, cnn, cnn_bn, densenet),
+        *(lstm_linear, lstm_cell, lstm, lstm_keras),
+        *(attention, attention_heads, attention_torch, bert),
+    )
 }
-SMOOTH = [f"{name}-smooth" for name in BUILDERS]
-KINKED = [f"{name}-kinked" for name in BUILDERS if not name.startswith("lstm")]
+SMOOTH = [f"{name}-smooth" for name in BUILDERS if name != "densenet"]
+KINKED = [f"{name}-kinked" for name in BUILDERS if not name.startswith("lstm") and name != "bert"]
 CASES = SMOOTH + KINKED
 
 

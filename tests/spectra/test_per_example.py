@@ -16,7 +16,7 @@ from breakeven.spectra.per_example_plan import make_plan
 from tests.spectra.networks import CASES, LENGTH, TOKENS, case, tokens
 from tests.spectra.oracles import dense_covariance, examples
 
-MIXING = {"cnn_bn-smooth", "cnn_bn-kinked"}
+MIXING = {"cnn_bn-smooth", "cnn_bn-kinked", "densenet-kinked"}
 PLENTY = 1000.0
 
 

@@ -46,6 +46,20 @@ FUNCTIONS = {
     "softmax": lambda x: F.log_softmax(x, dim=1),
     "cross entropy": lambda x: F.cross_entropy(x, torch.arange(5), reduction="none"),
     "in place": lambda x: (2 * x).add_(x.square()).mul_(x),
+    "sums": lambda x: torch.add(x, x[:, :1] - 2) - (3 - x) + torch.sub(x[0], x.square()) + torch.add(x, x, alpha=2),
+    "products of numbers": lambda x: 2 * x * x[:, :1] * torch.mul(W[:1, :6], x) * 3,
+    "gates": lambda x: x.tanh() * torch.sigmoid(x * x) + torch.tanh(x).sigmoid(),
+    "gelu": lambda x: F.gelu(x * x) + F.gelu(x, approximate="tanh"),
+    "rsqrt": lambda x: torch.rsqrt(1 + x.square()) + (2 + x * x).rsqrt(),
+    "softmax along an axis": lambda x: F.softmax(x * x, dim=0) * F.softmax(x, dim=-1),
+    "pieces": lambda x: x.unbind(1)[3] * x.chunk(2)[0][1, 2] + torch.cat([part * part for part in torch.unbind(x)])[:5],
+    "joined with what is constant": lambda x: torch.cat([x * x, W, x[:1]], dim=0),
+    "axes": lambda x: x.view(5, 2, 3).permute(2, 0, 1).transpose(0, 1).contiguous().view(15, 2).unsqueeze(0).sum(dim=2),
+    "average pooling": lambda x: F.avg_pool2d((x * x)[None], 2) * F.adaptive_avg_pool2d(x[None], (1, 1)),
+    "dropout": lambda x: F.dropout(x * x, 0.5, training=False) + torch.nn.Dropout(0.5).eval()(x),
+    "another precision": lambda x: (x * x).to(torch.float64) * x.to(torch.int64),
+    "embedding": lambda x: F.embedding(torch.tensor([[0, 4], [4, 4]]), x).square(),
+    "max_pool2d with places": lambda x: F.max_pool2d((x * x)[None], 2, return_indices=True)[0],
     "augmented": lambda x: augmented(x),
     "constant": lambda x: x * 0 + 3,
 }
@@ -68,6 +82,34 @@ def test_every_kind_of_operation(name, with_second):
     for part, other in zip((found.value, found.first, found.second), expected, strict=True):
         part = torch.zeros_like(other) if part is None else part
         torch.testing.assert_close(part, other, rtol=1e-12, atol=1e-12)
+
+
+def test_a_bias_alone_moves():
+    """Its derivatives have the shape of the output, for whatever comes next."""
+    x, b, b1 = draw(5, 6), draw(4), draw(4, seed=1)
+    expected = whole(lambda b: F.linear(x, W, b).view(20).square(), b, b1, torch.zeros(4))
+    jet = F.linear(x, W, Jet(b, b1, None))
+    assert jet.first.shape == jet.shape
+    found = jet.view(20).square()
+    for part, other in zip((found.value, found.first, found.second), expected, strict=True):
+        torch.testing.assert_close(part, other)
+
+
+@pytest.mark.parametrize("padding", [0, 2, -1])
+def test_the_vector_of_padding_is_constant(padding):
+    """The oracle is reverse mode; PyTorch's forward mode moves it. If that fails, PyTorch is repaired."""
+    words, weight, along = torch.tensor([[0, 2, 2], [4, 1, 0]]), draw(5, 3), draw(5, 3, seed=1)
+
+    def loss(w):
+        return F.embedding(words, w, padding_idx=padding).exp().prod(dim=2).sum()
+
+    w = weight.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(w), w, create_graph=True)
+    first = (gradient * along).sum()
+    second = (torch.autograd.grad(first, w)[0] * along).sum()
+    found = loss(Jet(weight, along, None))
+    torch.testing.assert_close(torch.stack([found.first, found.second]), torch.stack([first, second]).detach())
+    assert not torch.isclose(jvp(loss, (weight,), (along,))[1], first.detach())
 
 
 def test_closed_form():

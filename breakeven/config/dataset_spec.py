@@ -19,6 +19,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "cifar10": COMMON_DEFAULTS,
     "image_folder": COMMON_DEFAULTS | {"image_size": None},
     "fashion_mnist": COMMON_DEFAULTS | {"path": None},
+    "imagenet": COMMON_DEFAULTS | {"image_size": 224},
     "imdb": COMMON_DEFAULTS | {"path": None, "words": 20_000, "tokens": 80},
 }
 # Options that say where the data lies but can't change it, since the loader verifies checksums.

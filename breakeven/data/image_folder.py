@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from breakeven.data.pictures import decode
 from breakeven.data.splits import Splits
+from breakeven.data.subset import draw
 from breakeven.errors import UserError
 from breakeven.progress import progress
 
@@ -44,21 +45,18 @@ def load(
 def _decode_split(
     folder: Path, classes: tuple[str, ...], image_size: int | None, examples: int | None, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    files = [
+    found = [
         (file, label)
         for label, name in enumerate(classes)
         for file in sorted((folder / name).glob("*"))
         if file.suffix.lower() in SUFFIXES
     ]
-    if not files:
+    if not found:
         raise UserError(f"image_folder: no pictures in '{folder}' (looked for {', '.join(sorted(SUFFIXES))})")
-    if examples is not None:
-        if examples > len(files):
-            raise UserError(f"image_folder: {examples} examples asked for, '{folder}' has {len(files)}")
-        files = [files[i] for i in np.sort(generator.permutation(len(files))[:examples])]
+    files = draw("image_folder", found, examples, generator, folder)
     images: list[np.ndarray] = []
     for file, _ in progress(files, f"decode {folder.name}", unit="picture"):
-        image = _decode(file, image_size)
+        image = decode("image_folder", file, image_size=image_size)
         if images and image.shape != images[0].shape:
             raise UserError(
                 f"image_folder: '{file}' is {_size(image)}, the pictures before it are {_size(images[0])}: "
@@ -66,23 +64,6 @@ def _decode_split(
             )
         images.append(image)
     return np.stack(images), np.array([label for _, label in files], dtype=np.int64)
-
-
-def _decode(file: Path, image_size: int | None) -> np.ndarray:
-    try:
-        with Image.open(file) as picture:
-            rgb = picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, ArithmeticError, Image.DecompressionBombError) as error:  # all seen
-        raise UserError(f"image_folder: '{file}' is damaged or no picture ({error}): delete or replace it") from error
-    if image_size is not None:
-        width, height = rgb.size
-        scale = image_size / min(width, height)
-        rgb = rgb.resize(
-            (max(image_size, round(width * scale)), max(image_size, round(height * scale))), Image.Resampling.BILINEAR
-        )
-        left, top = (rgb.width - image_size) // 2, (rgb.height - image_size) // 2
-        rgb = rgb.crop((left, top, left + image_size, top + image_size))
-    return np.asarray(rgb, dtype=np.uint8).transpose(2, 0, 1)
 
 
 def _size(image: np.ndarray) -> str:

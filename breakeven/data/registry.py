@@ -19,6 +19,7 @@ LOADERS = {
     "cifar10": "breakeven.data.cifar10",
     "image_folder": "breakeven.data.image_folder",
     "fashion_mnist": "breakeven.data.fashion_mnist",
+    "imagenet": "breakeven.data.imagenet",
     "imdb": "breakeven.data.imdb",
 }
 

@@ -1,0 +1,158 @@
+"""ImageNet (ILSVRC 2012) from the user's own folder: it can't be downloaded without an account.
+
+Two layouts are read: ``train/nXXXXXXXX/*.JPEG`` and ``val/nXXXXXXXX/*.JPEG``, as PyTorch's examples need it; and what
+Kaggle gives, ``ILSVRC/Data/CLS-LOC/{train,val}``, where ``val`` has no folders and ``LOC_val_solution.csv`` beside
+``ILSVRC`` names the class of each picture.
+"""
+
+import csv
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from breakeven.data.pictures import decode
+from breakeven.data.splits import Splits
+from breakeven.data.subset import draw
+from breakeven.errors import UserError
+from breakeven.progress import progress
+
+KAGGLE_FOLDER = Path("ILSVRC") / "Data" / "CLS-LOC"
+SOLUTION = "LOC_val_solution.csv"
+CLASS = re.compile(r"n\d{8}")
+SUFFIXES = {".jpeg", ".jpg"}
+LAYOUTS = "it must hold train/nXXXXXXXX/*.JPEG and val/nXXXXXXXX/*.JPEG, or Kaggle's ILSVRC/Data/CLS-LOC/{train,val}"
+BLOCK = 1000  # pictures that are handed to the threads at a time
+
+Files = Sequence[tuple[Path, int]]
+
+
+def load(*, path: str, image_size: int, seed: int, train_examples: int | None, test_examples: int | None) -> Splits:
+    """Decode the pictures of ``path`` as RGB: the shorter side resized to 256/224 of ``image_size``, the middle cut out.
+
+    The validation set is the test set; classes are ordered by their WordNet ids, which are their names. Where a number
+    of examples is given, only a random subset of the files is decoded, drawn with ``seed``. All of it is 193 GB: the
+    arrays are mapped from files in the folder for temporary files (``TMPDIR``), which nobody else sees, and which
+    disappear with the arrays.
+    """
+    root = Path(path)
+    data = root / KAGGLE_FOLDER if (root / KAGGLE_FOLDER).is_dir() else root
+    for split in ("train", "val"):
+        if not (data / split).is_dir():
+            raise UserError(
+                f"imagenet: '{data}' has no folder '{split}': {LAYOUTS}; ImageNet can't be downloaded without an account "
+                "(image-net.org, or Kaggle's 'ImageNet Object Localization Challenge')"
+            )
+    classes = _classes(data / "train")
+    if not classes:
+        raise UserError(f"imagenet: '{data / 'train'}' has no folders nXXXXXXXX: {LAYOUTS}")
+    train = draw(
+        "imagenet",
+        _in_folders(data / "train", classes),
+        train_examples,
+        np.random.default_rng([seed, 0]),
+        data / "train",
+    )
+    flat = not _classes(data / "val")
+    found = _with_solution(root, data, classes) if flat else _in_folders(data / "val", classes)
+    test = draw("imagenet", found, test_examples, np.random.default_rng([seed, 1]), data / "val")
+    return Splits(
+        _decode(train, image_size, "decode train"),
+        _labels(train),
+        _decode(test, image_size, "decode val"),
+        _labels(test),
+        classes,
+    )
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(entry.name for entry in folder.iterdir() if CLASS.fullmatch(entry.name) and entry.is_dir()))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != ".")
+
+
+def _in_folders(folder: Path, classes: tuple[str, ...]) -> Files:
+    unknown = sorted(set(_classes(folder)) - set(classes))
+    if unknown:
+        raise UserError(f"imagenet: '{folder}' has classes that 'train' has not: {', '.join(unknown)}")
+    here = [(label, folder / name) for label, name in enumerate(classes) if (folder / name).is_dir()]
+    found = [(file, label) for label, of_class in here for file in _pictures(of_class)]
+    if not found:
+        raise UserError(f"imagenet: no pictures in '{folder}' (looked for nXXXXXXXX/*.JPEG)")
+    return found
+
+
+def _with_solution(root: Path, data: Path, classes: tuple[str, ...]) -> Files:
+    """The pictures of Kaggle's validation set, in the order of their names, each with its class by the table."""
+    tables = [folder / SOLUTION for folder in (root, data / "../../..")]  # ``path`` may be the inner folder itself
+    table = next((file for file in tables if file.is_file()), None)
+    if table is None:
+        raise UserError(f"imagenet: '{data / 'val'}' has no folders nXXXXXXXX, and there is no '{tables[0]}'")
+    names = _solution(table)
+    label_of = {name: label for label, name in enumerate(classes)}
+    found = []
+    for file in _pictures(data / "val"):
+        if file.stem not in names:
+            raise UserError(f"imagenet: '{table}' has no line for '{file}'")
+        if names[file.stem] not in label_of:
+            raise UserError(f"imagenet: '{table}' has class '{names[file.stem]}' for '{file}', which 'train' has not")
+        found.append((file, label_of[names[file.stem]]))
+    if not found:
+        raise UserError(f"imagenet: no pictures in '{data / 'val'}' (looked for *.JPEG)")
+    return found
+
+
+def _solution(table: Path) -> dict[str, str]:
+    """The class of each picture: the first word of its "nXXXXXXXX x1 y1 x2 y2 …", since all its boxes are of one class."""
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            return {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError, IndexError) as error:
+        raise UserError(
+            f"imagenet: '{table}' is damaged or no table with the columns ImageId and PredictionString: replace it"
+        ) from error
+
+
+def _labels(files: Files) -> np.ndarray:
+    return np.array([label for _, label in files], dtype=np.int64)
+
+
+def _decode(files: Files, image_size: int, what: str) -> np.ndarray:
+    """uint8 (examples, 3, image_size, image_size), mapped from a temporary file; Pillow decodes in as many threads as cores."""
+    images = _mapped((len(files), 3, image_size, image_size))
+    shorter_side = round(image_size * 256 / 224)
+
+    def decode_one(index: int) -> None:
+        images[index] = decode("imagenet", files[index][0], shorter_side, image_size)
+
+    def decode_all() -> Iterator[None]:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            for first in range(0, len(files), BLOCK):
+                yield from pool.map(decode_one, range(first, min(first + BLOCK, len(files))))
+
+    for _ in progress(decode_all(), what, unit="picture", total=len(files)):
+        pass
+    return images
+
+
+def _mapped(shape: tuple[int, ...]) -> np.memmap:
+    """An array in a file that has no name, so that it is gone when the array is, even if the process is killed.
+
+    Its room is taken at once: a full disk, met only when a mapped page is written, would end the process.
+    """
+    size = int(np.prod(shape, dtype=np.int64))
+    try:
+        with tempfile.TemporaryFile(prefix="breakeven-") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, np.uint8, "r+", shape=shape)
+    except OSError as error:
+        raise UserError(
+            f"imagenet: no room for {size / 1e9:.1f} GB of decoded pictures in '{tempfile.gettempdir()}' "
+            f"({error.strerror}): set the environment variable TMPDIR to a folder with more"
+        ) from error

@@ -6,7 +6,8 @@ A linear layer z = W a + b that example i uses at T positions (of a sequence, or
     ∂ℓ_i/∂W = Σ_t δ_it a_itᵀ,      ∂ℓ_i/∂b = Σ_t δ_it,
 
 so that the inner product of two examples' gradients is Σ_s Σ_t (a_is · a_jt + 1)(δ_is · δ_jt), the 1 for the bias. A
-convolution is the same with the patches of its input for a. Both forms are exact: the gradient itself, in·out numbers,
+convolution is the same with the patches of its input for a, an embedding with one-hot vectors of its words
+(`embedding_factors`). Both forms are exact: the gradient itself, in·out numbers,
 and its factors, T·(in + out) numbers, with inner products that cost T²·(in + out) in place of in·out.
 """
 
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn.functional import pad, unfold
 
+from breakeven.spectra import embedding_factors
 from breakeven.spectra.blocked_gram import inner_products
 
 
@@ -66,7 +68,9 @@ def gradients_of_outputs(
 
 
 def can_be_factored(layer: nn.Module) -> bool:
-    """Whether this module has the formula for the layer: linear, or an ungrouped convolution of zero-padded pictures."""
+    """Whether this module has a formula: linear, embedding, or an ungrouped convolution of zero-padded pictures."""
+    if isinstance(layer, nn.Embedding):
+        return embedding_factors.has_factors(layer)
     if isinstance(layer, nn.Conv2d):
         return layer.groups == 1 and layer.padding_mode == "zeros"
     return isinstance(layer, nn.Linear)
@@ -74,7 +78,7 @@ def can_be_factored(layer: nn.Module) -> bool:
 
 def fits(layer: nn.Module, uses: list[Use], examples: int) -> bool:
     """Whether the first axis of all inputs and outputs can be that of the examples."""
-    least = 4 if isinstance(layer, nn.Conv2d) else 2
+    least = 4 if isinstance(layer, nn.Conv2d) else 1 if isinstance(layer, nn.Embedding) else 2
     return all(use.input.dim() >= least and use.input.shape[0] == use.output_shape[0] == examples for use in uses)
 
 
@@ -85,7 +89,10 @@ def positions(layer: nn.Module, uses: list[Use]) -> int:
 
 
 def factors(layer: nn.Module, uses: list[Use], deltas: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """a, (examples, T, in), and δ, (examples, T, out), of all uses; in counts the numbers of a patch for a convolution."""
+    """a, (examples, T, in), and δ, (examples, T, out), of all uses; in counts the numbers of a patch for a convolution.
+
+    For an embedding, in place of a the words, (examples, T), and δ is zero at the padding.
+    """
     inputs, outputs = [], []
     for use, delta in zip(uses, deltas, strict=True):
         if isinstance(layer, nn.Conv2d):
@@ -93,6 +100,10 @@ def factors(layer: nn.Module, uses: list[Use], deltas: list[Tensor]) -> tuple[Te
             patches = unfold(given, layer.kernel_size, layer.dilation, padding, layer.stride)
             inputs.append(patches.transpose(1, 2))
             outputs.append(delta.flatten(2).transpose(1, 2))
+        elif isinstance(layer, nn.Embedding):
+            kept = embedding_factors.without_padding(layer, use.input, delta)
+            inputs.append(use.input.reshape(len(delta), -1))
+            outputs.append(kept.reshape(len(delta), -1, delta.shape[-1]))
         else:
             inputs.append(use.input.reshape(len(delta), -1, use.input.shape[-1]))
             outputs.append(delta.reshape(len(delta), -1, delta.shape[-1]))
@@ -105,6 +116,8 @@ def weight_gradients(layer: nn.Module, uses: list[Use], deltas: list[Tensor]) ->
         parts = [_convolution_gradients(layer, use.input, delta) for use, delta in zip(uses, deltas, strict=True)]
         return torch.stack(parts).sum(dim=0) if len(parts) > 1 else parts[0]
     given, delta = factors(layer, uses, deltas)
+    if isinstance(layer, nn.Embedding):
+        return embedding_factors.gradients(layer, given, delta)
     return (delta.transpose(1, 2) @ given).flatten(1)
 
 

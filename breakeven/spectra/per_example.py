@@ -1,6 +1,6 @@
 """The Gram matrix of the gradients of single examples, without ever holding the gradients: K at M = 1 (paper, appendix).
 
-Linear layers and convolutions contribute through what enters and leaves them (`layer_factors`), in the smaller of two
+Linear layers, convolutions and embeddings contribute through what enters and leaves them (`layer_factors`), in the smaller of two
 exact forms. All other parameters contribute through their own gradients (`direct_gradients`). Which way is right for a
 parameter is tried out and not assumed (`per_example_plan`).
 """
@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from breakeven.errors import MeasurementError
 from breakeven.spectra.blocked_gram import MEGABYTE, blocked_gram, inner_products, slice_bytes, too_small
 from breakeven.spectra.direct_gradients import looped, vectorised
+from breakeven.spectra.embedding_factors import embedding_inner_products
 from breakeven.spectra.layer_factors import (
     bias_gradients,
     capturing,
@@ -116,7 +117,11 @@ def _inner(plan: Plan, x: list[Tensor], y: list[Tensor], width: float) -> Tensor
     for layer in plan.layers:
         if layer.factored:
             inputs, deltas = next(pairs), next(pairs)
-            total += factored_inner_products(inputs, deltas, layer.bias, width)
+            if isinstance(layer.module, nn.Embedding):
+                (words, others), (delta, epsilon) = inputs, deltas
+                total += embedding_inner_products((words, delta), (others, epsilon), width)
+            else:
+                total += factored_inner_products(inputs, deltas, layer.bias, width)
         else:
             for _ in range(layer.weight + layer.bias):
                 total += inner_products(*next(pairs), width)

@@ -119,13 +119,18 @@ def _layer(module: nn.Module, uses: list[Use], names: Sequence[str]) -> Layer | 
         return None
     weight, bias = "weight" in names, "bias" in names
     out, into = _sizes(module)
-    return Layer(module, weight, bias, weight and positions(module, uses) ** 2 * (into + out) <= into * out)
+    times = positions(module, uses)
+    if isinstance(
+        module, nn.Embedding
+    ):  # the products of its factors are cheaper, of few words that two examples share
+        return Layer(module, weight, bias, times <= out)
+    return Layer(module, weight, bias, weight and times**2 * (into + out) <= into * out)
 
 
 def _numbers(layer: Layer, uses: list[Use]) -> int:
     out, into = _sizes(layer.module)
     if layer.factored:
-        return positions(layer.module, uses) * (into + out)
+        return positions(layer.module, uses) * (into + (2 if isinstance(layer.module, nn.Embedding) else out))
     return layer.weight * into * out + layer.bias * out
 
 

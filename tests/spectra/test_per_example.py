@@ -148,7 +148,7 @@ def test_each_parameter_goes_the_way_that_is_right_for_it():
     assert cnn["0.weight"] == cnn["0.bias"] == cnn["2.weight"] == cnn["4.weight"] == "gradients"
     assert cnn["10.weight"] == "factors"
     cell, _ = ways("lstm_linear-smooth")
-    assert cell["from_state.weight"] == "gradients" and cell["embedding.weight"] == "directly"
+    assert cell["from_state.weight"] == "gradients" and cell["embedding.weight"] == "factors"
     lstm, vectorised = ways("lstm-smooth")
     assert lstm["lstm.weight_ih_l0"] == "directly" and lstm["output.weight"] == "factors"
     assert not vectorised, "PyTorch's LSTM has begun to work under vmap"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from breakeven.config.dataset_spec import defaults
+from breakeven.data.arrays import write_arrays
 from breakeven.data.registry import loader
 from breakeven.data.splits import Splits
 from breakeven.errors import UserError
@@ -55,16 +55,16 @@ def write(
     measured = np.random.default_rng([seed, 4]).permutation(count)[: max(1, round(measured_fraction * count))]
     evaluated = np.sort(np.random.default_rng([seed, 5]).permutation(count)[:EVALUATED_EXAMPLES])
     arrays = {
-        "train_inputs": np.ascontiguousarray(train[0]),
+        "train_inputs": train[0],
         "train_labels": train[1],
-        "test_inputs": np.ascontiguousarray(test[0]),
+        "test_inputs": test[0],
         "test_labels": test[1],
         "measured": measured.astype(np.int64),
         "evaluated": evaluated.astype(np.int64),
     }
     path = out / "data.safetensors"
     with whole_file(path) as temporary:
-        save_file(arrays, temporary)
+        write_arrays(temporary, arrays)
     is_text = splits.words is not None
     # that of a text is the shape of its words in one-hot coding
     input_shape = [*train[0].shape[1:], splits.words] if is_text else list(train[0].shape[1:])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from breakeven.data import dataset as dataset_module
 from breakeven.data import prepare as module
 from breakeven.data import registry
 from breakeven.data.dataset import load
@@ -195,3 +196,33 @@ def test_arrays_and_manifest_of_two_data_sets_are_refused(tmp_path):
     (tmp_path / "a" / "manifest.json").replace(tmp_path / "b" / "manifest.json")
     with pytest.raises(UserError, match=r"data\.safetensors' is missing or damaged"):
         load(tmp_path / "b", CPU)
+
+
+def test_texts(tmp_path):
+    """The numbers of words go to the network as they are; the shape of an input is that of their one-hot coding."""
+    draws = np.random.default_rng(0)
+    words = draws.integers(0, 30, (12, 5)).astype(np.int32)
+    labels = np.arange(12) % 2
+    splits = Splits(words[:8], labels[:8], words[8:], labels[8:], ("neg", "pos"), words=30)
+    module.write(splits, {"loader": "imdb"}, tmp_path, 0.5, 0, None, None)
+    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["inputs"], manifest["input_shape"]) == ("texts", [5, 30])
+    dataset = load(tmp_path, CPU)
+    assert (dataset.input_shape, dataset.classes) == ((5, 30), 2)
+    inputs, targets = dataset.measured_examples(torch.float32)
+    assert inputs.dtype == torch.int64 and len(inputs) == 4
+    np.testing.assert_array_equal(inputs, words[dataset.measured])
+    np.testing.assert_array_equal(targets, labels[dataset.measured])
+
+
+def test_what_is_too_large_for_the_device_stays_on_the_disk(tmp_path, monkeypatch):
+    """The same numbers, from a file that is mapped into memory."""
+    module.write(tiny_splits(), {"loader": "digits"}, tmp_path, 0.5, 0, None, None)
+    resident = load(tmp_path, CPU)
+    monkeypatch.setattr(dataset_module, "RESIDENT_BYTES", 1000)
+    mapped = load(tmp_path, torch.device("meta"))
+    assert (mapped.train_inputs.device.type, mapped.train_labels.device.type) == ("cpu", "meta")
+    pairs = zip(
+        load(tmp_path, CPU).measured_examples(torch.float64), resident.measured_examples(torch.float64), strict=True
+    )
+    assert all(torch.equal(ours, theirs) for ours, theirs in pairs)

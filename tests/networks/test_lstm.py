@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from breakeven.networks.lstm import lstm
+from breakeven.spectra.direct_gradients import looped, vectorised
 
 
 def test_the_published_number_of_parameters():
@@ -69,3 +70,11 @@ def test_dropout_only_in_training():
 def test_pictures_are_refused():
     with pytest.raises(ValueError, match="reads sequences of words"):
         lstm((3, 8, 8), 2)
+
+
+def test_it_works_under_vmap_and_in_a_loop_alike():
+    """Which PyTorch's own does not."""
+    torch.manual_seed(0)
+    model, words = lstm((6, 11), 3, embedding=5, hidden=4).double(), torch.randint(0, 11, (7, 6))
+    names, targets = [name for name, _ in model.named_parameters()], torch.arange(7) % 3
+    torch.testing.assert_close(vectorised(model, names, words, targets), looped(model, names, words, targets))

@@ -152,6 +152,15 @@ def test_each_parameter_goes_the_way_that_is_right_for_it():
     lstm, vectorised = ways("lstm-smooth")
     assert lstm["lstm.weight_ih_l0"] == "directly" and lstm["output.weight"] == "factors"
     assert not vectorised, "PyTorch's LSTM has begun to work under vmap"
+    keras, _ = ways("lstm_keras-smooth")
+    assert "directly" not in keras.values() and keras["embedding.weight"] == "factors"
+    bert, vectorised = ways("bert-smooth")
+    embeddings = [
+        bert[f"transformer.bert.embeddings.{kind}_embeddings.weight"] for kind in ("word", "token_type", "position")
+    ]
+    assert embeddings == ["factors", "gradients", "directly"] and vectorised, (
+        "its positions are the same for all examples"
+    )
     transformer, vectorised = ways("attention_torch-smooth")
     assert transformer["attention.attention.out_proj.weight"] == transformer["positions"] == "directly"
     assert transformer["norms.0.weight"] == "directly" and transformer["dense.0.weight"] != "directly" and vectorised

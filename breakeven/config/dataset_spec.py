@@ -21,13 +21,19 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "fashion_mnist": COMMON_DEFAULTS | {"path": None},
     "imagenet": COMMON_DEFAULTS | {"image_size": 224},
     "imdb": COMMON_DEFAULTS | {"path": None, "words": 20_000, "tokens": 80},
+    "mnli": COMMON_DEFAULTS | {"path": None, "tokenizer": "bert-base-uncased", "tokens": 128},
 }
 # Options that say where the data lies but can't change it, since the loader verifies checksums.
-LOCATION = {"cifar10": ("root",), "fashion_mnist": ("root",), "imdb": ("root",)}
+LOCATION = {name: ("root",) for name in ("cifar10", "fashion_mnist", "imdb", "mnli")}
 
 DIGITS_IMAGES = 1797
 # of the official version; a folder of the user's own may hold any number
-OFFICIAL_EXAMPLES = {"cifar10": (50_000, 10_000), "fashion_mnist": (60_000, 10_000), "imdb": (25_000, 25_000)}
+OFFICIAL_EXAMPLES = {
+    "cifar10": (50_000, 10_000),
+    "fashion_mnist": (60_000, 10_000),
+    "imdb": (25_000, 25_000),
+    "mnli": (392_702, 9815),
+}
 
 
 def defaults(loader: str) -> dict[str, Any]:

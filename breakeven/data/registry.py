@@ -21,6 +21,7 @@ LOADERS = {
     "fashion_mnist": "breakeven.data.fashion_mnist",
     "imagenet": "breakeven.data.imagenet",
     "imdb": "breakeven.data.imdb",
+    "mnli": "breakeven.data.mnli",
 }
 
 # What a data set holds, where that isn't pictures.

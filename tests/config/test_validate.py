@@ -8,7 +8,7 @@ from breakeven.errors import ConfigError
 from tests.config.example import CONFIG, SCHEMA, edited, plan_of
 
 BASE = "studies.main.base"
-LOADERS = "cifar10, digits, fashion_mnist, image_folder, imagenet, imdb"
+LOADERS = "cifar10, digits, fashion_mnist, image_folder, imagenet, imdb, mnli"
 
 
 def replaced(old, new, *lines):

@@ -37,7 +37,7 @@ def wrong_base(old, new, message):
             "loader: digits",
             "loader: cifar",
             ": datasets.digits.loader: 'cifar' is not known; allowed: cifar10, "
-            "digits, fashion_mnist, image_folder, imagenet, imdb; did you mean 'cifar10'?",
+            "digits, fashion_mnist, image_folder, imagenet, imdb, mnli; did you mean 'cifar10'?",
         ),
         wrong_base(
             "dataset: digits",

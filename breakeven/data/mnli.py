@@ -1,0 +1,182 @@
+"""MultiNLI (Williams et al. 2018): pairs of sentences; does the second follow from the first? As the word pieces of a tokenizer.
+
+From GLUE's official archive under ``root``, downloaded where it is not there, and checksummed; or from the user's own
+folder with GLUE's tables or the original files. The matched development set is the test set, since the labels of
+GLUE's test set are not published.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from breakeven.data.download import download, verify_sha256
+from breakeven.data.splits import Splits
+from breakeven.data.subset import draw
+from breakeven.data.torchvision_import import torchvision_module
+from breakeven.errors import UserError
+from breakeven.progress import progress
+
+URL = "https://dl.fbaipublicfiles.com/glue/data/MNLI.zip"
+ARCHIVE = "MNLI.zip"
+ARCHIVE_SHA256 = "e7c1d896d26ed6caf700110645df426cc2d8ebf02a5ab743d5a5c68ac1c83633"
+CLASSES = ("entailment", "neutral", "contradiction")
+TABLES = ("train.tsv", "dev_matched.tsv")
+ORIGINAL = ("multinli_1.0_train.jsonl", "multinli_1.0_dev_matched.jsonl")
+COLUMNS = ("sentence1", "sentence2", "gold_label")
+NO_LABEL = "-"  # the annotators did not agree
+BATCH = 1000
+
+Pair = tuple[str, str, int]
+Rows = Callable[[Iterable[str]], Iterator[Sequence[str]]]
+
+
+def load(
+    *,
+    path: str | None,
+    tokenizer: str,
+    tokens: int,
+    seed: int,
+    train_examples: int | None,
+    test_examples: int | None,
+    root: str = "data",
+) -> Splits:
+    """Turn each pair into int32 (3, ``tokens``): numbers of word pieces, which of them are there (1), and their types.
+
+    The longer sentence is cut where both don't fit, and zeros of the mask pad what is shorter. The type is 1 for the
+    second sentence, and 0 everywhere where the tokenizer has no types. Where a number of examples is given, only a
+    random subset, drawn with ``seed``, is tokenised. ``tokenizer``: its name on HuggingFace's hub, or a local folder.
+    """
+    pieces = _tokenizer(tokenizer, tokens)
+    train, test = _official(Path(root) / ARCHIVE) if path is None else _of_user(Path(path))
+    where = path or ARCHIVE
+    train = draw("mnli", train, train_examples, np.random.default_rng([seed, 0]), f"{where}, train")
+    test = draw("mnli", test, test_examples, np.random.default_rng([seed, 1]), f"{where}, dev_matched")
+    return Splits(
+        _encode(pieces, train, tokens, "tokenise train"),
+        _labels(train),
+        _encode(pieces, test, tokens, "tokenise dev_matched"),
+        _labels(test),
+        CLASSES,
+        max(pieces.get_vocab().values()) + 1,
+    )
+
+
+def _official(archive: Path) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """Read the two tables; nothing is unpacked to disk."""
+    if not archive.exists():
+        download(
+            [URL],
+            archive,
+            None,  # its SHA-256 is verified below
+            f"mnli: '{archive}' is not there",
+            f"put the archive into '{archive.parent}', set the data set's 'root' to where it is, or its 'path' to a folder "
+            f"with {' and '.join(TABLES)}",
+        )
+    verify_sha256("mnli", archive, ARCHIVE_SHA256)
+    with zipfile.ZipFile(archive) as zipped:
+        train, test = (_read(zipped.open(f"MNLI/{name}"), f"{archive}/MNLI/{name}", _of_table) for name in TABLES)
+    return train, test
+
+
+def _of_user(folder: Path) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    layouts: tuple[tuple[tuple[str, str], Rows], ...] = ((TABLES, _of_table), (ORIGINAL, _of_json))
+    for names, rows in layouts:
+        files = [folder / name for name in names]
+        if all(file.is_file() for file in files):
+            train, test = (_read(file.open("rb"), str(file), rows) for file in files)
+            return train, test
+    raise UserError(
+        f"mnli: '{folder}' has neither {' and '.join(TABLES)} (GLUE) nor {' and '.join(ORIGINAL)} (MultiNLI 1.0)"
+    )
+
+
+def _read(file: IO[bytes], name: str, rows: Rows) -> list[Pair]:
+    """The pairs that have a label. A line ends with a line feed and nothing else: sentences hold other separators."""
+    pairs: list[Pair] = []
+    number = 1
+    try:
+        with TextIOWrapper(file, encoding="utf-8", newline="\n") as lines:
+            for first, second, label in progress(rows(lines), f"read {Path(name).name}", unit="pair"):
+                if label not in (*CLASSES, NO_LABEL):
+                    raise ValueError(f"gold_label is '{label}'; allowed: {', '.join(CLASSES)}, {NO_LABEL}")
+                if label != NO_LABEL:
+                    pairs.append((first, second, CLASSES.index(label)))
+                number += 1
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"mnli: '{name}' is damaged or not in the format of MultiNLI, with {', '.join(COLUMNS)}, at pair {number} "
+            f"({error}): replace it"
+        ) from error
+    if not pairs:
+        raise UserError(f"mnli: '{name}' has no pairs with a label")
+    return pairs
+
+
+def _of_table(lines: Iterable[str]) -> Iterator[Sequence[str]]:
+    """The columns of a table with tabs and a header. Quotes mean nothing in it: sentences begin with one and end without."""
+    rows = (line.rstrip("\r\n").split("\t") for line in lines)
+    header = next(rows, [])
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise ValueError(f"no column {', '.join(missing)}")
+    columns = [header.index(name) for name in COLUMNS]
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"{len(row)} columns in place of {len(header)}")
+        yield [row[column] for column in columns]
+
+
+def _of_json(lines: Iterable[str]) -> Iterator[Sequence[str]]:
+    for line in lines:
+        pair = json.loads(line)
+        if not isinstance(pair, dict) or not all(isinstance(pair.get(name), str) for name in COLUMNS):
+            raise ValueError("a text is missing")
+        yield [pair[name] for name in COLUMNS]
+
+
+def _labels(pairs: Sequence[Pair]) -> np.ndarray:
+    return np.array([label for _, _, label in pairs], dtype=np.int64)
+
+
+def _tokenizer(name: str, tokens: int) -> Any:
+    try:
+        transformers = torchvision_module("transformers")  # which imports torchvision
+    except ImportError as error:
+        raise UserError(
+            "loader 'mnli' needs the package transformers: pip install 'breakeven[bert]', or pip install 'transformers>=5'"
+        ) from error
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:  # of a damaged file, the tokenizers library raises an Exception of no other type
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"mnli: tokenizer '{name}' can't be loaded from HuggingFace's hub or a local folder: {reason}"
+        ) from error
+    if tokenizer.pad_token is None:
+        raise UserError(f"mnli: tokenizer '{name}' has no token for padding; choose one that has, as BERT's")
+    least = tokenizer.num_special_tokens_to_add(pair=True) + 2
+    if tokens < least:
+        raise UserError(f"mnli: tokens is {tokens}, but a pair has at least {least} with tokenizer '{name}'")
+    return tokenizer
+
+
+def _encode(tokenizer: Any, pairs: Sequence[Pair], tokens: int, what: str) -> np.ndarray:
+    """int32 (pairs, 3, tokens)."""
+    encoded = np.zeros((len(pairs), 3, tokens), dtype=np.int32)
+    for start in progress(range(0, len(pairs), BATCH), what, unit=f"{BATCH} pairs"):
+        first, second, _ = zip(*pairs[start : start + BATCH], strict=True)
+        of_batch = tokenizer(
+            list(first), list(second), truncation="longest_first", padding="max_length", max_length=tokens
+        )
+        rows = encoded[start : start + BATCH]
+        rows[:, 0], rows[:, 1] = of_batch["input_ids"], of_batch["attention_mask"]
+        if "token_type_ids" in of_batch:
+            rows[:, 2] = of_batch["token_type_ids"]
+    return encoded

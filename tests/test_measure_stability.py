@@ -111,6 +111,24 @@ def test_float32_is_close_to_float64(tmp_path):
         assert list(single[column]) == pytest.approx(list(exact[column]), rel=0.01)
 
 
+def test_rounding_in_float32_is_told_from_a_wrong_derivative(tmp_path, monkeypatch):
+    """Where float32 is too coarse, the curvatures come from float64, with a note; a wrong derivative is still an error."""
+    from breakeven import measure_stability as module
+
+    spec = tiny_spec(learning_rate=0.4)
+    _, _, exact = measured(tmp_path / "a", spec)
+    monkeypatch.setitem(module.MISMATCH, torch.float32, 0.0)  # as if its digits did not suffice anywhere
+    _, _, single = measured(tmp_path / "b", spec, precision="float32", tolerance=1e-4)
+    assert single["note"].str.match(r"float32 is too coarse: lambda_1 is [-0-9.e]+ in float64").all()
+    assert list(single["curvature_variance"]) == pytest.approx(list(exact["curvature_variance"]), rel=0.01)
+    assert single["stability_lhs"].notna().all()
+
+    right = module.curvatures_along
+    monkeypatch.setattr(module, "curvatures_along", lambda *arguments: 1.001 * right(*arguments))
+    with pytest.raises(UserError, match="a derivative of this network is wrong"):
+        measured(tmp_path / "c", spec, precision="float32")
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"), [({"momentum": 0.5}, "momentum 0.5"), ({"weight_decay": 0.1}, "weight decay 0.1")]
 )

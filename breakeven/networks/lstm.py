@@ -47,9 +47,9 @@ class LSTM(nn.Module):
         nn.init.ones_(self.from_input.bias[hidden : 2 * hidden])
 
     def forward(self, words: Tensor) -> Tensor:
-        """The logits of ``words``, int64 (batch, tokens)."""
+        """The logits of ``words``, int64 (batch, tokens). Under autocast the cell c keeps the parameters' precision."""
         gates_of_inputs = self.from_input(self.dropout(self.embedding(words)))
-        h = c = torch.zeros(len(words), self.hidden, dtype=gates_of_inputs.dtype, device=words.device)
+        h = c = torch.zeros(len(words), self.hidden, dtype=self.output.weight.dtype, device=words.device)
         for gates_of_input in gates_of_inputs.unbind(1):
             i, f, g, o = (gates_of_input + self.from_state(h)).chunk(4, dim=1)
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()

@@ -67,6 +67,17 @@ def test_pretrained_weights_are_kept_and_the_seed_draws_the_rest(folder):
     assert [name for name in first if not torch.equal(first[name], other[name])] == ["transformer.classifier.weight"]
 
 
+def test_under_autocast(folder):
+    torch.manual_seed(0)
+    model, inputs = bert((3, 7, 30), 3, model=folder), pieces(6, 7, 30)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(inputs)
+    assert half.dtype == torch.bfloat16
+    exact = model(inputs)
+    torch.testing.assert_close(half.float(), exact, rtol=0, atol=0.02 * float(exact.detach().abs().max()))
+    assert not torch.equal(half.float(), exact)
+
+
 def test_dropout_is_off_by_default_and_everywhere_the_given_rate(folder):
     inputs = pieces(6, 7, 30)
     model = bert((3, 7, 30), 3, model=folder).train()

@@ -78,3 +78,14 @@ def test_it_works_under_vmap_and_in_a_loop_alike():
     model, words = lstm((6, 11), 3, embedding=5, hidden=4).double(), torch.randint(0, 11, (7, 6))
     names, targets = [name for name, _ in model.named_parameters()], torch.arange(7) % 3
     torch.testing.assert_close(vectorised(model, names, words, targets), looped(model, names, words, targets))
+
+
+def test_under_autocast():
+    torch.manual_seed(0)
+    model, words = lstm((6, 11), 3, embedding=5, hidden=4), torch.randint(0, 11, (7, 6))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(words)
+    assert half.dtype == torch.bfloat16
+    exact = model(words)
+    torch.testing.assert_close(half.float(), exact, rtol=0, atol=0.02 * float(exact.detach().abs().max()))
+    assert not torch.equal(half.float(), exact)

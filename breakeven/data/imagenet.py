@@ -82,7 +82,11 @@ def _in_folders(folder: Path, classes: tuple[str, ...]) -> Files:
     if unknown:
         raise UserError(f"imagenet: '{folder}' has classes that 'train' has not: {', '.join(unknown)}")
     here = [(label, folder / name) for label, name in enumerate(classes) if (folder / name).is_dir()]
-    found = [(file, label) for label, of_class in here for file in _pictures(of_class)]
+    found = [
+        (file, label)
+        for label, of_class in progress(here, f"list {folder.name}", "class")
+        for file in _pictures(of_class)
+    ]
     if not found:
         raise UserError(f"imagenet: no pictures in '{folder}' (looked for nXXXXXXXX/*.JPEG)")
     return found

@@ -146,12 +146,12 @@ def check_dataset(name: str, options: dict[str, Any]) -> Iterator[Problem]:
     if available is None:
         return
     if options["loader"] == "digits" and min(available) < CLASSES_OF_DIGITS:
-        message = f"leaves {available[0]} training and {available[1]} test images; each of the 10 classes needs one"
+        message = f"leaves {available[0]} training and {available[1]} test examples; each of the 10 classes needs one"
         yield Problem(("datasets", name, "test_fraction"), f"{show(options['test_fraction'])} {message}")
         return
     for split, key, count in zip(("training", "test"), ("train_examples", "test_examples"), available, strict=True):
         if options[key] is not None and options[key] > count:
-            yield Problem(("datasets", name, key), f"{options[key]} is more than the {count} {split} images")
+            yield Problem(("datasets", name, key), f"{options[key]} is more than the {count} {split} examples")
 
 
 def check_measured(name: str, options: dict[str, Any], batch_size: int) -> Iterator[Problem]:

@@ -331,14 +331,14 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
         (
             [("{loader: digits}", "{loader: digits, train_examples: 1500, test_examples: 400}")],
             [
-                "datasets.digits.train_examples: 1500 is more than the 1437 training images",
-                "datasets.digits.test_examples: 400 is more than the 360 test images",
+                "datasets.digits.train_examples: 1500 is more than the 1437 training examples",
+                "datasets.digits.test_examples: 400 is more than the 360 test examples",
             ],
         ),
         (
             [("{loader: digits}", "{loader: digits, test_fraction: 0.001}")],
             [
-                "datasets.digits.test_fraction: 0.001 leaves 1795 training and 2 test images; each of the 10 classes needs one"
+                "datasets.digits.test_fraction: 0.001 leaves 1795 training and 2 test examples; each of the 10 classes needs one"
             ],
         ),
         (

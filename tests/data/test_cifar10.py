@@ -83,8 +83,8 @@ def check(splits):
     assert splits.classes == CLASSES
     numbers = np.arange(18)
     for images, labels, expected in (
-        (splits.train_images, splits.train_labels, numbers[:15]),
-        (splits.test_images, splits.test_labels, numbers[15:]),
+        (splits.train_inputs, splits.train_labels, numbers[:15]),
+        (splits.test_inputs, splits.test_labels, numbers[15:]),
     ):
         assert (images.dtype, images.shape) == (np.uint8, (len(expected), 3, 32, 32))
         assert (labels.dtype, labels.tolist()) == (np.int64, [number % 10 for number in expected])

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.networks.tiny_bert import transformers
 from tests.workflow.project import Project
 
 pytestmark = pytest.mark.workflow
@@ -92,7 +93,6 @@ def test_imagenet_with_densenet121(fresh):
 
 def test_mnli_with_a_small_bert(fresh):
     """GLUE's tables, a tokenizer built on the spot, and a BERT with random weights, both in a local folder."""
-    transformers = pytest.importorskip("transformers", reason="the extra 'bert' is not installed")
     folder = fresh.folder / "bert"
     folder.mkdir()
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]

@@ -1,4 +1,4 @@
-"""The plot stage: one figure of one study, as an interactive page, as pictures and as a specification."""
+"""The plot stage: one figure of one study, as an interactive page, pictures, a specification and a table of what it draws."""
 
 import html
 import importlib
@@ -9,6 +9,7 @@ from typing import Any
 import vl_convert
 
 from breakeven.errors import UserError
+from breakeven.figures.drawn import drawn
 from breakeven.figures.offline import javascript, script_json
 from breakeven.figures.tables import read_table
 from breakeven.files import whole_file, write_json, write_text
@@ -62,7 +63,7 @@ def svg(spec: dict[str, Any]) -> str:
 def plot(
     figure: str, trajectories_csv: str | Path, runs_csv: str | Path, study: dict[str, Any], out_folder: str | Path
 ) -> None:
-    """Write ``figure`` of ``study`` as .html (opens offline), .svg, .png and .vl.json (the specification).
+    """Write ``figure`` of ``study`` as .html (opens offline), .svg, .png, .vl.json (the specification) and .csv (what it draws).
 
     ``study`` has the keys ``name``, ``swept`` (the names of the swept hyperparameters) and ``accuracy_threshold``.
     """
@@ -74,4 +75,6 @@ def plot(
     write_text(base.with_suffix(".svg"), svg(spec))
     with whole_file(base.with_suffix(".png")) as temporary:
         temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=PNG_SCALE))
+    with whole_file(base.with_suffix(".csv")) as temporary:
+        drawn(spec, study).to_csv(temporary, index=False)
     write_json(base.with_suffix(".vl.json"), spec)

@@ -43,7 +43,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
     low, high = table[LAMBDAS].min().min() / 1.3, table[LAMBDAS].max().max() * 1.3
     domain = [common.rounded(low), common.rounded(high)]
     columns = ["colour", "panel", "seed", "run", "break_even_after_step", "break_even_step", *LAMBDAS]
-    data = alt.Chart(alt.Data(values=common.records(table[columns])))
+    data = alt.Chart(alt.Data(values=common.records(table[columns]), name="break_even"))
     colour, shape = common.colour_scale(runs, study)
     scale = alt.Scale(type="log", domain=domain, nice=False)
     axis = alt.Axis(format="~g", values=common.ticks(*domain))

@@ -100,15 +100,17 @@ def select(trajectories: pd.DataFrame, quantity: str, log: bool) -> pd.DataFrame
 
 
 def average(rows: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
-    """Mean, minimum, maximum and number of seeds at every step of every curve."""
+    """Mean, minimum, maximum and number of seeds at every step of every curve; the run, where it is a single one."""
     groups = labelled(rows, study).groupby(["panel", "colour", "step"], sort=True)
-    return groups.agg(
+    table = groups.agg(
+        run=("run", "first"),
         epoch=("epoch", "first"),
         mean=("value", "mean"),
         min=("value", "min"),
         max=("value", "max"),
         seeds=("seed", "nunique"),
     ).reset_index()
+    return table.assign(run=table["run"].astype(object).where(table["seeds"] == 1, None))
 
 
 def thresholds(runs: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
@@ -131,7 +133,7 @@ def unconverged_points(rows: pd.DataFrame, trajectories: pd.DataFrame, study: di
 
 
 def _single(rows: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
-    columns = ["panel", "colour", "seed", "step", "epoch", "value"]
+    columns = ["panel", "colour", "run", "seed", "step", "epoch", "value"]
     return labelled(rows, study)[columns].sort_values(columns).rename(columns={"value": "mean"})
 
 
@@ -243,7 +245,7 @@ def curves(
     if of_hessian:
         single["unconverged"] = unconverged_points(rows, trajectories, study)
     parts = {"curve": points, "threshold": thresholds(runs, study)} | single
-    data = alt.Data(values=[row for part, table in parts.items() for row in records(table, part=part)])
+    data = alt.Data(values=[row for part, table in parts.items() for row in records(table, part=part)], name=quantity)
 
     highlight = alt.selection_point(name="highlight", fields=["colour"], bind="legend")
     # plain scrolling must scroll the page, so zooming asks for a key
@@ -281,6 +283,7 @@ def curves(
             alt.Tooltip("epoch:Q", format=".4~g"),
             *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("mean", "min", "max")),
             seeds,
+            *([alt.Tooltip("run:N")] if (points["seeds"] == 1).all() else []),
         ],
     )
     rule = (
@@ -315,6 +318,7 @@ def curves(
                         alt.Tooltip("step:Q", title=f"{meaning}, step"),
                         alt.Tooltip("epoch:Q", format=".4~g"),
                         alt.Tooltip("mean:Q", title="value", format=".4~g"),
+                        alt.Tooltip("run:N"),
                     ],
                 )
             )

@@ -67,7 +67,7 @@ def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
     if others:
         who.append(alt.Tooltip("panel:N", title="others"))
     amount = alt.Tooltip("value:Q", title=QUANTITIES[quantity], format=".4~g")
-    points = alt.Chart(alt.Data(values=common.records(rows[[*columns, "x", "outcome"]])))
+    points = alt.Chart(alt.Data(values=common.records(rows[[*columns, "x", "outcome"]]), name=quantity))
     outcomes = ["finished", "diverged"] if (rows["outcome"] == "diverged").any() else ["finished"]
     shape = alt.Shape(
         "outcome:N",
@@ -81,7 +81,7 @@ def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
         shape=shape,
         tooltip=[*who, alt.Tooltip("seed:Q"), amount, alt.Tooltip("run:N"), alt.Tooltip("outcome:N")],
     )
-    averages = alt.Chart(alt.Data(values=common.records(means)))
+    averages = alt.Chart(alt.Data(values=common.records(means), name=f"{quantity}_mean"))
     if not along_line(runs, study):
         averages = averages.mark_tick(orient="horizontal", thickness=2, size=40).encode(x=x, y=y, color=colour)
     else:

@@ -1,12 +1,14 @@
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 from synthetic import make_study
 
 from breakeven.errors import UserError
 from breakeven.plot import plot
 
-FORMATS = ("html", "svg", "png", "vl.json")
+FORMATS = ("html", "svg", "png", "vl.json", "csv")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,8 @@ def tables(tmp_path_factory):
 def test_all_formats_are_written_with_the_same_bytes_each_time(tables, tmp_path):
     for folder in ("first", "second"):
         plot("lambda_K", *tables, tmp_path / folder)
-    assert sorted(path.name for path in (tmp_path / "first").iterdir()) == sorted(f"lambda_K.{end}" for end in FORMATS)
+    names = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert names == sorted(f"lambda_K.{end}" for end in FORMATS)
     for end in FORMATS:
         first, second = ((tmp_path / folder / f"lambda_K.{end}").read_bytes() for folder in ("first", "second"))
         assert first == second and first
@@ -42,3 +45,38 @@ def test_an_unknown_figure_is_told_in_one_sentence(figure, tables, tmp_path):
     with pytest.raises(UserError, match="there is no figure"):
         plot(figure, *tables, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_table_holds_the_rows_that_are_drawn(tmp_path):
+    trajectories, runs, study = make_study(diverging=(8,))
+    trajectories.to_csv(tmp_path / "trajectories.csv", index=False)
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    for figure in ("lambda_K", "maxima", "training_curves"):
+        plot(figure, tmp_path / "trajectories.csv", tmp_path / "runs.csv", study, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out/lambda_K.csv")
+    columns = ["quantity", "part", "learning_rate", "run", "seed", "step", "epoch", "mean", "min", "max", "seeds"]
+    assert list(table.columns) == columns
+    curves = table[table["part"] == "curve"].set_index(["learning_rate", "step"]).sort_index()
+    rows = trajectories[(trajectories["quantity"] == "lambda_K_1") & np.isfinite(trajectories["value"])]
+    expected = rows.groupby(["learning_rate", "step"])["value"].agg(["mean", "min", "max", "count"])
+    np.testing.assert_allclose(curves[["mean", "min", "max", "seeds"]], expected, rtol=1e-5)
+    points = table[table["part"] == "break_even"]
+    assert set(points["run"]) == set(runs["run"]) and set(points["step"]) == {20}
+    values = rows[rows["step"] == 20].set_index("run")["value"]
+    np.testing.assert_allclose(points["mean"], values[points["run"]], rtol=1e-5)
+
+    maxima = pd.read_csv(tmp_path / "out/maxima.csv").set_index(["quantity", "run"])["value"]
+    np.testing.assert_allclose(maxima["max_lambda_H"][runs["run"]], runs["max_lambda_H"], rtol=1e-5)
+    assert set(pd.read_csv(tmp_path / "out/training_curves.csv")["quantity"]) == {
+        f"{split}_{quantity}" for split in ("train", "test") for quantity in ("loss", "accuracy")
+    }
+
+
+@pytest.mark.parametrize("figure", ["lambda_K", "maxima", "break_even"])
+def test_where_nothing_is_drawn_the_table_has_a_header(figure, tmp_path):
+    trajectories, runs, study = make_study(missing=True)
+    trajectories.to_csv(tmp_path / "trajectories.csv", index=False)
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    plot(figure, tmp_path / "trajectories.csv", tmp_path / "runs.csv", study, tmp_path)
+    assert pd.read_csv(tmp_path / f"{figure}.csv").columns[0] == "quantity"
+    assert pd.read_csv(tmp_path / f"{figure}.csv").empty

@@ -12,6 +12,7 @@ rule plot_figure:
         ),
         png=f"{RESULTS}/figures/{{study}}/{{figure}}.png",
         specification=f"{RESULTS}/figures/{{study}}/{{figure}}.vl.json",
+        table=f"{RESULTS}/figures/{{study}}/{{figure}}.csv",
     log:
         f"{RESULTS}/logs/plot/{{study}}/{{figure}}.log",
     benchmark:

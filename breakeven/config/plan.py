@@ -14,6 +14,7 @@ from breakeven.config.run_spec import RunSpec, Segment, Switch, run_id, source_o
 from breakeven.config.validate import Problem, validate
 from breakeven.config.yaml_file import read_yaml
 from breakeven.errors import ConfigError
+from breakeven.figures.registry import DEFAULT, FIGURES, chosen
 from breakeven.networks.registry import BATCH_STATISTICS
 from breakeven.own_code import is_own
 
@@ -23,7 +24,7 @@ Labels = dict[str, Any]
 
 @dataclass(frozen=True)
 class Study:
-    """A study: the hyperparameters that it sweeps, its runs, and the swept values of each run."""
+    """A study: the hyperparameters that it sweeps, its runs, the swept values of each run, and its figures."""
 
     name: str
     description: str
@@ -31,6 +32,7 @@ class Study:
     runs: tuple[str, ...]
     accuracy_threshold: float
     points: dict[str, Labels]
+    figures: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,15 @@ def make_plan(config: dict[str, Any], filename: str = "config.yaml") -> Plan:
                     problems.append(Problem(("studies", name, "sweeps"), message))
                 runs[run], points[run] = spec, labels
         points = dict(sorted(points.items()))
-        studies[name] = Study(name, study["description"], swept, tuple(points), study["accuracy_threshold"], points)
+        studies[name] = Study(
+            name=name,
+            description=study["description"],
+            swept=swept,
+            runs=tuple(points),
+            accuracy_threshold=study["accuracy_threshold"],
+            points=points,
+            figures=chosen(study["figures"]),
+        )
     for spec in list(runs.values()):  # a source has none itself: all switches in break-even points are gone from it
         source = source_of(spec)
         if source is not None:
@@ -202,6 +212,9 @@ def _config_problems(config: dict[str, Any]) -> Iterator[Problem]:
 def _study_problems(name: str, config: dict[str, Any]) -> Iterator[Problem]:
     """Mistakes of the study's points, each with the swept values that it depends on."""
     study = config["studies"][name]
+    for index, figure in enumerate(study["figures"]):
+        if figure not in (DEFAULT, *FIGURES):
+            yield Problem(("studies", name, "figures", index), not_known(figure, [DEFAULT, *FIGURES]))
     for point in _points(study):
         for finding in check_run(study["base"] | point.values, config["datasets"], config["device"]):
             section = point.section if finding.hyperparameter in point.values else ("base",)

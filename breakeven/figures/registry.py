@@ -1,4 +1,4 @@
-"""The figures that are drawn for every study, in the order of the report, each with its caption.
+"""The figures, in the order of the report, each with its caption.
 
 Nothing is imported here, so that the workflow can read the names cheaply; captions belong to the report and not to the
 figures, so that a better sentence redraws nothing.
@@ -24,3 +24,12 @@ FIGURES: dict[str, str] = {
     "a larger learning rate η or a smaller batch size S lowers max λ_K^1 and max λ_H^1 (C1), and raises both "
     "measures of the conditioning of K (C2).",
 }
+
+# Drawn only for the studies whose config names them: they show what only some studies have.
+ON_REQUEST: set[str] = set()
+DEFAULT = "default"  # in a config's list of figures: those that are drawn for every study that doesn't say
+
+
+def chosen(names: list[str]) -> tuple[str, ...]:
+    """The figures that a config's list stands for, in the order of the report."""
+    return tuple(name for name in FIGURES if name in names or (DEFAULT in names and name not in ON_REQUEST))

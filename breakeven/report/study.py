@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -103,13 +104,13 @@ def run_rows(runs: pd.DataFrame, shown: list[str], training: dict[str, dict[str,
     return rows
 
 
-def figures(folder: Path, out: Path) -> list[dict[str, Any]]:
-    """The figures of a study: heading, notes and specification apart, and links to the pictures beside the page."""
+def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, Any]]:
+    """Those figures of ``names`` that exist: heading, notes and specification apart, and links to the pictures."""
     found = []
     link = quote(Path(os.path.relpath(folder, out.parent)).as_posix())
     for name, caption in FIGURES.items():
         path = folder / f"{name}.vl.json"
-        if not path.is_file():
+        if name not in names or not path.is_file():
             continue
         spec = json.loads(path.read_text(encoding="utf-8"))
         title = spec.pop("title")  # text of the page instead, where it wraps on a phone and is found by a search
@@ -150,5 +151,5 @@ def study_view(study: dict[str, Any], results: Path, out: Path) -> dict[str, Any
         "settings": common_settings(training),
         "headings": [*(label(key) for key in shown), "seed", "outcome", *(head for head, _ in COLUMNS.values()), "run"],
         "rows": run_rows(runs, shown, training),
-        "figures": figures(results / "figures" / name, out),
+        "figures": figures(study.get("figures", FIGURES), results / "figures" / name, out),
     }

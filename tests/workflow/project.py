@@ -158,8 +158,11 @@ def make(folder: Path) -> Project:
     project = Project(folder)
     add_network(project, "twin")
     captions = ", ".join(f'"{figure}": "A caption."' for figure in FIGURES)
-    registry = f'"""The figures."""\n\nFIGURES: dict[str, str] = {{{captions}}}\n'
-    (folder / "breakeven/figures/registry.py").write_text(registry, encoding="utf-8")
+    registry = folder / "breakeven/figures/registry.py"
+    text = registry.read_text(encoding="utf-8")
+    text, count = re.subn(r"(FIGURES: [^=]*= \{).*?\n\}", rf"\1{captions}}}", text, count=1, flags=re.DOTALL)
+    assert count == 1
+    registry.write_text(text, encoding="utf-8")
     return project
 
 

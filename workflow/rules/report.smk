@@ -1,11 +1,19 @@
 TEMPLATES = [f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js")]
 
 
+def captions():
+    """The captions of the figures that the report shows."""
+    shown = {figure for study in PLAN.studies.values() for figure in study.figures}
+    return {figure: caption for figure, caption in FIGURES.items() if figure in shown}
+
+
 rule write_report:
     input:
         runs=expand(f"{RESULTS}/tables/{{study}}/runs.csv", study=PLAN.studies),
         training=expand(f"{RESULTS}/runs/{{run}}/training.json", run=PLAN.runs),
-        figures=expand(f"{RESULTS}/figures/{{study}}/{{figure}}.vl.json", study=PLAN.studies, figure=FIGURES),
+        figures=[
+            f"{RESULTS}/figures/{name}/{figure}.vl.json" for name, s in PLAN.studies.items() for figure in s.figures
+        ],
     output:
         f"{RESULTS}/report.html",
     log:
@@ -16,10 +24,13 @@ rule write_report:
     params:
         python=python,
         studies=lambda w: as_json(
-            [drawn_study(name) | {"description": s.description} for name, s in PLAN.studies.items()]
+            [
+                drawn_study(name) | {"description": s.description, "figures": s.figures}
+                for name, s in PLAN.studies.items()
+            ]
         ),
         code=f"report:{code_digest(['breakeven.report.build'], TEMPLATES)}",
-        captions=lambda w: f"captions of the report: {as_json(FIGURES)}",  # the registry is in no digest of code
+        captions=lambda w: f"captions of the report: {as_json(captions())}",  # the registry is in no digest of code
         results=lambda w, threads: RESULTS,
         config=lambda w, threads: CONFIG_FILES[0],
     shell:

@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from breakeven.errors import UserError
 from breakeven.files import whole_file
 from breakeven.measurement import Measured, measured_snapshots
+from breakeven.networks.batch_norm import BatchNorm2d
 from breakeven.spectra.covariance import TOP, spectrum
 from breakeven.spectra.mini_batch import mini_batch_gram
 from breakeven.spectra.per_example import per_example_gram
 
 LAMBDAS = [f"lambda_{i}" for i in range(1, TOP + 1)]
-COLUMNS = ["step", *LAMBDAS, "lambda_star", "trace", "lambda_star_over_lambda_1", "trace_over_lambda_1", "g_over_g5"]
+RATIOS = ["lambda_star_over_lambda_1", "trace_over_lambda_1", "g_over_g5"]
+COLUMNS = ["step", *LAMBDAS, "lambda_star", "trace", *RATIOS, "gamma_norm"]
 
 
 def measure_covariance(
@@ -30,7 +32,8 @@ def measure_covariance(
     """Write ``covariance.csv``, one row per snapshot; the cost of a row is its L gradients, if ``memory_mb`` holds them.
 
     The measured examples are cut into L mini-batches of M = ``batch_size``, a remainder left out; ``batches`` limits L.
-    M = 1 is K of single examples, which takes much less memory and time than one backward pass for each.
+    M = 1 is K of single examples, which takes much less memory and time than one backward pass for each. Beside K stands
+    ``gamma_norm``, which explains its scale: see `gamma_norm`.
     """
     rows = []
     for measured in measured_snapshots(run, data, precision, device, "covariance"):
@@ -53,6 +56,7 @@ def measure_covariance(
                 "lambda_star_over_lambda_1": k.lambda_star / largest if largest > 0 else None,
                 "trace_over_lambda_1": k.trace / largest if largest > 0 else None,
                 "g_over_g5": k.g_over_g5,
+                "gamma_norm": gamma_norm(measured.model),
             }
         )
     with whole_file(out) as temporary:
@@ -65,3 +69,9 @@ def _gram(measured: Measured, batches: list[tuple[Tensor, Tensor]], memory_mb: f
     if len(batches[0][1]) == 1:
         return per_example_gram(measured.model, measured.inputs[:count], measured.targets[:count], memory_mb)
     return mini_batch_gram(measured.model, batches, memory_mb)
+
+
+def gamma_norm(model: nn.Module) -> float | None:
+    """‖γ‖, the 2-norm of the scale of the last batch normalization in the order of the modules (Figure 5); None without one."""
+    scales = [module.weight for module in model.modules() if isinstance(module, BatchNorm2d)]
+    return float(scales[-1].detach().norm()) if scales else None

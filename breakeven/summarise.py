@@ -23,6 +23,7 @@ MEASURED = {
     "lambda_star_over_lambda_1": ("covariance", "lambda_star_over_lambda_1"),
     "trace_over_lambda_1": ("covariance", "trace_over_lambda_1"),
     "g_over_g5": ("covariance", "g_over_g5"),
+    "gamma_norm": ("covariance", "gamma_norm"),
     "trace_H": ("hessian", "trace"),
     "converged_H": ("hessian", "converged"),  # 1 or 0
     "curvature_variance": ("stability", "curvature_variance"),

@@ -3,12 +3,14 @@ import copy
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from breakeven.config.run_spec import run_id
 from breakeven.errors import UserError
 from breakeven.measure_covariance import COLUMNS, measure_covariance
 from breakeven.measurement import measured_snapshots
+from breakeven.snapshots import file_name
 from breakeven.training.train import train
 from tests.spectra.oracles import dense_covariance
 from tests.tiny import tiny_dataset, tiny_spec
@@ -89,6 +91,23 @@ def test_the_table_is_that_of_the_dense_matrix(measure, runs, data, network, bat
         assert row["lambda_star"] == pytest.approx(values[-1], rel=1e-6)
         assert row["trace"] == pytest.approx(sum(values), rel=1e-9)
         assert row["trace_over_lambda_1"] == pytest.approx(sum(values) / values[0], rel=1e-9)
+
+
+def test_gamma_is_that_of_the_last_batch_normalization(measure, runs):
+    table = measure(3, network="simple_cnn_bn").set_index("step")["gamma_norm"]
+    for step, value in table.items():
+        weights = load_file(runs["simple_cnn_bn"] / f"snapshots/{file_name(step)}")
+        # the only parameters of one dimension whose module also has running averages
+        [*_, last] = [name for name in order(weights) if f"buffer/{name}.running_mean" in weights]
+        assert value == pytest.approx(float(weights[f"now/{last}.weight"].double().square().sum().sqrt()), rel=1e-7)
+    assert table[0] == pytest.approx(3**0.5) and table[4] != table[0]  # three channels, γ = 1 at the start
+    assert measure(3)["gamma_norm"].isna().all()
+
+
+def order(weights):
+    """The names of the layers of SimpleCNN, as they follow each other."""
+    names = {key.removeprefix("now/").rpartition(".")[0] for key in weights if key.startswith("now/")}
+    return sorted(names, key=lambda name: [int(part) if part.isdigit() else part for part in name.split(".")])
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])

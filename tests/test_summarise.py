@@ -33,8 +33,11 @@ def write_run(
     (folder / "training.json").write_text(json.dumps(training))
     tables = {
         "covariance": [
-            "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5",
-            *(f"{step},{k1},{ks},{tr},{ks / k1},{tr / k1},0.25" for step, (k1, ks, tr) in covariance.items()),
+            "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5,gamma_norm",
+            *(
+                f"{step},{k1},{ks},{tr},{ks / k1},{tr / k1},0.25,{step + 1}"
+                for step, (k1, ks, tr) in covariance.items()
+            ),
         ],
         "hessian": [
             "step,lambda_1,lambda_2,trace,residual_1,residual_2,matvecs,converged",
@@ -126,6 +129,7 @@ def test_the_long_table(tmp_path):
         "lambda_star_over_lambda_1": {step: k[1] / k[0] for step, k in COVARIANCE.items()},
         "trace_over_lambda_1": {step: k[2] / k[0] for step, k in COVARIANCE.items()},
         "g_over_g5": dict.fromkeys(COVARIANCE, 0.25),
+        "gamma_norm": {step: step + 1.0 for step in COVARIANCE},
         "lambda_H_1": {step: h[0] for step, h in HESSIAN.items()},
         "lambda_H_2": {step: h[1] for step, h in HESSIAN.items()},
         "trace_H": {step: h[2] for step, h in HESSIAN.items()},

@@ -72,6 +72,13 @@ def summarise(a: argparse.Namespace) -> None:
     summarise(a.results, a.points, a.accuracy_threshold, a.out)
 
 
+def claims(a: argparse.Namespace) -> None:
+    """Give a verdict on each claim of the paper, from the tables of all studies."""
+    from breakeven.claims.evaluate import evaluate
+
+    evaluate(a.tables, a.studies, a.out)
+
+
 def plot(a: argparse.Namespace) -> None:
     """Draw one figure of a study."""
     from breakeven.plot import plot
@@ -134,6 +141,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--points", type=json.loads, required=True, help="the runs and their labels, JSON")
     command.add_argument("--accuracy-threshold", type=float, required=True, help="training accuracy, from 0 to 1")
     command.add_argument("--out", type=Path, required=True, help="folder for the tables")
+
+    command = stage(claims)
+    command.add_argument("--tables", type=Path, required=True, help="folder with the tables of all studies")
+    command.add_argument("--studies", type=json.loads, required=True, help="name and swept of each study, JSON")
+    command.add_argument("--out", type=Path, required=True, help="the table to write")
 
     command = stage(plot)
     command.add_argument("--figure", required=True, help="name of the figure")

@@ -33,7 +33,7 @@ studies:
       snapshots: [{every: 2}]
     seeds: [3]
 """
-STAGES = ["prepare", "train", "covariance", "hessian", "stability", "density", "summarise", "plot", "report"]
+STAGES = ["prepare", "train", "covariance", "hessian", "stability", "density", "summarise", "claims", "plot", "report"]
 
 
 def command(*arguments, folder):

@@ -1,0 +1,82 @@
+"""The catalogue is complete, and each of its claims can be told of."""
+
+from collections import Counter
+
+import pytest
+
+from breakeven.claims.catalogue import CLAIMS, SYMBOLS, Trend
+from breakeven.claims.evaluate import KINDS
+from breakeven.figures.registry import FIGURES
+from breakeven.summarise import MEASURED
+
+LARGEST = {"lambda_K_1", "lambda_H_1"}
+
+
+def test_every_claim_of_the_paper_that_the_tables_can_test():
+    directions = {
+        (c.test.quantity, c.test.hyperparameter): c.test.direction for c in CLAIMS if isinstance(c.test, Trend)
+    }
+    # C1 and C2 as paper.md has them, for a larger learning rate
+    of_learning_rate = {
+        "lambda_K_1": -1,
+        "lambda_H_1": -1,
+        "lambda_star_over_lambda_1": 1,
+        "trace_over_lambda_1": 1,
+        "trace_K": -1,
+        "trace_H": -1,
+        "lambda_K_star": 0,  # the claim is of the ratio
+    }
+    assert directions == {(quantity, "learning_rate"): sign for quantity, sign in of_learning_rate.items()} | {
+        (quantity, "batch_size"): -sign for quantity, sign in of_learning_rate.items()
+    }
+    others = Counter(type(c.test).__name__ for c in CLAIMS if not isinstance(c.test, Trend))
+    assert others == {
+        "EarlyCorrelation": 2,
+        "Peak": 2,
+        "PredictedMaximum": 1,
+        "PredictedPoint": 1,
+        "BatchNorm": 3,
+        "Switch": 3,
+        "Generalization": 2,
+    }
+
+
+def test_ids_are_unique():
+    assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_claim_is_well_formed(claim):
+    assert type(claim.test) in KINDS
+    assert claim.words.endswith(".") and len(claim.words) > 40
+    assert set(claim.test.outcomes) == {1, -1} and all(claim.test.outcomes.values()) and claim.test.needs
+    assert bool(claim.expected) == (claim.test.direction != 0)
+    assert claim.figure in {"", *FIGURES}
+    quantities = [getattr(claim.test, name) for name in ("quantity", "x", "y") if hasattr(claim.test, name)]
+    assert all(quantity in SYMBOLS for quantity in quantities)
+    columns = {"break_even_epoch", "final_test_accuracy"}  # of runs.csv; all others are in trajectories.csv
+    assert all(quantity in MEASURED.keys() | LARGEST | columns for quantity in quantities)
+
+
+@pytest.mark.parametrize(
+    ("swept", "kinds"),
+    [
+        ([], {"EarlyCorrelation", "Peak", "PredictedPoint"}),
+        (["momentum"], {"EarlyCorrelation", "Peak", "PredictedPoint", "PredictedMaximum"}),
+        (
+            ["learning_rate"],
+            {"Trend", "EarlyCorrelation", "Peak", "PredictedPoint", "PredictedMaximum", "Generalization"},
+        ),
+        (["schedule"], {"EarlyCorrelation", "Peak", "PredictedPoint", "Switch", "Generalization"}),
+        (
+            ["learning_rate", "network"],
+            {"Trend", "EarlyCorrelation", "Peak", "PredictedPoint", "PredictedMaximum", "Generalization", "BatchNorm"},
+        ),
+    ],
+)
+def test_which_studies_a_claim_is_about(swept, kinds):
+    assert {type(claim.test).__name__ for claim in CLAIMS if claim.test.applies(swept)} == kinds
+    trends = {
+        claim.test.hyperparameter for claim in CLAIMS if isinstance(claim.test, Trend) and claim.test.applies(swept)
+    }
+    assert trends == set(swept) & {"learning_rate", "batch_size"}

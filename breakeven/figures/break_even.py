@@ -1,4 +1,4 @@
-"""Theory against measurement: λ_H^1 at the break-even point, measured and as Eq. 1 predicts it."""
+"""Theory against measurement: the largest λ_H^1, and λ_H^1 at the break-even point, against what Eq. 1 predicts."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ import pandas as pd
 from breakeven.figures import common
 
 SIDE = 360
-LAMBDAS = ["predicted", "before", "after"]
+LAMBDAS = ["predicted", "before", "after", "max"]
 
 
 def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
-    """One row for each run with a break-even point: λ_H^1 predicted, and measured at the steps between which it lies.
+    """One row for each run with a break-even point: λ_H^1 predicted, measured at the steps between which it lies, and ``max``.
 
     Where the break-even point is at the first measured step, both ends are that step's.
     """
@@ -25,17 +25,19 @@ def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]
         predicted=common.finite(found["predicted_lambda_H"], log=True),
         before=measured.reindex(before).to_numpy(),
         after=measured.reindex(after).to_numpy(),
+        max=common.finite(found["max_lambda_H"], log=True),
     )
     return found.dropna(subset=LAMBDAS)
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
     """Draw the measured λ_H^1 against the predicted one, with the diagonal."""
-    title = "λ_H^1 at the break-even point, measured and predicted"
+    title = "Where λ_H^1 stops growing: theory against measurement"
     table = points(trajectories, runs, study)
     without = len(runs) - len(table)
     lines = [
-        "Each run is a bar from the last stable to the first unstable measured step; on the line, theory is right."
+        "Symbols: the largest measured λ_H^1 of each run. Bars: λ_H^1 from the last stable to the first unstable step.",
+        "On the dashed line, theory is right.",
     ]
     lines += [f"{without} of {len(runs)} runs have no break-even point."] if without else []
     if table.empty:
@@ -48,7 +50,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
     scale = alt.Scale(type="log", domain=domain, nice=False)
     axis = alt.Axis(format="~g", values=common.ticks(*domain))
     x = alt.X("predicted:Q", title="λ_H^1 at which Eq. 1 predicts it (log scale)", axis=axis, scale=scale)
-    after = common.log_y("after:Q", "measured λ_H^1 (log scale)", domain)
+    largest = common.log_y("max:Q", "measured λ_H^1 (log scale)", domain)
     before = common.log_y("before:Q", "measured λ_H^1 (log scale)", domain)
     who = [alt.Tooltip("colour:N", title=common.label(common.swept(study)[0]))]
     if len(common.swept(study)) > 1:
@@ -61,11 +63,26 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
     ends = [{"x": end, "y": end} for end in domain]
     diagonal = (
         alt.Chart(alt.Data(values=ends))
-        .mark_line(color="#555", strokeDash=[5, 4])
+        .mark_line(color="#555", strokeDash=[5, 4], clip=True)
         .encode(x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=scale))
     )
-    bars = data.mark_rule(strokeWidth=1.5, opacity=0.5).encode(x=x, y=before, y2="after:Q", color=colour)
-    symbols = data.mark_point(filled=True, size=60, opacity=0.9).encode(
-        x=x, y=after, color=colour, shape=shape, tooltip=[*who, alt.Tooltip("seed:N"), *steps, *numbers, "run:N"]
+    highlight = common.highlight()
+    bars = data.mark_rule(strokeWidth=2.5, clip=True).encode(
+        x=x, y=before, y2="after:Q", color=colour, opacity=common.shaded(highlight, 0.55, 0.08)
     )
-    return common.finish(alt.layer(diagonal, bars, symbols).properties(width=SIDE, height=SIDE), title, study, lines)
+    symbols = data.mark_point(filled=True, size=60, clip=True).encode(
+        x=x,
+        y=largest,
+        color=colour,
+        shape=shape,
+        opacity=common.shaded(highlight, 0.9, 0.08),
+        tooltip=[*who, alt.Tooltip("seed:N"), *steps, *numbers, "run:N"],
+    )
+    return common.finish(
+        alt.layer(diagonal, bars.add_params(highlight, common.zoom("x", "y")), symbols).properties(
+            width=SIDE, height=SIDE
+        ),
+        title,
+        study,
+        lines,
+    )

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from breakeven.figures import common
+from breakeven.figures import curves
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
     """Draw λ_K^*/λ_K^1 against the epoch."""
-    return common.trajectory(
+    return curves.trajectory(
         trajectories,
         runs,
         study,

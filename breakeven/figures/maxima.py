@@ -63,6 +63,12 @@ def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
         colour = alt.Color(
             "panel:O", scale=alt.Scale(domain=common.panels(runs, study), scheme=common.SEQUENTIAL), legend=legend
         )
+    highlight = common.highlight("panel") if others else None
+    params = [common.zoom("y", name=f"zoom_{quantity}"), *([highlight] if highlight else [])]
+
+    def opacity(on: float) -> Any:
+        return common.shaded(highlight, on, 0.08) if highlight else alt.value(on)
+
     who = [alt.Tooltip("colour:N", title=common.label(first))]
     if others:
         who.append(alt.Tooltip("panel:N", title="others"))
@@ -74,19 +80,24 @@ def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
         scale=alt.Scale(domain=["finished", "diverged"], range=["circle", "cross"]),
         legend=alt.Legend(title=None) if len(outcomes) > 1 else None,
     )
-    points = points.mark_point(filled=True, size=45, opacity=0.7).encode(
+    points = points.mark_point(filled=True, size=45).encode(
         x=x,
         y=y,
         color=colour,
         shape=shape,
+        opacity=opacity(0.7),
         tooltip=[*who, alt.Tooltip("seed:Q"), amount, alt.Tooltip("run:N"), alt.Tooltip("outcome:N")],
     )
     averages = alt.Chart(alt.Data(values=common.records(means), name=f"{quantity}_mean"))
     if not along_line(runs, study):
-        averages = averages.mark_tick(orient="horizontal", thickness=2, size=40).encode(x=x, y=y, color=colour)
+        averages = averages.mark_tick(orient="horizontal", thickness=2, size=40).encode(
+            x=x, y=y, color=colour, opacity=opacity(1.0)
+        )
     else:
-        averages = averages.mark_line(strokeWidth=1.8).encode(x=x, y=y, color=colour, order=alt.Order("x:Q"))
-    return alt.layer(averages, points).properties(width=WIDTH, height=HEIGHT)
+        averages = averages.mark_line(strokeWidth=1.8).encode(
+            x=x, y=y, color=colour, order=alt.Order("x:Q"), opacity=opacity(1.0)
+        )
+    return alt.layer(averages, points.add_params(*params)).properties(width=WIDTH, height=HEIGHT)
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:

@@ -18,15 +18,25 @@ FIGURES: dict[str, str] = {
     "there. The break-even point of a run is the first measured step at which it reaches 1.",
     "proxies": "The paper's two proxies for it: α*, how far the SGD step can be stretched before the loss rises by 20 % "
     "(the line is at 2, where the paper finds it to settle), and ΔL, the change of the loss in one SGD step.",
-    "break_even": "λ_H^1 at the break-even point of each run against the value at which Eq. 1 predicts it, from the "
-    "learning rate η, the batch size S, the number of examples N and the measured variance of the curvature.",
+    "early_phase": "On the way to the break-even point: λ_K^1; λ_H^1, with 2/η, where it stops if the batch is all examples; "
+    "the left-hand side of Eq. 1; and its proxies α* and ΔL. Drag a panel to see the rest of training.",
+    "break_even": "The largest λ_H^1 of each run, and λ_H^1 at its break-even point, against the value at which Eq. 1 predicts "
+    "the break-even point, from the learning rate η, the batch size S, the number of examples N and the measured variance of "
+    "the curvature. On the line, λ_H^1 stops growing where theory says.",
     "maxima": "The largest values attained along the trajectory against the hyperparameter. The paper conjectures that "
     "a larger learning rate η or a smaller batch size S lowers max λ_K^1 and max λ_H^1 (C1), and raises both "
     "measures of the conditioning of K (C2).",
+    "batch_norm": "Is a low learning rate as badly conditioned with batch normalization as without? The norm of the gradient "
+    "over that of its projection on the top five eigenvectors of K, ‖g‖/‖g_5‖; the norm of the scale of the last batch "
+    "normalization, ‖γ‖; and the spectra of K and H.",
+    "early_switch": "Does the early phase decide? Runs whose learning rate switches, before or after their break-even point, "
+    "beside those that keep either learning rate from the start.",
+    "generalization": "Do runs whose early phase was less noisy, or broke even sooner, end with a higher test accuracy? The "
+    "paper leaves this question open. All runs of the study are compared, whatever their hyperparameters.",
 }
 
 # Drawn only for the studies whose config names them: they show what only some studies have.
-ON_REQUEST: set[str] = set()
+ON_REQUEST = {"batch_norm", "early_switch"}
 DEFAULT = "default"  # in a config's list of figures: those that are drawn for every study that doesn't say
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from breakeven.figures import common
+from breakeven.figures import curves
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
     """Draw the left-hand side of Eq. 1 against the epoch, with a line at 1."""
-    return common.trajectory(
+    return curves.trajectory(
         trajectories,
         runs,
         study,

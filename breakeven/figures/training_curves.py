@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from breakeven.figures import common
+from breakeven.figures import common, curves
 
 SPLITS = {"train": "training", "test": "test"}  # in the tables, in words
 
@@ -15,8 +15,8 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
     domain = None if losses.empty else common.span(losses, runs, log=True)
 
     def view(quantity: str, axis: str, log: bool, domain: list[float] | None) -> Any:
-        return common.curves(trajectories, runs, study, quantity, axis, log=log, domain=domain, width=290, height=200)
+        return curves.curves(trajectories, runs, study, quantity, axis, log=log, domain=domain, width=290, height=200)
 
     views = [view(f"{split}_loss", f"{words} loss (log scale)", True, domain) for split, words in SPLITS.items()]
     views += [view(f"{split}_accuracy", f"{words} accuracy", False, [0.0, 1.0]) for split, words in SPLITS.items()]
-    return common.finish(common.grid(views), "Loss and accuracy", study, common.notes(runs, study))
+    return common.finish(common.grid(views), "Loss and accuracy", study, curves.notes(runs, study))

@@ -12,7 +12,13 @@ MAXIMA = {  # column of runs.csv -> quantity of trajectories.csv
     "max_trace_over_lambda_1": "trace_over_lambda_1",
 }
 OTHERS = ["step_of_max_lambda_K", "step_of_max_lambda_H", "max_trace_K"]
-BREAK_EVEN = ["break_even_step", "break_even_after_step", "break_even_lambda_H", "predicted_lambda_H"]
+BREAK_EVEN = [
+    "break_even_step",
+    "break_even_epoch",
+    "break_even_after_step",
+    "break_even_lambda_H",
+    "predicted_lambda_H",
+]
 EXAMPLES = 1437
 
 
@@ -53,6 +59,8 @@ def make_study(
             "stability_lhs": 4 * hump * noise[7],
             "alpha_star": 2 + 20 * (1 - progress) * noise[6],
             "delta_loss": 0.1 * np.log(noise[5]),
+            "g_over_g5": 1.2 + 0.3 * noise[4],
+            "gamma_norm": 4 + progress * noise[5],
             "converged_H": np.where((step == 30) & (index in unconverged), 0.0, 1.0),
         }
         if index in diverging:
@@ -79,6 +87,7 @@ def make_study(
             summary["final_test_accuracy"] = values["test_accuracy"][-1]
             measured = dict(zip(step, values["lambda_H_1"], strict=True))
             summary |= {"break_even_step": 20, "break_even_after_step": 10, "break_even_note": None}
+            summary["break_even_epoch"] = 20 / np.ceil(EXAMPLES / settings["batch_size"])
             summary |= {"break_even_lambda_H": measured[20], "predicted_lambda_H": 0.8 * measured[20]}
         summary["threshold_epoch"] = past[0] if len(past) else np.nan
         runs.append(identity | {"diverged": index in diverging} | summary)

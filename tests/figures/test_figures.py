@@ -50,6 +50,12 @@ def test_every_figure_compiles(figure, case):
         assert "no values of" in svg
 
 
+@pytest.mark.parametrize("figure", FIGURES)
+def test_axes_zoom_and_legends_select(figure):
+    text = json.dumps(spec_of(figure, *make_study(**CASES["two"])))
+    assert '"bind": "scales"' in text and '"bind": "legend"' in text and '"tooltip"' in text
+
+
 @pytest.mark.parametrize("figure", ["lambda_K", "maxima"])
 def test_a_png_is_drawn(figure):
     assert vl_convert.vegalite_to_png(spec_of(figure, *make_study())).startswith(b"\x89PNG")
@@ -113,9 +119,9 @@ def test_the_rule_stands_at_the_mean_epoch_of_the_runs_that_pass_the_threshold()
     trajectories, runs, study = make_study()
     runs.loc[0, "threshold_epoch"] = np.nan  # one seed of η = 0.03 never gets there
     spec = spec_of("lambda_K", trajectories, runs, study)
-    drawn = rows_of(spec, "threshold").set_index("colour")
+    drawn = rows_of(spec, "rule").set_index("colour")
     for rate, group in runs.groupby("learning_rate"):
-        assert math.isclose(drawn.loc[str(rate), "epoch"], group["threshold_epoch"].mean(), rel_tol=1e-5)
+        assert math.isclose(drawn.loc[str(rate), "at"], group["threshold_epoch"].mean(), rel_tol=1e-5)
     assert list(drawn["seeds"]) == [2, 3, 3]
     assert layers_of(spec)["rule"]["mark"]["strokeDash"]
     assert "above 60 %" in " ".join(spec["title"]["subtitle"])
@@ -251,5 +257,8 @@ def test_theory_and_measurement_stand_side_by_side():
     for point in points.to_dict("records"):
         assert point["before"] == pytest.approx(measured[point["run"], 10], rel=1e-5)
         assert point["after"] == pytest.approx(measured[point["run"], 20], rel=1e-5)
+        assert point["max"] == pytest.approx(runs.set_index("run")["max_lambda_H"][point["run"]], rel=1e-5)
         assert point["predicted"] == pytest.approx(0.8 * measured[point["run"], 20], rel=1e-5)
+    fields = [layer["encoding"]["y"]["field"] for layer in spec["layer"]]
+    assert fields == ["y", "before", "max"] and bars["encoding"]["y2"]["field"] == "after"
     assert "1 of 9 runs have no break-even point." in spec["title"]["subtitle"]

@@ -54,7 +54,7 @@ def test_the_table_holds_the_rows_that_are_drawn(tmp_path):
     for figure in ("lambda_K", "maxima", "training_curves"):
         plot(figure, tmp_path / "trajectories.csv", tmp_path / "runs.csv", study, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/lambda_K.csv")
-    columns = ["quantity", "part", "learning_rate", "run", "seed", "step", "epoch", "mean", "min", "max", "seeds"]
+    columns = ["quantity", "part", "learning_rate", "run", "seed", "step", "epoch", "mean", "min", "max", "seeds", "at"]
     assert list(table.columns) == columns
     curves = table[table["part"] == "curve"].set_index(["learning_rate", "step"]).sort_index()
     rows = trajectories[(trajectories["quantity"] == "lambda_K_1") & np.isfinite(trajectories["value"])]

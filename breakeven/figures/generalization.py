@@ -1,0 +1,100 @@
+"""Generalization: the final test accuracy of each run against what its early phase was like. The paper leaves it open."""
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap, rankdata
+
+from breakeven.figures import common
+
+SIDE = 290
+FEWEST = 5  # runs with fewer ranks tell nothing of a correlation
+RESAMPLES = 9999
+AGAINST = {"max_lambda_K": "max λ_K^1", "break_even_epoch": "epoch of the break-even point"}
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's ρ of two series; 0 where one of them is constant and so has no order."""
+    first, second = rankdata(x), rankdata(y)
+    deviations = np.std(first) * np.std(second)
+    return float(np.cov(first, second, bias=True)[0, 1] / deviations) if deviations > 0 else 0.0
+
+
+def interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of Spearman's ρ, by the bootstrap over runs (percentiles)."""
+    found = bootstrap(
+        (x, y),
+        rank_correlation,
+        paired=True,
+        vectorized=False,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def points(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> pd.DataFrame:
+    """The runs that did not diverge and have both values: ``value``, ``accuracy``."""
+    kept = common.labelled(runs[~common.diverged(runs)], study)
+    kept = kept.assign(
+        value=common.finite(kept[quantity], log=True), accuracy=common.finite(kept["final_test_accuracy"], log=False)
+    )
+    return kept.dropna(subset=["value", "accuracy"])
+
+
+def sentence(table: pd.DataFrame, words: str) -> str:
+    """Spearman's ρ with its interval, in words."""
+    if len(table) < FEWEST:
+        return f"{words}: {len(table)} runs, too few for a correlation."
+    x, y = table["value"].to_numpy(float), table["accuracy"].to_numpy(float)
+    if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
+        return f"{words}: all values are the same, so there is no correlation."
+    low, high = interval(x, y)
+    correlation = f"Spearman's ρ = {rank_correlation(x, y):.2f}, 95 % interval {low:.2f} to {high:.2f}".replace(
+        "-", "−"
+    )
+    return f"Test accuracy and {words}: {correlation} ({len(table)} runs, bootstrap)."
+
+
+def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
+    """One point for each run."""
+    table = points(runs, study, quantity)
+    if table.empty:
+        return common.nothing(AGAINST[quantity], SIDE, SIDE)
+    columns = ["colour", "panel", "run", "seed", "value", "accuracy"]
+    data = alt.Data(values=common.records(table[columns]), name=quantity)
+    low, high = common.span(table, runs, log=True)
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    axis = alt.Axis(format="~g", values=common.ticks(low, high))
+    x = alt.X("value:Q", title=f"{AGAINST[quantity]} (log scale)", axis=axis, scale=scale)
+    y = alt.Y("accuracy:Q", title="final test accuracy", scale=alt.Scale(zero=False, padding=8))
+    highlight = common.highlight()
+    colour, shape = common.colour_scale(runs, study)
+    first, *others = common.swept(study)
+    tooltip = [
+        alt.Tooltip("colour:N", title=common.label(first)),
+        *([alt.Tooltip("panel:N", title="others")] if others else []),
+        alt.Tooltip("seed:N"),
+        alt.Tooltip("value:Q", title=AGAINST[quantity], format=".4~g"),
+        alt.Tooltip("accuracy:Q", title="final test accuracy", format=".4~g"),
+        alt.Tooltip("run:N"),
+    ]
+    mark = alt.Chart(data).mark_point(filled=True, size=60, clip=True)
+    encoded = mark.encode(
+        x=x, y=y, color=colour, shape=shape, opacity=common.shaded(highlight, 0.9, 0.1), tooltip=tooltip
+    )
+    # each panel zooms by itself: their x axes are of different kinds
+    zoom = common.zoom("x", "y", name=f"zoom_{quantity}")
+    return encoded.add_params(highlight, zoom).properties(width=SIDE, height=SIDE)
+
+
+def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
+    """Draw the final test accuracy against max λ_K^1, beside the same against the epoch of the break-even point."""
+    views = [panel(runs, study, quantity) for quantity in AGAINST]
+    lines = ["One point for each run."]
+    lines += [sentence(points(runs, study, quantity), words) for quantity, words in AGAINST.items()]
+    lines += common.divergence(runs, "left out")
+    return common.finish(common.grid(views), "Generalization and the early phase", study, lines)

@@ -1,0 +1,174 @@
+"""Figures of several quantities: the early phase, batch normalization, switches of the learning rate, generalization."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import vl_convert
+from scipy.stats import spearmanr
+from synthetic import CASES, make_study
+
+from breakeven.figures import batch_norm, early_phase, early_switch, generalization
+
+NETWORKS = {"learning_rate": [0.03, 0.3], "network": ["simple_cnn", "simple_cnn_bn"]}
+SCHEDULES = {"schedule": ["0.03", "0.3", "0.03, 0.3 from 0.5 x break-even"]}
+
+
+def rows_of(view, part):
+    return pd.DataFrame([row for row in view["data"]["values"] if row["part"] == part])
+
+
+def views_of(chart):
+    spec = chart.to_dict()
+    assert vl_convert.vegalite_to_svg(spec)
+    return {view.get("data", {}).get("name"): view for view in spec["concat"]}, spec
+
+
+def layer_of(view, mark, **properties):
+    found = [layer for layer in view["layer"] if layer["mark"]["type"] == mark]
+    return [layer for layer in found if all(layer["mark"].get(key) == value for key, value in properties.items())]
+
+
+@pytest.mark.parametrize("figure", [early_phase, batch_norm, early_switch, generalization])
+@pytest.mark.parametrize("case", ["diverged", "unconverged", "two", "names", "one_seed"])
+def test_every_case_is_drawn(figure, case):
+    svg = vl_convert.vegalite_to_svg(figure.chart(*make_study(**CASES[case])).to_dict())
+    assert "NaN" not in svg and "Infinity" not in svg
+
+
+@pytest.mark.parametrize("figure", [early_phase, batch_norm, early_switch, generalization])
+def test_a_single_snapshot_is_drawn(figure):
+    trajectories, runs, study = make_study(seeds=[0])
+    trajectories = trajectories[trajectories["step"] == 0]
+    runs["break_even_step"] = runs["break_even_epoch"] = np.nan
+    svg = vl_convert.vegalite_to_svg(figure.chart(trajectories, runs, study).to_dict())
+    assert "NaN" not in svg and "Infinity" not in svg
+
+
+# ------------------------------------------------------------------ early phase
+
+
+def test_the_early_phase_is_twice_the_time_to_the_threshold():
+    trajectories, runs, study = make_study(**CASES["diverged"])
+    assert early_phase.end(runs) == 2 * runs.loc[~runs["diverged"], "threshold_epoch"].max()
+    runs.loc[runs["diverged"], "threshold_epoch"] = np.nan  # those don't count
+    until = early_phase.end(runs)
+    views, spec = views_of(early_phase.chart(trajectories, runs, study))
+    assert list(views) == ["lambda_K_1", "lambda_H_1", "stability_lhs", "alpha_star", "delta_loss"]
+    for view in views.values():
+        [line] = layer_of(view, "line")
+        assert line["encoding"]["x"]["scale"]["domain"] == [0, until]
+        epochs = rows_of(view, "curve")["epoch"]  # all of training, also beyond the edge
+        assert epochs.max() == pytest.approx(trajectories["epoch"].max(), rel=1e-5)
+    assert f"Shown are the first {until:.3g} epochs." in spec["title"]["subtitle"]
+    runs.loc[0, "threshold_epoch"] = np.nan  # a run that never passes it
+    assert early_phase.end(runs) is None
+    views, spec = views_of(early_phase.chart(trajectories, runs, study))
+    assert "domain" not in layer_of(views["lambda_K_1"], "line")[0]["encoding"]["x"]["scale"]
+    assert "Shown is all of training." in spec["title"]["subtitle"]
+
+
+def test_lines_stand_where_theory_puts_them():
+    trajectories, runs, study = make_study()
+    views, _ = views_of(early_phase.chart(trajectories, runs, study))
+    limits = rows_of(views["lambda_H_1"], "level").set_index("colour")["mean"]
+    assert limits.to_dict() == pytest.approx({"0.03": 2 / 0.03, "0.1": 20, "0.3": 2 / 0.3}, rel=1e-5)
+    for quantity, level in (("stability_lhs", 1), ("alpha_star", 2), ("delta_loss", 0)):
+        assert views[quantity]["layer"][-1]["data"]["values"] == [{"level": level}]
+    views, spec = views_of(early_phase.chart(*make_study(**CASES["batch_size"])))
+    assert views["lambda_H_1"]["layer"][-1]["data"]["values"] == [{"level": 20}]  # one learning rate, one line
+    assert "Horizontal line in the panel of λ_H^1: 2/η." in spec["title"]["subtitle"]
+
+
+# ------------------------------------------------------------------ batch normalization
+
+
+def test_networks_share_their_panels():
+    trajectories, runs, study = make_study(sweeps=NETWORKS)
+    bare = (trajectories["quantity"] == "gamma_norm") & (trajectories["network"] == "simple_cnn")
+    views, _ = views_of(batch_norm.chart(trajectories[~bare], runs, study))
+    assert list(views) == ["g_over_g5", "gamma_norm", "lambda_K_1", "lambda_H_1", "trace_over_lambda_1"]
+    panels = ["network = simple_cnn", "network = simple_cnn_bn"]
+    for quantity, view in views.items():
+        curves = rows_of(view, "curve")
+        assert set(curves["panel"]) == set(panels[1:] if quantity == "gamma_norm" else panels)
+        [line] = layer_of(view, "line")
+        assert line["encoding"]["strokeDash"]["scale"]["domain"] == panels
+        assert line["encoding"]["color"]["field"] == "colour"
+        for (rate, network), rows in trajectories[trajectories["quantity"] == quantity].groupby(
+            ["learning_rate", "network"]
+        ):
+            mean = rows.groupby("step")["value"].mean()
+            drawn = curves[(curves["colour"] == str(rate)) & (curves["panel"] == f"network = {network}")]
+            assert drawn.empty or np.allclose(drawn["mean"], mean, rtol=1e-5)
+
+
+# ------------------------------------------------------------------ switches
+
+
+def test_switches_are_marked_over_steps():
+    trajectories, runs, study = make_study(sweeps=SCHEDULES)
+    switched = runs["schedule"].str.contains("from")
+    runs["first_switch_step"] = pd.Series(np.where(switched, 40 + 10 * runs["seed"], np.nan))
+    views, spec = views_of(early_switch.chart(trajectories, runs, study))
+    assert list(views) == ["lambda_K_1", "lambda_H_1", "test_accuracy"]
+    for view in views.values():
+        [rule] = rows_of(view, "rule").to_dict("records")
+        assert (rule["at"], rule["min"], rule["max"], rule["seeds"]) == (50, 40, 60, 3)
+        assert rule["colour"] == SCHEDULES["schedule"][2]
+        assert layer_of(view, "line")[0]["encoding"]["x"]["field"] == "step"
+    legend = layer_of(views["lambda_K_1"], "line")[0]["encoding"]["color"]["legend"]
+    assert legend["columns"] == 1  # the labels are long
+    assert "break-even points of single runs" in json.dumps(spec["title"])
+
+
+def test_tables_from_before_the_column_of_switches_have_no_line():
+    views, _ = views_of(early_switch.chart(*make_study(sweeps=SCHEDULES)))
+    assert rows_of(views["lambda_K_1"], "rule").empty
+
+
+# ------------------------------------------------------------------ generalization
+
+
+def test_the_correlation_is_spearmans():
+    rng = np.random.default_rng(3)
+    for tied in (False, True):
+        x, y = rng.normal(size=(2, 30))
+        x = np.round(x) if tied else x
+        assert generalization.rank_correlation(x, y) == pytest.approx(spearmanr(x, y).statistic, abs=1e-12)
+    assert generalization.rank_correlation(np.ones(5), np.arange(5)) == 0.0
+
+
+def test_the_interval_covers_the_truth_and_is_the_same_each_time():
+    """95 % intervals of independent values hold 0 in about 95 of 100 cases; at 20 runs percentiles are a little short."""
+    rng = np.random.default_rng(5)
+    pairs = rng.normal(size=(60, 2, 20))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generalization, "RESAMPLES", 300)
+        covered = [low <= 0 <= high for low, high in (generalization.interval(*pair) for pair in pairs)]
+        assert 0.85 <= np.mean(covered) <= 1.0
+        assert generalization.interval(*pairs[0]) == generalization.interval(*pairs[0])
+
+
+def test_runs_are_points_and_the_subtitle_has_the_correlation():
+    trajectories, runs, study = make_study(**CASES["diverged"])
+    views, spec = views_of(generalization.chart(trajectories, runs, study))
+    stable = runs[~runs["diverged"]].set_index("run")
+    drawn = pd.DataFrame(views["max_lambda_K"]["data"]["values"]).set_index("run")
+    assert set(drawn.index) == set(stable.index)
+    np.testing.assert_allclose(drawn["value"], stable["max_lambda_K"][drawn.index], rtol=1e-5)
+    np.testing.assert_allclose(drawn["accuracy"], stable["final_test_accuracy"][drawn.index], rtol=1e-5)
+    expected = spearmanr(stable["max_lambda_K"], stable["final_test_accuracy"]).statistic
+    text = " ".join(spec["title"]["subtitle"]).replace("−", "-")
+    assert f"max λ_K^1: Spearman's ρ = {expected:.2f}, 95 % interval" in text and "(8 runs, bootstrap)" in text
+    assert "epoch of the break-even point: all values are the same, so there is no correlation." in text
+    assert "4 of 12 runs diverged: left out." in text
+
+
+def test_without_break_even_points_there_is_no_panel_of_them():
+    trajectories, runs, study = make_study(seeds=[0])
+    runs["break_even_epoch"] = np.nan
+    views, spec = views_of(generalization.chart(trajectories, runs, study))
+    assert list(views) == ["max_lambda_K", None]
+    assert "max λ_K^1: 3 runs, too few for a correlation." in spec["title"]["subtitle"]

@@ -1,6 +1,6 @@
-# The pipeline at a glance: config.yaml declares studies, the rules below turn them into runs, tables and figures.
+# The pipeline at a glance: config.yaml declares studies, the rules below turn them into runs, tables, verdicts and figures.
 #
-#     prepare -> train -> measure (covariance, hessian, stability) -> summarise -> plot -> report
+#     prepare -> train -> measure (covariance, hessian, stability) -> summarise -> claims, plot -> report
 #
 # snakemake --cores all                                        runs config.yaml
 # snakemake --cores all --configfile workflow/configs/X.yaml   runs that config instead
@@ -19,6 +19,7 @@ include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/summarise.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/report.smk"
 

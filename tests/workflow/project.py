@@ -57,6 +57,7 @@ studies:
 MEASUREMENTS = ("measure_covariance", "measure_hessian", "measure_stability")
 FIGURES = ("lambda_K", "maxima")  # of the copy: two of the project's figures, to save time
 STUDIES = ("rate", "network")
+CLAIMS = {"evaluate_claims"}
 REPORT = {"write_report"}
 
 
@@ -223,4 +224,4 @@ def figures(*studies: str) -> set[str]:
 
 def studies_again(*studies: str) -> set[str]:
     """What follows where the runs of ``studies`` or their measurements change."""
-    return tables(*studies) | figures(*studies) | REPORT
+    return tables(*studies) | figures(*studies) | CLAIMS | REPORT

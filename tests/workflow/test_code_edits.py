@@ -8,6 +8,7 @@ import pytest
 
 from breakeven.code_digest import code_digest
 from tests.workflow.project import (
+    CLAIMS,
     FIGURES,
     MEASUREMENTS,
     REPORT,
@@ -78,6 +79,8 @@ OF_H = everything_from("measure_hessian", "measure_stability")
         ("measure_stability.py", everything_from("measure_stability")),
         ("stability.py", everything_from("measure_stability")),
         ("summarise.py", lambda project: studies_again(*STUDIES)),
+        ("claims/evaluate.py", lambda project: CLAIMS | REPORT),
+        ("claims/catalogue.py", lambda project: CLAIMS | REPORT),
         ("plot.py", lambda project: figures(*STUDIES) | REPORT),
         ("figures/lambda_K.py", lambda project: {f"plot_figure {study}/lambda_K" for study in STUDIES} | REPORT),
         ("figures/maxima.py", lambda project: {f"plot_figure {study}/maxima" for study in STUDIES} | REPORT),
@@ -155,6 +158,7 @@ def test_each_rule_records_the_digest_of_its_stage(project):
         f"runs/{run}/hessian.csv": ("hessian", ["breakeven.measure_hessian", network]),
         f"runs/{run}/stability.csv": ("stability", ["breakeven.measure_stability", network]),
         "tables/rate/runs.csv": ("summarise", ["breakeven.summarise"]),
+        "tables/claims.csv": ("claims", ["breakeven.claims.evaluate"]),
         f"figures/rate/{FIGURES[0]}.svg": ("plot", ["breakeven.plot", f"breakeven.figures.{FIGURES[0]}"]),
         "report.html": ("report", ["breakeven.report.build"], templates),
     }

@@ -16,6 +16,7 @@ def test_a_data_set_and_a_network_of_the_users_own(fresh):
     (fresh.folder / "results").symlink_to("results-own")  # where the helpers of the tests look
     again = {f"plot_figure learning_rate/{figure}" for figure in FIGURES} | {
         "summarise_study learning_rate",
+        "evaluate_claims",
         "write_report",
     }
     executed = fresh.run(*CONFIG)

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.workflow.project import (
+    CLAIMS,
     REPORT,
     STUDIES,
     Project,
@@ -236,7 +237,7 @@ def test_an_unrelated_study(project):
 def test_a_study_less(project):
     text = (project.folder / "config.yaml").read_text(encoding="utf-8")
     (project.folder / "config.yaml").write_text(text[: text.index("  network:\n    base:")], encoding="utf-8")
-    assert project.plan() == REPORT
+    assert project.plan() == CLAIMS | REPORT
 
 
 def test_a_renamed_study(project):
@@ -315,5 +316,5 @@ def test_another_results_folder(project):
     runs = project.runs
     planned = project.plan("--config", "results=elsewhere")
     [prepare] = [job for job in planned if job.startswith(PREPARE)]
-    assert planned == {prepare} | train(runs) | measure(runs) | tables(*STUDIES) | figures(*STUDIES) | REPORT
+    assert planned == {prepare} | train(runs) | measure(runs) | tables(*STUDIES) | figures(*STUDIES) | CLAIMS | REPORT
     assert project.plan() == set()

@@ -11,6 +11,7 @@ rule write_report:
     input:
         runs=expand(f"{RESULTS}/tables/{{study}}/runs.csv", study=PLAN.studies),
         training=expand(f"{RESULTS}/runs/{{run}}/training.json", run=PLAN.runs),
+        claims=f"{RESULTS}/tables/claims.csv",
         figures=[
             f"{RESULTS}/figures/{name}/{figure}.vl.json" for name, s in PLAN.studies.items() for figure in s.figures
         ],

@@ -303,7 +303,7 @@ CLAIMS = (
         "Until the break-even point, the variance of the gradient and the curvature of the loss grow together: λ_K^1 is "
         "large where λ_H^1 is large.",
         EarlyCorrelation("lambda_K_1", "lambda_H_1", "break_even_epoch", 1),
-        "lambda_K",
+        "early_phase",
     ),
     Claim(
         "early.alpha_star",
@@ -311,7 +311,7 @@ CLAIMS = (
         "gradient grows: the factor α*, by which a step can be stretched before the loss rises by 20 %, is small where "
         "λ_K^1 is large.",
         EarlyCorrelation("lambda_K_1", "alpha_star", "threshold_epoch", -1),
-        "",
+        "early_phase",
         "α* falls to about 2: SimpleCNN, CIFAR-10",
     ),
     Claim(
@@ -348,7 +348,7 @@ CLAIMS = (
         "Batch normalization does not repair what a low learning rate does: with it, at the lowest learning rate, K is as "
         "badly conditioned (Tr(K)/λ_K^1) as without it at the next higher one.",
         BatchNorm("trace_over_lambda_1"),
-        "maxima",
+        "batch_norm",
         "12.14 (with, η = 0.001), 11.55 (without, η = 0.01): SimpleCNN, CIFAR-10",
     ),
     Claim(
@@ -356,7 +356,7 @@ CLAIMS = (
         "Batch normalization does not repair what a low learning rate does: with it, at the lowest learning rate, the "
         "variance of the gradient λ_K^1 is as large as without it at the next higher one.",
         BatchNorm("lambda_K_1"),
-        "maxima",
+        "batch_norm",
         "10.3 (with, η = 0.001), 16 (without, η = 0.01): SimpleCNN, CIFAR-10",
     ),
     Claim(
@@ -365,7 +365,7 @@ CLAIMS = (
         "the gradient lies along the five directions of its largest variance (‖g‖/‖g_5‖, 1 if all of it) as without it at "
         "the next higher one.",
         BatchNorm("g_over_g5"),
-        "",
+        "batch_norm",
         "1.90 (with, η = 0.001), 1.88 (without, η = 0.01): SimpleCNN, CIFAR-10",
     ),
     # the early phase decides
@@ -375,21 +375,21 @@ CLAIMS = (
         "rest of training. Switched to another rate later than that, λ_K^1 ends further from that rate's own than if "
         "switched earlier.",
         Switch("lambda_K_1"),
-        "lambda_K",
+        "early_switch",
     ),
     Claim(
         "early_phase.lambda_H",
         "The early phase decides: switched to another learning rate after the break-even point, the curvature λ_H^1 ends "
         "further from that rate's own than if switched before.",
         Switch("lambda_H_1"),
-        "lambda_H",
+        "early_switch",
     ),
     Claim(
         "early_phase.test_accuracy",
         "The early phase decides: switched to another learning rate after the break-even point, the final test accuracy is "
         "further from that rate's own than if switched before.",
         Switch("final_test_accuracy"),
-        "training_curves",
+        "early_switch",
     ),
     # what the paper leaves open
     Claim(
@@ -397,12 +397,12 @@ CLAIMS = (
         "Left open by the paper, which hopes so: networks whose gradient varied less at its peak, by λ_K^1, generalise "
         "better.",
         Generalization("lambda_K_1", -1),
-        "",
+        "generalization",
     ),
     Claim(
         "generalization.break_even_epoch",
         "Left open by the paper, which hopes so: networks that reach their break-even point sooner generalise better.",
         Generalization("break_even_epoch", -1),
-        "",
+        "generalization",
     ),
 )

@@ -65,6 +65,21 @@ def density(a: argparse.Namespace) -> None:
     measure_density(a.run, a.data, a.out, choose_device(a.device, a.threads), a.memory_mb, **a.settings)
 
 
+def predictions(a: argparse.Namespace) -> None:
+    """Predict the test set at each snapshot of a run; only where a figure asks for it."""
+    from breakeven.device import choose_device
+    from breakeven.measure_predictions import measure_predictions
+
+    measure_predictions(a.run, a.data, a.out, choose_device(a.device, a.threads), **a.settings)
+
+
+def embed(a: argparse.Namespace) -> None:
+    """Lay out the predictions of a study's runs in two dimensions; only where a figure asks for it."""
+    from breakeven.embed import embed
+
+    embed(a.results, a.points, a.out)
+
+
 def summarise(a: argparse.Namespace) -> None:
     """Gather the runs of a study into its two tables."""
     from breakeven.summarise import summarise
@@ -83,7 +98,7 @@ def plot(a: argparse.Namespace) -> None:
     """Draw one figure of a study."""
     from breakeven.plot import plot
 
-    plot(a.figure, a.tables / "trajectories.csv", a.tables / "runs.csv", a.study, a.out)
+    plot(a.figure, a.tables / "trajectories.csv", a.tables / "runs.csv", a.study, a.out, a.tables / "embedding.csv")
 
 
 def report(a: argparse.Namespace) -> None:
@@ -127,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--code", default="", help="digest of this stage's code; checkpoints of another are not used")
     on_device(command)
 
-    for measurement in (covariance, hessian, stability, density):
+    for measurement in (covariance, hessian, stability, density, predictions):
         command = stage(measurement)
         command.add_argument("--run", type=Path, required=True, help="folder of the run")
         command.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")
@@ -135,6 +150,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--out", type=Path, required=True, help="the table to write")
         command.add_argument("--memory-mb", type=float, default=2000, help="for gradients and graphs (default: 2000)")
         on_device(command)
+
+    command = stage(embed)
+    command.add_argument("--results", type=Path, required=True, help="the results folder")
+    command.add_argument("--points", type=json.loads, required=True, help="the runs and their labels, JSON")
+    command.add_argument("--out", type=Path, required=True, help="the table to write")
 
     command = stage(summarise)
     command.add_argument("--results", type=Path, required=True, help="the results folder")

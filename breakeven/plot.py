@@ -11,6 +11,7 @@ import vl_convert
 from breakeven.errors import UserError
 from breakeven.figures.drawn import drawn
 from breakeven.figures.offline import javascript, script_json
+from breakeven.figures.registry import NEEDS_EMBEDDING
 from breakeven.figures.tables import read_table
 from breakeven.files import whole_file, write_json, write_text
 
@@ -36,7 +37,9 @@ vegaEmbed("#figure", {spec}, {{actions: {{export: true, source: false, compiled:
 """
 
 
-def specification(figure: str, trajectories_csv: Path, runs_csv: Path, study: dict[str, Any]) -> dict[str, Any]:
+def specification(
+    figure: str, trajectories_csv: Path, runs_csv: Path, study: dict[str, Any], embedding_csv: Path | None = None
+) -> dict[str, Any]:
     """The figure as a Vega-Lite specification that holds its data.
 
     The figure's module is imported by its name, so that this stage depends on that one figure and on no other.
@@ -50,7 +53,12 @@ def specification(figure: str, trajectories_csv: Path, runs_csv: Path, study: di
         module = None
     if module is None or not hasattr(module, "chart"):
         raise UserError(f"there is no figure {figure!r}: the figures are listed in breakeven/figures/registry.py")
-    return module.chart(read_table(trajectories_csv), read_table(runs_csv), study).to_dict()
+    more = []
+    if figure in NEEDS_EMBEDDING:
+        if embedding_csv is None or not Path(embedding_csv).is_file():
+            raise UserError(f"figure {figure!r} needs the table that stage embed writes: there is no {embedding_csv}")
+        more = [read_table(embedding_csv)]
+    return module.chart(read_table(trajectories_csv), read_table(runs_csv), study, *more).to_dict()
 
 
 def svg(spec: dict[str, Any]) -> str:
@@ -61,13 +69,19 @@ def svg(spec: dict[str, Any]) -> str:
 
 
 def plot(
-    figure: str, trajectories_csv: str | Path, runs_csv: str | Path, study: dict[str, Any], out_folder: str | Path
+    figure: str,
+    trajectories_csv: str | Path,
+    runs_csv: str | Path,
+    study: dict[str, Any],
+    out_folder: str | Path,
+    embedding_csv: Path | None = None,
 ) -> None:
     """Write ``figure`` of ``study`` as .html (opens offline), .svg, .png, .vl.json (the specification) and .csv (what it draws).
 
-    ``study`` has the keys ``name``, ``swept`` (the names of the swept hyperparameters) and ``accuracy_threshold``.
+    ``study`` has the keys ``name``, ``swept`` (the names of the swept hyperparameters) and ``accuracy_threshold``. Only some
+    figures need ``embedding_csv``.
     """
-    spec = specification(figure, Path(trajectories_csv), Path(runs_csv), study)
+    spec = specification(figure, Path(trajectories_csv), Path(runs_csv), study, embedding_csv)
     base = Path(out_folder) / figure
     title = html.escape(f"{spec['title']['text']}: study {study['name']}")
     page = PAGE.format(title=title, javascript=javascript(), spec=script_json(spec))

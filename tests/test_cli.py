@@ -33,7 +33,8 @@ studies:
       snapshots: [{every: 2}]
     seeds: [3]
 """
-STAGES = ["prepare", "train", "covariance", "hessian", "stability", "density", "summarise", "claims", "plot", "report"]
+MEASUREMENTS = ["covariance", "hessian", "stability", "density", "predictions"]
+STAGES = ["prepare", "train", *MEASUREMENTS, "embed", "summarise", "claims", "plot", "report"]
 
 
 def command(*arguments, folder):
@@ -92,6 +93,8 @@ def test_a_run_by_hand(tmp_path):
     on_cpu = ["--device", "cpu", "--threads", 1]
     points = {"columns": ["run", "learning_rate", "batch_size", "seed"], "rows": [[run, 0.1, 64, 3]]}
 
+    predictions = folder / "predictions.safetensors"
+
     def measure(stage):
         settings = plan.config["measurements"].get(stage, {})
         if stage in ("stability", "density"):
@@ -116,6 +119,8 @@ def test_a_run_by_hand(tmp_path):
         measure("hessian"),
         measure("stability"),
         measure("density"),
+        ["predictions", "--run", folder, "--data", data, "--settings", {}, "--out", predictions, *on_cpu],
+        ["embed", "--results", "results", "--points", points, "--out", "tables/embedding.csv"],
         ["summarise", "--results", "results", "--points", points, "--accuracy-threshold", 0.6, "--out", "tables"],
     ):
         done = command(*arguments, folder=tmp_path)

@@ -6,6 +6,10 @@ figures, so that a better sentence redraws nothing.
 
 FIGURES: dict[str, str] = {
     "training_curves": "Loss and accuracy on the training and on the test set along training.",
+    "trajectories_umap": "Where the trajectories of different learning rates part: each snapshot's predictions on the test "
+    "set, laid out by UMAP so that similar ones are neighbours, coloured by λ_K^1 and by the training accuracy. Beside it, how "
+    "far each snapshot is from the closest one of the largest learning rate, against its λ_K^1: the root mean square over "
+    "examples of the difference of predictions, at most √2.",
     "lambda_K": "The spectral norm λ_K^1 of the covariance of gradients K along training: how much the gradient varies "
     "between mini-batches in the direction where it varies most.",
     "trace_over_lambda_K": "The conditioning of K, measured by Tr(K)/λ_K^1: the larger, the more evenly the variance "
@@ -36,7 +40,8 @@ FIGURES: dict[str, str] = {
 }
 
 # Drawn only for the studies whose config names them: they show what only some studies have.
-ON_REQUEST = {"batch_norm", "early_switch"}
+ON_REQUEST = {"batch_norm", "early_switch", "trajectories_umap"}
+NEEDS_EMBEDDING = {"trajectories_umap"}  # the table that the stage embed writes
 DEFAULT = "default"  # in a config's list of figures: those that are drawn for every study that doesn't say
 
 

@@ -95,6 +95,17 @@ def make_study(
     return pd.DataFrame(rows), pd.DataFrame(runs), study
 
 
+def make_embedding(trajectories, runs):
+    """An embedding of the snapshots: a spiral for each run, whose distance grows with the step."""
+    points = trajectories[trajectories["quantity"] == "lambda_K_1"]
+    labels = [name for name in points if name not in ("epoch", "quantity", "value")]
+    step, turn = points["step"], points["run"].rank(method="dense")
+    low = points["learning_rate"] < points["learning_rate"].max()
+    return points[labels].assign(
+        x=step * np.cos(step / 50 + turn), y=step * np.sin(step / 50 + turn), distance=(step / 1000).where(low)
+    )
+
+
 CASES = {
     "learning_rate": {},
     "batch_size": {"name": "batch_size", "sweeps": {"batch_size": [8, 32, 128]}},

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
-from synthetic import CASES, make_study
+from synthetic import CASES, make_embedding, make_study
 
 from breakeven.figures import common
-from breakeven.figures.registry import FIGURES
+from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
 
 ALONG_TRAINING = {
     "lambda_K": "lambda_K_1",
@@ -23,7 +23,8 @@ OTHERS = [figure for figure in FIGURES if figure not in ("training_curves", "lam
 
 
 def spec_of(figure, trajectories, runs, study):
-    return import_module(f"breakeven.figures.{figure}").chart(trajectories, runs, study).to_dict()
+    more = [make_embedding(trajectories, runs)] if figure in NEEDS_EMBEDDING else []
+    return import_module(f"breakeven.figures.{figure}").chart(trajectories, runs, study, *more).to_dict()
 
 
 def rows_of(spec, part):

@@ -2,7 +2,7 @@
 
 import json
 
-from synthetic import make_study
+from synthetic import make_embedding, make_study
 
 from breakeven.figures.registry import FIGURES
 from breakeven.plot import specification
@@ -19,8 +19,10 @@ def write_results(results, *arguments, figures=tuple(FIGURES)):
         pictures.mkdir(parents=True)
         trajectories.to_csv(tables / "trajectories.csv", index=False)
         runs.to_csv(tables / "runs.csv", index=False)
+        make_embedding(trajectories, runs).to_csv(tables / "embedding.csv", index=False)
         for figure in figures:
-            spec = specification(figure, tables / "trajectories.csv", tables / "runs.csv", study)
+            paths = [tables / f"{name}.csv" for name in ("trajectories", "runs")]
+            spec = specification(figure, *paths, study, tables / "embedding.csv")
             (pictures / f"{figure}.vl.json").write_text(json.dumps(spec), encoding="utf-8")
         for run in runs.to_dict("records"):
             folder = results / "runs" / run["run"]

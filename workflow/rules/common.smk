@@ -13,7 +13,7 @@ from breakeven.config.plan import load_plan
 from breakeven.config.run_spec import canonical_json, run_id, source_of
 from breakeven.data.registry import loader_module
 from breakeven.errors import UserError
-from breakeven.figures.registry import FIGURES
+from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
 from breakeven.networks.registry import network_module
 
 # `--configfile X` replaces config.yaml; Snakemake's own `configfile:` would merge the two.

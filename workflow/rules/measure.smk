@@ -81,6 +81,25 @@ use rule measure_covariance as measure_stability with:
         data=lambda w, threads: data_of(w.run),
 
 
+# Only where a figure asks for it: see embed.smk.
+use rule measure_covariance as measure_predictions with:
+    output:
+        table=f"{RESULTS}/runs/{{run}}/predictions.safetensors",
+    log:
+        f"{RESULTS}/logs/predictions/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predictions/{{run}}.tsv"
+    params:
+        python=python,
+        stage="predictions",
+        settings="{}",
+        code=lambda w: stage_code("predictions", "breakeven.measure_predictions", w.run),
+        device=device,
+        memory_mb=memory_mb,
+        run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
+        data=lambda w, threads: data_of(w.run),
+
+
 # Only where the config asks for it: see rule all.
 use rule measure_covariance as measure_density with:
     output:

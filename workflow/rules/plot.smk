@@ -2,6 +2,7 @@ rule plot_figure:
     input:
         runs=f"{RESULTS}/tables/{{study}}/runs.csv",
         trajectories=f"{RESULTS}/tables/{{study}}/trajectories.csv",
+        embedding=lambda w: [f"{RESULTS}/tables/{w.study}/embedding.csv"] if w.figure in NEEDS_EMBEDDING else [],
     output:
         html=f"{RESULTS}/figures/{{study}}/{{figure}}.html",
         svg=report(

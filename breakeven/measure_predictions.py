@@ -1,0 +1,33 @@
+"""Stage ``predictions``: what a network says of the test set at each snapshot of a run; only where a figure asks for it."""
+
+from pathlib import Path
+
+import torch
+
+from breakeven import predictions
+from breakeven.config.run_spec import run_id
+from breakeven.data.dataset import load
+from breakeven.measurement import measured_snapshots, read_spec
+from breakeven.training.evaluation import EXAMPLES as AT_ONCE
+from breakeven.training.evaluation import NUMBERS
+
+EXAMPLES = 1000  # of the test set, at most
+
+
+@torch.no_grad()
+def measure_predictions(run: Path, data: Path, out: Path, device: torch.device) -> None:
+    """Write ``predictions.safetensors``: see `breakeven.predictions`.
+
+    The softmax of the outputs for the first examples of the test set, in evaluation mode (running averages, no dropout),
+    computed in float32, as when the network is evaluated during training.
+    """
+    dataset = load(data, device)
+    inputs = dataset.test_inputs[:EXAMPLES]
+    size = min(AT_ONCE, max(1, NUMBERS // inputs[0].numel()))
+    steps, found = [], []
+    for measured in measured_snapshots(run, data, "float32", device, "predictions"):
+        measured.model.eval()
+        outputs = [measured.model(dataset.inputs(chunk, torch.float32)) for chunk in inputs.split(size)]
+        steps.append(measured.step)
+        found.append(torch.cat(outputs).softmax(dim=1).to(torch.float16).cpu())
+    predictions.write(out, run_id(read_spec(run)), steps, found)

@@ -1,0 +1,21 @@
+# Only where a figure of the study asks for it: see NEEDS_EMBEDDING in breakeven/figures/registry.py.
+rule embed_study:
+    input:
+        predictions=lambda w: [f"{RESULTS}/runs/{run}/predictions.safetensors" for run in PLAN.studies[w.study].runs],
+    output:
+        table=f"{RESULTS}/tables/{{study}}/embedding.csv",
+    log:
+        f"{RESULTS}/logs/embed/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed/{{study}}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        python=python,
+        points=lambda w: as_json(study_points(PLAN.studies[w.study])),
+        code=stage_code("embed", "breakeven.embed"),
+        results=lambda w, threads: RESULTS,
+    shell:
+        "{params.python:q} -m breakeven embed --results {params.results:q} --points {params.points:q} "
+        "--out {output.table:q} > {log:q} 2>&1"

@@ -20,10 +20,10 @@ FIGURES: dict[str, str] = {
     "sharpest direction.",
     "stability": "Equation 1 itself, measured along e_H^1, the direction of largest curvature: above 1, SGD is unstable "
     "there. The break-even point of a run is the first measured step at which it reaches 1.",
-    "proxies": "The paper's two proxies for it: α*, how far the SGD step can be stretched before the loss rises by 20 % "
-    "(the line is at 2, where the paper finds it to settle), and ΔL, the change of the loss in one SGD step.",
     "early_phase": "On the way to the break-even point: λ_K^1; λ_H^1, with 2/η, where it stops if the batch is all examples; "
-    "the left-hand side of Eq. 1; and its proxies α* and ΔL. Drag a panel to see the rest of training.",
+    "the left-hand side of Eq. 1; and the paper's two proxies for it: α*, how far the SGD step can be stretched before the "
+    "loss rises by 20 % (the line is at 2, where the paper finds it to settle), and ΔL, the change of the loss in one SGD "
+    "step. Drag a panel to see the rest of training.",
     "break_even": "The largest λ_H^1 of each run, and λ_H^1 at its break-even point, against the value at which Eq. 1 predicts "
     "the break-even point, from the learning rate η, the batch size S, the number of examples N and the measured variance of "
     "the curvature. On the line, λ_H^1 stops growing where theory says.",

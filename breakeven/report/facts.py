@@ -19,6 +19,7 @@ STAGES = (
     "stability",
     "density",
     "predictions",
+    "embed",
     "summarise",
     "plot",
     "report",

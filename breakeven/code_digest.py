@@ -17,8 +17,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
-# These only map names to modules. A stage's digest starts from the one module that its run names, so that adding a
-# network (a line in the registry) doesn't retrain the runs of all the others.
+# These only map names to modules, so that their own text does not count. A stage's digest starts from the one module that
+# its run names, so that adding a network (a line in the registry) doesn't retrain the runs of all the others.
 REGISTRIES = {"breakeven.networks.registry", "breakeven.data.registry", "breakeven.figures.registry"}
 
 STARTS_OF_STATEMENTS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
@@ -47,8 +47,7 @@ def closure(modules: Iterable[str]) -> set[str]:
         module = waiting.pop()
         if module not in found:
             found.add(module)
-            if module not in REGISTRIES:
-                waiting += _imports(module)
+            waiting += _imports(module)
             waiting += [module.rpartition(".")[0]] if "." in module and not _is_file(module) else []
     return found - REGISTRIES
 

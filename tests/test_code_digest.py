@@ -238,7 +238,7 @@ def test_editing_a_measurement_or_a_figure_trains_nothing(copy):
     for path in edited:
         path.write_text(path.read_text(encoding="utf-8") + "\nmore = 1\n", encoding="utf-8")
     assert digest(TRAIN) == before
-    edit(copy / "training/evaluation.py", "CHUNK = 1000", "CHUNK = 500")
+    edit(copy / "training/evaluation.py", "EXAMPLES, NUMBERS = 1000", "EXAMPLES, NUMBERS = 500")
     assert digest(TRAIN) != before
 
 

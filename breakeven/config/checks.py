@@ -9,7 +9,7 @@ from breakeven.config.messages import not_known, show
 from breakeven.config.network_options import option_problems
 from breakeven.config.validate import Path, Problem
 from breakeven.data.registry import content
-from breakeven.networks.registry import network_problem, reads
+from breakeven.networks import registry
 from breakeven.own_code import is_own
 from breakeven.own_code import problem as own_code_problem
 
@@ -45,7 +45,7 @@ def check_run(run: dict[str, Any], datasets: dict[str, Any], device: str) -> Ite
         yield Finding(
             "augmentation", f"crop_flip is for pictures, and data set {show(run['dataset'])} holds texts", ("dataset",)
         )
-    unknown = network_problem(run["network"])
+    unknown = _network_problem(run["network"])
     if unknown:
         yield Finding("network", unknown)
     else:
@@ -63,9 +63,16 @@ def check_run(run: dict[str, Any], datasets: dict[str, Any], device: str) -> Ite
     yield from _check_schedule(run, steps_per_epoch)
 
 
+def _network_problem(name: str) -> str | None:
+    """Why there is no network ``name``, if so."""
+    if is_own(name):
+        return own_code_problem(name)
+    return None if name in registry.NETWORKS else not_known(name, registry.NETWORKS)
+
+
 def _check_content(run: dict[str, Any], datasets: dict[str, Any]) -> Iterator[Finding]:
     """A network must read what the data set holds; of the user's own, only the user knows."""
-    needed = reads(run["network"])
+    needed = registry.reads(run["network"])
     held = content(datasets[run["dataset"]]["loader"]) if run["dataset"] in datasets else None
     if None not in (needed, held) and needed != held:
         message = f"{show(run['network'])} reads {needed}, and data set {show(run['dataset'])} holds {held}"

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from breakeven import own_code
-from breakeven.config.messages import not_known
 from breakeven.own_code import Option
 
 NETWORKS = {
@@ -33,13 +32,6 @@ BATCH_STATISTICS = {"densenet121", "resnet32_bn", "simple_cnn_bn"}
 
 # What a network reads, where that isn't pictures.
 READS = {"bert": "word pieces", "lstm": "words"}
-
-
-def network_problem(name: str) -> str | None:
-    """Why there is no network ``name``, if so."""
-    if own_code.is_own(name):
-        return own_code.problem(name)
-    return None if name in NETWORKS else not_known(name, NETWORKS)
 
 
 def reads(name: str) -> str | None:

@@ -75,9 +75,9 @@ def test_a_kill_in_the_middle_leaves_no_trace(fresh, finished, tmp_path):
     assert "write_report" in executed
     assert not [job for job in executed if job.startswith("prepare")]  # what had ended is kept
     assert fresh.plan() == set()
-    of_rate = ("tables/rate/", "tables/claims.csv")
+    of_rate = ("tables/rate/", "figures/rate/", "tables/claims.csv")
     found = {path: content for path, content in fresh.tables().items() if not path.startswith(of_rate)}
-    assert len(found) == 2 * 4 + 2
+    assert len(found) == 2 * 4 + 2 + len(FIGURES)
     assert found == {path: finished.tables()[path] for path in found}
 
 

@@ -1,6 +1,7 @@
 """Build the report from tables, figures and records that lie in the results folder."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from breakeven.figures.offline import javascript
 from breakeven.files import write_text
 from breakeven.report import facts
 from breakeven.report.study import study_view
+from breakeven.report.verdicts import verdicts_view
 
 HERE = Path(__file__).parent
 
@@ -28,6 +30,7 @@ def build(out: str | Path, results: str | Path, studies: list[dict[str, Any]], c
     """
     out, results = Path(out), Path(results)
     views = [study_view(study, results, out) for study in studies]
+    add_others(views)
     runs = {run for view in views for run in view["runs"]}
     diverged = {row["run"] for view in views for row in view["rows"] if row["diverged"]}
     environment = jinja2.Environment(
@@ -40,6 +43,8 @@ def build(out: str | Path, results: str | Path, studies: list[dict[str, Any]], c
     environment.filters["symbols"] = symbols
     page = environment.get_template("report.html.jinja").render(
         studies=views,
+        verdicts=verdicts_view(results / "tables" / "claims.csv", views),
+        command=command(config),
         run_count=len(runs),
         diverged_count=len(diverged),
         versions=facts.versions(),
@@ -51,3 +56,20 @@ def build(out: str | Path, results: str | Path, studies: list[dict[str, Any]], c
         style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
     )
     write_text(out, page)
+
+
+def command(config: str | Path) -> str:
+    """What makes one file of this report again; the default config needs not be named."""
+    named = "" if str(config) == "config.yaml" else f" --configfile {shlex.quote(str(config))}"
+    return f"snakemake --cores all{named}"
+
+
+def add_others(views: list[dict[str, Any]]) -> None:
+    """Tell each figure which other studies of the page have it, too."""
+    for view in views:
+        for figure in view["figures"]:
+            figure["others"] = [
+                {"number": number, "study": other["name"]}
+                for number, other in enumerate(views, start=1)
+                if other is not view and any(each["name"] == figure["name"] for each in other["figures"])
+            ]

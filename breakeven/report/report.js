@@ -47,6 +47,31 @@ function drawAll() {
   for (const element of document.querySelectorAll(".chart")) draw(element);
 }
 
+// The same figure of another study, below the one whose list was used.
+function compare(select) {
+  const figure = select.closest("figure");
+  const before = figure.querySelector(".comparison");
+  if (before) before.remove();
+  if (!select.value) return;
+  const other = document.createElement("div");
+  other.className = "comparison";
+  const heading = document.createElement("h4");
+  heading.textContent = select.selectedOptions[0].textContent;
+  const chart = document.createElement("div");
+  chart.className = "chart";
+  chart.dataset.spec = `spec-${select.value}-${select.dataset.name}`;
+  const original = document.querySelector(`#figure-${select.value}-${select.dataset.name} .chart`);
+  chart.setAttribute("role", "group");
+  chart.setAttribute("aria-label", original.getAttribute("aria-label"));
+  other.append(heading, chart);
+  figure.append(other);
+  draw(chart);
+}
+
+for (const select of document.querySelectorAll(".compare select")) {
+  select.addEventListener("change", () => compare(select));
+}
+
 let waiting;
 window.addEventListener("resize", () => {
   clearTimeout(waiting);

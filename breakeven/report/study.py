@@ -125,6 +125,8 @@ def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, A
                 "spec": script_json(spec),
                 "svg": f"{link}/{name}.svg",
                 "png": f"{link}/{name}.png",
+                "csv": f"{link}/{name}.csv",
+                "target": (folder / f"{name}.svg").as_posix(),
             }
         )
     return found

@@ -1,5 +1,41 @@
 import sys
 from pathlib import Path
 
+import pytest
+
+from breakeven.report.build import build
+
 # the synthetic tables of the figures' tests
 sys.path.append(str(Path(__file__).parents[1] / "figures"))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A page about three studies: one with diverged runs, one with two hyperparameters, one with a hostile name."""
+    from results_folder import DESCRIPTION, HOSTILE, write_results
+
+    folder = tmp_path_factory.mktemp("results")
+    studies = write_results(
+        folder,
+        {"name": "rate", "diverging": (8,), "description": DESCRIPTION},
+        {"name": "two", "sweeps": {"learning_rate": [0.03, 0.3], "batch_size": [8, 32]}, "seeds": [0, 1]},
+        {"name": HOSTILE, "sweeps": {"network": ["</script>", "mlp"]}, "seeds": [0]},
+    )
+    first, second, *_ = sorted(path.name for path in (folder / "runs").iterdir())
+    for stage, name, seconds in (
+        ("prepare", "digits-1a2b3c4d", 2.5),
+        ("train", first, 75),
+        ("train", second, 3600),
+        ("train", "old-run", 1e6),
+        ("plot", "rate/maxima", 1.5),
+        ("plot", "old_study/maxima", 1e6),
+    ):
+        path = folder / "benchmarks" / stage / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t-\t{'-' if stage == 'plot' else 512.4}\n", encoding="utf-8")
+    (folder / "runs/old-run").mkdir()
+    (folder / "tables/old_study").mkdir()
+    config = folder / "config.yaml"
+    config.write_text("studies: # </pre><b>&amp;\n", encoding="utf-8")
+    build(folder / "report.html", folder, studies, config)
+    return folder, studies, config

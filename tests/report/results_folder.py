@@ -4,8 +4,12 @@ import json
 
 from synthetic import make_embedding, make_study
 
+from breakeven.claims.evaluate import evaluate
 from breakeven.figures.registry import FIGURES
 from breakeven.plot import specification
+
+HOSTILE = '"><img src=x onerror=alert(1)>'
+DESCRIPTION = "<script>alert('λ')</script> & more"
 
 
 def write_results(results, *arguments, figures=tuple(FIGURES)):
@@ -32,4 +36,5 @@ def write_results(results, *arguments, figures=tuple(FIGURES)):
             record = {"spec": spec, "diverged": run["diverged"], "diverged_step": 120 if run["diverged"] else None}
             (folder / "training.json").write_text(json.dumps(record), encoding="utf-8")
         studies.append(study | {"description": description})
+    evaluate(results / "tables", studies, results / "tables" / "claims.csv")
     return studies

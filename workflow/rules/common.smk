@@ -84,6 +84,12 @@ def drawn_study(name):
     return {"name": name, "swept": swept, "accuracy_threshold": study.accuracy_threshold}
 
 
+def captions():
+    """The captions of the figures that the report shows."""
+    shown = {figure for study in PLAN.studies.values() for figure in study.figures}
+    return {figure: caption for figure, caption in FIGURES.items() if figure in shown}
+
+
 def stage_code(stage, module, run=None):
     """The digest of a stage's code; for the stages of a run with the code of its network."""
     modules = [module] if run is None else [module, network_module(spec_of(run).network)]

@@ -1,12 +1,6 @@
 TEMPLATES = [f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js")]
 
 
-def captions():
-    """The captions of the figures that the report shows."""
-    shown = {figure for study in PLAN.studies.values() for figure in study.figures}
-    return {figure: caption for figure, caption in FIGURES.items() if figure in shown}
-
-
 rule write_report:
     input:
         runs=expand(f"{RESULTS}/tables/{{study}}/runs.csv", study=PLAN.studies),

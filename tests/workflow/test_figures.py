@@ -1,0 +1,46 @@
+"""Which figures are planned: those that a study asks for, and what they need, with exact sets of jobs."""
+
+import pytest
+
+from tests.workflow.project import REPORT, measure
+
+pytestmark = pytest.mark.workflow
+
+STATEMENT = "\nEDITED = True\n"
+NAME = "trajectories_umap"
+PLOT = {f"plot_figure rate/{NAME}"}
+EMBED = {"embed_study rate"} | PLOT | REPORT
+
+
+def test_a_figure_of_one_study_and_the_stages_that_only_it_needs(project):
+    registry, runs = "breakeven/figures/registry.py", project.runs_with(network="simple_cnn")
+    assert len(runs) == 4
+    project.edit('"maxima": ', f'"{NAME}": "A caption.", "maxima": ', registry)
+    assert project.plan() == set()  # it is not among those that every study has
+    project.edit("  rate:\n", f"  rate:\n    figures: [default, {NAME}]\n")
+    assert project.run() == measure(runs, ["measure_predictions"]) | EMBED
+    assert project.plan() == set()
+    page = project.folder / "results/report.html"
+    assert f"spec-1-{NAME}" in page.read_text(encoding="utf-8")
+    pictures = {path.suffix for path in (project.folder / "results/figures/rate").glob(f"{NAME}.*")}
+    assert pictures == {".html", ".svg", ".png", ".json", ".csv"}
+
+    for module, expected in (
+        (f"figures/{NAME}.py", PLOT | REPORT),
+        ("embed.py", EMBED),
+        ("measure_predictions.py", measure(runs, ["measure_predictions"]) | EMBED),
+    ):
+        path = project.folder / "breakeven" / module
+        before = path.read_text(encoding="utf-8")
+        path.write_text(before + STATEMENT, encoding="utf-8")
+        assert project.plan() == expected, module
+        path.write_text(before, encoding="utf-8")
+
+    project.edit(f"[default, {NAME}]", "[default]")
+    assert project.run() == REPORT
+    assert f"spec-1-{NAME}" not in page.read_text(encoding="utf-8")
+
+
+def test_fewer_figures(project):
+    project.edit("  rate:\n", "  rate:\n    figures: [maxima]\n")
+    assert project.plan() == REPORT

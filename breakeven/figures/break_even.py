@@ -79,9 +79,9 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
         tooltip=[*who, alt.Tooltip("seed:N"), *steps, *numbers, "run:N"],
     )
     return common.finish(
-        alt.layer(diagonal, bars.add_params(highlight, common.zoom("x", "y")), symbols).properties(
-            width=SIDE, height=SIDE
-        ),
+        alt.layer(
+            diagonal, bars.properties(name="view_break_even").add_params(highlight, common.zoom("x", "y")), symbols
+        ).properties(width=SIDE, height=SIDE),
         title,
         study,
         lines,

@@ -146,8 +146,8 @@ def curves(
     params, which = [highlight, zooming], {}
     if others and overlay:
         chosen_panel = common.highlight("panel", "highlight_panel")
-        chosen, params = highlight & chosen_panel, [highlight, chosen_panel, zooming]
-        which = {"strokeDash": _dash(runs, study)}
+        chosen, which = highlight & chosen_panel, {"strokeDash": _dash(runs, study)}
+        params = [*params, chosen_panel]
     who = [alt.Tooltip("colour:N", title=common.label(first))]
     if others:
         who.append(alt.Tooltip("panel:N", title="others"))
@@ -180,7 +180,8 @@ def curves(
             *([alt.Tooltip("run:N")] if (points["seeds"] == 1).all() else []),
         ],
     )
-    layers: list[Any] = [band.properties(name=f"view_{quantity}").add_params(*params)]
+    # the first layer has the selections, and must have all legends in which they are made
+    layers: list[Any] = [line.properties(name=f"view_{quantity}").add_params(*params), band]
     positions: dict[str, dict[str, Any]] = {"rule": {"x": _renamed(along, "at")}, "level": {"y": _renamed(y, "mean")}}
     for name, position in positions.items():
         if name in lines:
@@ -191,7 +192,7 @@ def curves(
             layers.append(
                 mark.encode(**position, color=colour, opacity=common.shaded(chosen, 0.9, 0.1), tooltip=tooltip)
             )
-    layers += [line, symbol]
+    layers.append(symbol)
     for name, (appearance, meaning) in SINGLE_POINTS.items():
         if len(single.get(name, [])):
             mark = part(name).mark_point(clip=True, stroke="black", strokeWidth=1.2, **appearance)

@@ -88,7 +88,7 @@ def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
     )
     # each panel zooms by itself: their x axes are of different kinds
     zoom = common.zoom("x", "y", name=f"zoom_{quantity}")
-    return encoded.add_params(highlight, zoom).properties(width=SIDE, height=SIDE)
+    return encoded.add_params(highlight, zoom).properties(name=f"view_{quantity}", width=SIDE, height=SIDE)
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:

@@ -97,7 +97,9 @@ def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
         averages = averages.mark_line(strokeWidth=1.8).encode(
             x=x, y=y, color=colour, order=alt.Order("x:Q"), opacity=opacity(1.0)
         )
-    return alt.layer(averages, points.add_params(*params)).properties(width=WIDTH, height=HEIGHT)
+    # on the first layer, whose legend is the one that is drawn
+    averages = averages.properties(name=f"view_{quantity}").add_params(*params)
+    return alt.layer(averages, points).properties(width=WIDTH, height=HEIGHT)
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:

@@ -72,7 +72,9 @@ def _map(table: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any], field: 
     empty = alt.Axis(labels=False, ticks=False, grid=False)
     flat = alt.Scale(zero=False, nice=False, padding=10)
     x, y = (alt.X("x:Q", title="UMAP 1", axis=empty, scale=flat), alt.Y("y:Q", title="UMAP 2", axis=empty, scale=flat))
-    gradient = alt.Legend(title=title, gradientLength=160, format="~g", titleOrient="top")
+    low, high = (float(table[field].min()), float(table[field].max()))
+    ticks = common.ticks(low, high) if scale == "log" and low < high else alt.Undefined
+    gradient = alt.Legend(title=title, gradientLength=200, format="~g", titleOrient="top", values=ticks)
     colour = alt.Color(f"{field}:Q", scale=alt.Scale(type=scale, scheme=common.SEQUENTIAL), legend=gradient)
     highlight = common.highlight()
     line = data.mark_line(clip=True, strokeWidth=1, color="#888").encode(
@@ -87,7 +89,9 @@ def _map(table: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any], field: 
     )
     mark = mark.encode(x=x, y=y, opacity=common.shaded(highlight, 1.0, 0.05), tooltip=_tooltip(study))
     zoom = common.zoom("x", "y", name="zoom_map")  # both maps have the same axes
-    return alt.layer(line.add_params(highlight, zoom), symbol, mark).properties(width=SIDE, height=SIDE)
+    return alt.layer(line, symbol.properties(name=f"view_{field}").add_params(highlight, zoom), mark).properties(
+        width=SIDE, height=SIDE
+    )
 
 
 def _distances(table: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
@@ -115,6 +119,5 @@ def _distances(table: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -
         opacity=common.shaded(highlight, 0.8, 0.05),
         tooltip=_tooltip(study),
     )
-    return encoded.add_params(highlight, common.zoom("x", "y", name="zoom_distance")).properties(
-        width=SIDE, height=SIDE
-    )
+    zoom = common.zoom("x", "y", name="zoom_distance")
+    return encoded.add_params(highlight, zoom).properties(name="view_distance", width=SIDE, height=SIDE)

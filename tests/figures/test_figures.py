@@ -53,8 +53,18 @@ def test_every_figure_compiles(figure, case):
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_axes_zoom_and_legends_select(figure):
-    text = json.dumps(spec_of(figure, *make_study(**CASES["two"])))
-    assert '"bind": "scales"' in text and '"bind": "legend"' in text and '"tooltip"' in text
+    spec = spec_of(figure, *make_study(**CASES["two"]))
+    text = json.dumps(spec)
+    assert '"bind": "scales"' in text and '"tooltip"' in text
+    legends = [legend for legend in legends_of(vl_convert.vegalite_to_vega(spec)) if "gradient" not in legend["encode"]]
+    assert legends and all(legend["encode"]["labels"]["interactive"] for legend in legends)
+
+
+def legends_of(part):
+    """The legends anywhere in a Vega specification."""
+    if isinstance(part, dict):
+        return part.get("legends", []) + [legend for item in part.values() for legend in legends_of(item)]
+    return [legend for item in part for legend in legends_of(item)] if isinstance(part, list) else []
 
 
 @pytest.mark.parametrize("figure", ["lambda_K", "maxima"])

@@ -87,9 +87,11 @@ def test_lines_stand_where_theory_puts_them():
 def test_networks_share_their_panels():
     trajectories, runs, study = make_study(sweeps=NETWORKS)
     bare = (trajectories["quantity"] == "gamma_norm") & (trajectories["network"] == "simple_cnn")
-    views, _ = views_of(batch_norm.chart(trajectories[~bare], runs, study))
+    views, spec = views_of(batch_norm.chart(trajectories[~bare], runs, study))
     assert list(views) == ["g_over_g5", "gamma_norm", "lambda_K_1", "lambda_H_1", "trace_over_lambda_1"]
     panels = ["network = simple_cnn", "network = simple_cnn_bn"]
+    legends = vl_convert.vegalite_to_vega(spec)["legends"]  # η, and the network: both select
+    assert len(legends) == 2 and all(legend["encode"]["labels"]["interactive"] for legend in legends)
     for quantity, view in views.items():
         curves = rows_of(view, "curve")
         assert set(curves["panel"]) == set(panels[1:] if quantity == "gamma_norm" else panels)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.workflow.project import (
     CLAIMS,
+    FIGURES,
     REPORT,
     STUDIES,
     Project,
@@ -167,7 +168,8 @@ def test_one_learning_rate_and_back_by_running(project):
     assert project.plan() == set()
     after = project.tables()
     changed = {path for path in before if before[path] != after[path]}
-    assert changed == {"tables/rate/runs.csv", "tables/rate/trajectories.csv"}
+    drawn = {f"figures/rate/{figure}.csv" for figure in FIGURES}
+    assert changed == {"tables/rate/runs.csv", "tables/rate/trajectories.csv", "tables/claims.csv"} | drawn
     assert after.keys() - before.keys() == {
         f"runs/{run}/{table}.csv" for run in new for table in ("history", "covariance", "hessian", "stability")
     }

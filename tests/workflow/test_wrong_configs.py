@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.workflow.project import CONFIG, MEASUREMENTS, STUDIES
+from tests.workflow.project import CLAIMS, CONFIG, FIGURES, MEASUREMENTS, REPORT, STUDIES
 
 pytestmark = pytest.mark.workflow
 
@@ -193,7 +193,7 @@ def test_a_configfile_replaces_config_yaml(fresh):
     (fresh.folder / "other.yaml").write_text(OTHER, encoding="utf-8")
     fresh.append("results: elsewhere\n")
     planned = fresh.plan("--configfile", "other.yaml")
-    assert len(planned) == 1 + 1 + len(MEASUREMENTS) + 1 + 2 + 1
+    assert len(planned) == 1 + 1 + len(MEASUREMENTS) + 1 + len(FIGURES) + len(CLAIMS | REPORT)
     assert "summarise_study single" in planned and "summarise_study rate" not in planned
     said = fresh.snakemake("--dry-run", "--printshellcmds", "--configfile", "other.yaml").stdout
     assert "elsewhere" not in said and "output: results/report.html" in said

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from breakeven.errors import UserError
 from breakeven.stability import break_even_curvature
+from breakeven.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,6 @@ def break_even(stability: pd.DataFrame, batch_size: int, examples: int) -> Break
 
 def break_even_step(run: Path) -> int | None:
     """The step of the break-even point of the run in folder ``run``, from its ``stability.csv``; None where it has none."""
-    path = run / "stability.csv"
-    try:
-        table = pd.read_csv(path, usecols=["step", "stability_lhs"])
-    except (OSError, ValueError) as error:
-        raise UserError(f"'{path}' is missing or damaged ({error}): delete it") from error
+    table = read_table(run / "stability.csv")
     unstable = table["step"][table["stability_lhs"] >= 1]
     return int(unstable.iloc[0]) if len(unstable) else None

@@ -11,20 +11,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from breakeven.digests import verify
 from breakeven.errors import UserError
 from breakeven.files import whole_file
 from breakeven.snapshots import file_name
 
 
-def write(folder: Path, run: str, step: int, vector: Tensor) -> None:
-    """Write the eigenvector at ``step``, whole or not at all."""
-    with whole_file(folder / file_name(step)) as temporary:
+def write(folder: Path, run: str, step: int, vector: Tensor) -> Path:
+    """Write the eigenvector at ``step``, whole or not at all; return its file."""
+    path = folder / file_name(step)
+    with whole_file(path) as temporary:
         save_file({"e_H_1": vector.cpu(), "step": torch.tensor(step)}, temporary, metadata={"run": run})
+    return path
 
 
 def read(folder: Path, run: str, step: int) -> Tensor:
-    """Read the eigenvector at ``step``, refusing one that is damaged or of another run."""
+    """Read the eigenvector at ``step``, refusing one that is damaged or of another run.
+
+    Its digest is among those of ``hessian.csv``, which the folder lies beside.
+    """
     path = folder / file_name(step)
+    verify(path, by=folder.parent / "hessian.csv")
     try:
         with safe_open(path, framework="pt") as file:
             owner, found = (file.metadata() or {}).get("run"), int(file.get_tensor("step"))

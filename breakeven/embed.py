@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from breakeven.errors import UserError
-from breakeven.files import whole_file
 from breakeven.predictions import read
+from breakeven.tables import write_table
 
 NEIGHBOURS = 15  # UMAP's default
 FEWEST = 5  # snapshots; UMAP's first layout, by eigenvectors, does not exist for fewer
@@ -27,8 +27,7 @@ def embed(results: Path, points: dict[str, Any], out: Path) -> None:
     snapshots, predictions = gather(results, points)
     distances = pairwise(predictions)
     table = snapshots.assign(**layout(distances), distance=to_the_largest_learning_rate(distances, snapshots))
-    with whole_file(out) as temporary:
-        table.to_csv(temporary, index=False)
+    write_table(out, table)
 
 
 def gather(results: Path, points: dict[str, Any]) -> tuple[pd.DataFrame, np.ndarray]:

@@ -35,8 +35,13 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write ``content`` as indented JSON with sorted keys, so that equal content is equal bytes."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    """Write ``content`` as JSON, whole or not at all."""
+    write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """``content`` as indented JSON with sorted keys, so that equal content is equal bytes."""
+    return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def sha256(path: str | Path) -> str:

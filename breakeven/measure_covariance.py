@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from breakeven.errors import UserError
-from breakeven.files import whole_file
 from breakeven.measurement import Measured, measured_snapshots
 from breakeven.networks.batch_norm import BatchNorm2d
 from breakeven.spectra.covariance import TOP, spectrum
 from breakeven.spectra.mini_batch import mini_batch_gram
 from breakeven.spectra.per_example import per_example_gram
+from breakeven.tables import write_table
 
 LAMBDAS = [f"lambda_{i}" for i in range(1, TOP + 1)]
 RATIOS = ["lambda_star_over_lambda_1", "trace_over_lambda_1", "g_over_g5"]
@@ -59,8 +59,7 @@ def measure_covariance(
                 "gamma_norm": gamma_norm(measured.model),
             }
         )
-    with whole_file(out) as temporary:
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+    write_table(out, pd.DataFrame(rows, columns=COLUMNS))
 
 
 def _gram(measured: Measured, batches: list[tuple[Tensor, Tensor]], memory_mb: float) -> Tensor:

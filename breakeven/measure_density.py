@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from breakeven.files import whole_file
 from breakeven.measurement import measured_snapshots, read_spec
 from breakeven.randomness import generator
 from breakeven.spectra.density import quadrature
 from breakeven.spectra.hessian import Hessian
+from breakeven.tables import write_table
 
 
 def measure_density(
@@ -32,5 +32,4 @@ def measure_density(
         rows = {"step": measured.step, "eigenvalue": nodes.flatten().tolist(), "weight": weights.flatten().tolist()}
         tables.append(pd.DataFrame(rows).sort_values("eigenvalue"))
     empty = pd.DataFrame(columns=["step", "eigenvalue", "weight"])
-    with whole_file(out) as temporary:
-        (pd.concat(tables, ignore_index=True) if tables else empty).to_csv(temporary, index=False)
+    write_table(out, pd.concat(tables, ignore_index=True) if tables else empty)

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from breakeven import eigenvectors
 from breakeven.config.run_spec import run_id
-from breakeven.files import whole_file
 from breakeven.measurement import measured_snapshots, read_spec
 from breakeven.randomness import generator
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import largest_eigenpairs
 from breakeven.spectra.trace import hutchinson
+from breakeven.tables import write_table
 
 TOP = 5  # the paper's approximation of Tr(H)
 
@@ -41,7 +41,7 @@ def measure_hessian(
     seed = spec.seed
     vectors = out.parent / "eigenvectors"
     vectors.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows, files = [], []
     previous = None
     for measured in measured_snapshots(run, data, precision, device, "hessian"):
         hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
@@ -49,7 +49,7 @@ def measure_hessian(
         start = start_vectors(previous, hessian.gradient, eigenvalues, draws)
         pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws)
         previous = pairs.vectors if pairs.converged else None
-        eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0])
+        files.append(eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0]))
         trace, trace_error = hutchinson(
             hessian.matvec, pairs.basis, pairs.projected, trace_probes, generator(seed, "trace", measured.step)
         )
@@ -62,8 +62,8 @@ def measure_hessian(
             | {"matvecs": pairs.matvecs, "converged": pairs.converged}
             | {"trace_error": trace_error, "trace_top_5": sum(values[:TOP]) if len(values) >= TOP else None}
         )
-    with whole_file(out) as temporary:
-        pd.DataFrame(rows, columns=columns(eigenvalues)).to_csv(temporary, index=False)
+    # with the digests of the eigenvectors
+    write_table(out, pd.DataFrame(rows, columns=columns(eigenvalues)), also=files)
 
 
 def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: torch.Generator) -> Tensor:

@@ -1,6 +1,5 @@
 """Stage ``stability``: Eq. 1 along e_H^1, and the paper's proxies for it, at each snapshot of a run."""
 
-import json
 import math
 from copy import deepcopy
 from dataclasses import replace
@@ -16,11 +15,12 @@ from breakeven import eigenvectors
 from breakeven.config.run_spec import RunSpec, run_id
 from breakeven.config.schedule import learning_rate_at
 from breakeven.errors import UserError
-from breakeven.files import whole_file
 from breakeven.measurement import Measured, measured_snapshots, read_spec
 from breakeven.spectra.curvature import per_example_curvature
 from breakeven.spectra.hessian import Hessian
 from breakeven.stability import alpha_star, inapplicable, left_hand_side
+from breakeven.tables import read_table, write_table
+from breakeven.training_record import read_training
 
 COLUMNS = ["step", "lambda_1", "curvature_variance", "stability_lhs", "two_over_lr", "alpha_star", "delta_loss", "note"]
 
@@ -43,7 +43,7 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
     be the hessian stage's. That the mean curvature is λ_H^1 is checked at each snapshot.
     """
     spec = read_spec(run)
-    training = json.loads((run / "training.json").read_text(encoding="utf-8"))
+    training = read_training(run)
     eigenvalues = _eigenvalues(run)
     rows = []
     for measured in measured_snapshots(run, data, precision, device, "stability"):
@@ -70,8 +70,7 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
                 "note": "; ".join(filter(None, (note, rounded))),
             }
         )
-    with whole_file(out) as temporary:
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+    write_table(out, pd.DataFrame(rows, columns=COLUMNS))
 
 
 def _inapplicable(spec: RunSpec) -> str:
@@ -80,10 +79,7 @@ def _inapplicable(spec: RunSpec) -> str:
 
 def _eigenvalues(run: Path) -> dict[int, float]:
     """λ_H^1 by step, as the hessian stage wrote it."""
-    try:
-        table = pd.read_csv(run / "hessian.csv", usecols=["step", "lambda_1"])
-    except (OSError, ValueError) as error:
-        raise UserError(f"'{run / 'hessian.csv'}' is missing or damaged ({error}): delete it") from error
+    table = read_table(run / "hessian.csv")
     return dict(zip(table["step"].tolist(), table["lambda_1"].tolist(), strict=True))
 
 

@@ -14,12 +14,14 @@ from breakeven.config.run_spec import RunSpec, from_json, run_id
 from breakeven.data.dataset import load
 from breakeven.data.targets import training_targets
 from breakeven.device import DTYPES
+from breakeven.digests import verify
 from breakeven.errors import UserError
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.build import build
 from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.networks.primitive import with_primitive_normalisation
 from breakeven.progress import progress
+from breakeven.training_record import FILE, read_training
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Measured:
 def read_spec(run: Path) -> RunSpec:
     """The specification of the run in folder ``run``."""
     path = run / "run.yaml"
+    verify(path, by=run / FILE)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         name = content.pop("run")
@@ -64,11 +67,11 @@ def measured_snapshots(run: Path, data: Path, precision: str, device: torch.devi
     """
     spec = read_spec(run)
     dtype = DTYPES[precision]
-    dataset = load(data, device)
+    dataset = load(data, device, spec.dataset)
     model = with_primitive_normalisation(build(spec, dataset.input_shape, dataset.classes, dtype, device))
     inputs, labels = dataset.measured_examples(dtype)
     targets = training_targets(labels, dataset.classes, spec.label_smoothing, dtype)
-    training = json.loads((run / "training.json").read_text(encoding="utf-8"))
+    training = read_training(run)
     with exact_kernels(model):
         for entry in progress(training["snapshots"], what, unit="snapshot"):
             snapshot = snapshots.read(run / "snapshots" / entry["file"], run_id(spec), entry["step"], entry["sha256"])

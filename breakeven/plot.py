@@ -8,12 +8,13 @@ from typing import Any
 
 import vl_convert
 
+from breakeven.digests import sealed_file
 from breakeven.errors import UserError
 from breakeven.figures.drawn import drawn
 from breakeven.figures.offline import javascript, script_json
 from breakeven.figures.registry import NEEDS_EMBEDDING
-from breakeven.figures.tables import read_table
-from breakeven.files import whole_file, write_json, write_text
+from breakeven.files import json_text, whole_file, write_text
+from breakeven.tables import read_table, write_table
 
 PNG_SCALE = 2.0  # pixels for each unit of length: sharp on paper and on dense screens
 PAGE = """<!DOCTYPE html>
@@ -89,6 +90,6 @@ def plot(
     write_text(base.with_suffix(".svg"), svg(spec))
     with whole_file(base.with_suffix(".png")) as temporary:
         temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=PNG_SCALE))
-    with whole_file(base.with_suffix(".csv")) as temporary:
-        drawn(spec, study).to_csv(temporary, index=False)
-    write_json(base.with_suffix(".vl.json"), spec)
+    write_table(base.with_suffix(".csv"), drawn(spec, study))
+    with sealed_file(base.with_suffix(".vl.json")) as temporary:
+        temporary.write_text(json_text(spec), encoding="utf-8")

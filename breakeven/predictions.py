@@ -11,19 +11,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from breakeven.digests import sealed_file, verify
 from breakeven.errors import UserError
-from breakeven.files import whole_file
 
 
 def write(path: Path, run: str, steps: list[int], predictions: list[Tensor]) -> None:
     """Write the predictions, (examples, classes) at each step, whole or not at all."""
     stacked = torch.stack(predictions).to(torch.float16).contiguous()
-    with whole_file(path) as temporary:
+    with sealed_file(path) as temporary:
         save_file({"steps": torch.tensor(steps), "predictions": stacked}, temporary, metadata={"run": run})
 
 
 def read(path: Path, run: str) -> tuple[Tensor, Tensor]:
     """The steps and predictions of ``run``, refusing a file that is damaged or another run's."""
+    verify(path)
     try:
         with safe_open(path, framework="pt") as file:
             owner = (file.metadata() or {}).get("run")

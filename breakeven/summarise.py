@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from breakeven.break_even import break_even
-from breakeven.errors import UserError
-from breakeven.files import whole_file
+from breakeven.tables import read_table, write_table
+from breakeven.training_record import FILE, read_training
 
 # quantity in trajectories.csv -> file and column of the run's tables
 MEASURED = {
@@ -31,7 +31,7 @@ MEASURED = {
     "alpha_star": ("stability", "alpha_star"),
     "delta_loss": ("stability", "delta_loss"),
 }
-TABLES = ("history", "covariance", "hessian", "stability")
+MEASUREMENTS = ("covariance", "hessian", "stability")
 
 # columns of runs.csv that hold a number of steps
 STEPS = [
@@ -60,12 +60,9 @@ class RunTables:
 
 def read_run(folder: Path, labels: dict[str, Any]) -> RunTables:
     """Read the tables of the run in ``folder``."""
-    try:
-        training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
-    except (OSError, ValueError) as error:
-        raise UserError(f"a table of '{folder}' is missing or damaged ({error}): delete that file") from error
-    return RunTables(folder.name, labels, training, **tables)
+    history = read_table(folder / "history.csv", by=folder / FILE)
+    tables = {name: read_table(folder / f"{name}.csv") for name in MEASUREMENTS}
+    return RunTables(folder.name, labels, read_training(folder), history, **tables)
 
 
 def summarise(results: Path, points: dict[str, Any], accuracy_threshold: float, out: Path) -> None:
@@ -83,8 +80,7 @@ def summarise(results: Path, points: dict[str, Any], accuracy_threshold: float, 
     runs = runs.astype(dict.fromkeys(STEPS, "Int64"))  # also where another run of the study has none: 10, never 10.0
     trajectories = pd.concat([trajectory(table) for table in tables], ignore_index=True)
     for name, table in (("runs", runs), ("trajectories", trajectories)):
-        with whole_file(out / f"{name}.csv") as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(out / f"{name}.csv", table)
 
 
 def trajectory(table: RunTables) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from breakeven import measure_predictions as module
 from breakeven.config.run_spec import run_id
 from breakeven.data.dataset import load
 from breakeven.device import DTYPES
+from breakeven.digests import record_of
 from breakeven.errors import UserError
 from breakeven.measure_predictions import measure_predictions
 from breakeven.networks.build import build
@@ -71,9 +72,9 @@ def test_the_file_says_whose_it_is(run, data, tmp_path):
         assert file.metadata() == {"run": run_id(run[0])}
     first = path.read_bytes()
     measure_predictions(run[1], data, path, CPU)
-    assert path.read_bytes() == first and list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == first and set(tmp_path.iterdir()) == {path, record_of(path)}
     with pytest.raises(UserError, match=r"is of run .* not of run other: delete it"):
         read(path, "other")
     path.write_bytes(first[:100])
-    with pytest.raises(UserError, match="is missing or damaged"):
+    with pytest.raises(UserError, match="is damaged"):
         read(path, run_id(run[0]))

@@ -17,6 +17,7 @@ from breakeven.measure_hessian import measure_hessian
 from breakeven.measure_stability import COLUMNS, measure_stability
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.build import build
+from breakeven.tables import write_table
 from breakeven.training.train import train
 from tests.tiny import TRAIN, tiny_dataset, tiny_spec
 
@@ -146,27 +147,33 @@ def test_the_learning_rate_is_that_of_the_step(tmp_path):
     assert list(table["two_over_lr"]) == [2 / 0.05 if step < 6 else 2 / 0.01 for step in table["step"]]
 
 
+def rewrite(run, table):
+    """Another hessian.csv, as if the hessian stage had written it."""
+    write_table(run / "hessian.csv", table, also=sorted((run / "eigenvectors").iterdir()))
+
+
 def test_eigenvectors_of_other_snapshots_are_noticed(tmp_path):
     run, data, _ = measured(tmp_path, tiny_spec())
     table = pd.read_csv(run / "hessian.csv")
-    table.assign(lambda_1=table["lambda_1"] * 1.01).to_csv(run / "hessian.csv", index=False)
+    rewrite(run, table.assign(lambda_1=table["lambda_1"] * 1.01))
     with pytest.raises(
         UserError, match=r"^step 0: the mean curvature of the examples along e_H\^1 is .* must be equal"
     ):
         stability(run, data)
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "foreign", "no step", "no table"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "foreign", "resealed", "no step", "no table"])
 def test_what_the_hessian_stage_left_is_checked(tmp_path, damage):
     run, data, _ = measured(tmp_path, tiny_spec())
     (run / "stability.csv").unlink()
     first, second = sorted((run / "eigenvectors").iterdir())[:2]
     expected = {
-        "missing": "eigenvector '.*' is missing or damaged",
-        "cut": "eigenvector '.*' is missing or damaged",
-        "foreign": "eigenvector '.*' belongs to run .* at step 2, not to run .* at step 0",
+        "missing": "eigenvectors/step-00000000.safetensors' is missing",
+        "cut": "eigenvectors/step-00000000.safetensors' is damaged",
+        "foreign": "eigenvectors/step-00000000.safetensors' is damaged",
+        "resealed": "eigenvector '.*' belongs to run .* at step 2, not to run .* at step 0",
         "no step": "hessian.csv' has no step 0: delete it",
-        "no table": "hessian.csv' is missing or damaged",
+        "no table": "hessian.csv' is missing",
     }[damage]
     match damage:
         case "missing":
@@ -175,8 +182,11 @@ def test_what_the_hessian_stage_left_is_checked(tmp_path, damage):
             first.write_bytes(first.read_bytes()[:-7])
         case "foreign":
             first.write_bytes(second.read_bytes())
+        case "resealed":
+            first.write_bytes(second.read_bytes())
+            rewrite(run, pd.read_csv(run / "hessian.csv"))
         case "no step":
-            pd.read_csv(run / "hessian.csv").iloc[1:].to_csv(run / "hessian.csv", index=False)
+            rewrite(run, pd.read_csv(run / "hessian.csv").iloc[1:])
         case "no table":
             (run / "hessian.csv").unlink()
     with pytest.raises(UserError, match=expected):
@@ -188,7 +198,7 @@ def test_an_eigenvector_that_was_not_found_leaves_a_note(tmp_path):
     run, data, _ = measured(tmp_path, tiny_spec())
     table = pd.read_csv(run / "hessian.csv")
     table.loc[1, "lambda_1"] = math.nan
-    table.to_csv(run / "hessian.csv", index=False)
+    rewrite(run, table)
     row = stability(run, data).iloc[1]
     assert math.isnan(row["stability_lhs"]) and math.isnan(row["curvature_variance"])
     assert row["note"] == "e_H^1 was not found"

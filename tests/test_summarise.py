@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from breakeven.digests import seal
 from breakeven.errors import UserError
 from breakeven.summarise import summarise
 
@@ -62,6 +63,8 @@ def write_run(
     }
     for name, lines in tables.items():
         (folder / f"{name}.csv").write_text("\n".join(lines).replace("nan", "") + "\n")
+        seal(folder / f"{name}.csv")
+    seal(folder / "training.json", folder / "history.csv")
 
 
 def points_of(*rows, columns=("learning_rate", "batch_size")):
@@ -252,6 +255,6 @@ def test_a_damaged_table_is_refused(tmp_path, name, damage):
     path.unlink()
     if damage == "empty":
         path.touch()
-    with pytest.raises(UserError, match=r"'.*runs/a' is missing or damaged"):
+    with pytest.raises(UserError, match=rf"'.*runs/a/{name}' is {'missing' if damage == 'missing' else 'damaged'}"):
         tables_of(tmp_path, points_of(("a", 0.1, 32, 0)))
     assert not (tmp_path / "tables").exists()

@@ -16,7 +16,7 @@ from breakeven.claims.ratios import batch_norm, peak, predicted_point
 from breakeven.claims.statistics import INCONCLUSIVE, adjusted, verdict
 from breakeven.claims.switches import switch
 from breakeven.claims.trends import trend
-from breakeven.files import whole_file
+from breakeven.tables import write_table
 
 # how each kind of test in the catalogue is carried out: the rows of a claim for a study; none where the study lacks the runs
 KINDS: dict[type, Callable[[Claim, Any, StudyTables], Iterator[Evidence]]] = {
@@ -56,8 +56,7 @@ def evaluate(tables: Path, studies: Sequence[dict[str, Any]], out: Path) -> None
     Each study has the keys ``name`` and ``swept``; rows are in the order of the catalogue, then in that of the studies.
     """
     rows = verdicts([read_study(tables, study) for study in studies])
-    with whole_file(out) as temporary:
-        rows.to_csv(temporary, index=False, float_format="%.6g")
+    write_table(out, rows, float_format="%.6g")
 
 
 def verdicts(studies: Sequence[StudyTables], claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:

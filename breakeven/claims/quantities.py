@@ -14,7 +14,7 @@ import pandas as pd
 
 from breakeven.claims.statistics import rank_correlation
 from breakeven.errors import UserError
-from breakeven.figures.tables import read_table
+from breakeven.tables import read_table
 
 WINDOW = 3  # measured steps; the paper smooths its curves, and does not say over how many
 
@@ -43,10 +43,7 @@ def read_study(tables: Path, study: dict[str, Any]) -> StudyTables:
     read = {}
     for name, columns in needed.items():
         path = tables / study["name"] / f"{name}.csv"
-        try:
-            read[name] = read_table(path)
-        except (OSError, ValueError) as error:
-            raise UserError(f"'{path}' is missing or damaged ({error}): delete it") from error
+        read[name] = read_table(path)
         lacking = [column for column in columns if column not in read[name]]
         if lacking:
             raise UserError(f"'{path}' has no column {', '.join(map(repr, lacking))}: delete it")

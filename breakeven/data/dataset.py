@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from breakeven.digests import AGAIN, verify
 from breakeven.errors import UserError
 from breakeven.files import sha256
 
@@ -59,9 +60,14 @@ def chosen(inputs: Tensor, indices: Tensor) -> Tensor:
     return inputs[indices.to(inputs.device)]
 
 
-def load(folder: Path, device: torch.device) -> Dataset:
-    """Read the data set that `breakeven.data.prepare` wrote into ``folder``; its checksum is verified."""
+def load(folder: Path, device: torch.device, spec: dict[str, Any] | None = None) -> Dataset:
+    """Read the data set that `breakeven.data.prepare` wrote into ``folder``; its checksum is verified.
+
+    It must be that of the canonical specification ``spec``, if one is given.
+    """
     manifest = read_manifest(folder)
+    if spec is not None and manifest["spec"] != spec:
+        raise UserError(f"'{folder}' holds the data set {manifest['spec']}, not {spec}: delete the folder, {AGAIN}")
     path = folder / "data.safetensors"
     if not path.exists() or sha256(path) != manifest["sha256"]:
         raise UserError(
@@ -84,7 +90,9 @@ def load(folder: Path, device: torch.device) -> Dataset:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read ``manifest.json`` of a prepared data set."""
     path = folder / "manifest.json"
+    verify(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"'{path}' is missing or damaged ({error}): delete the folder '{folder}'") from error
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"'{path}' is no manifest ({error}): delete the folder '{folder}', {AGAIN}") from error
+    return manifest

@@ -16,8 +16,9 @@ from breakeven.config.dataset_spec import defaults
 from breakeven.data.arrays import write_arrays
 from breakeven.data.registry import loader
 from breakeven.data.splits import Splits
+from breakeven.digests import sealed_file
 from breakeven.errors import UserError
-from breakeven.files import sha256, whole_file, write_json
+from breakeven.files import json_text, sha256, whole_file
 from breakeven.own_code import is_own
 from breakeven.progress import say
 
@@ -69,21 +70,20 @@ def write(
     # that of a text is the shape of its words in one-hot coding
     input_shape = [*train[0].shape[1:], splits.words] if is_text else list(train[0].shape[1:])
     mean, std = (np.zeros(0), np.zeros(0)) if is_text else channel_statistics(train[0])
-    write_json(
-        out / "manifest.json",
-        {
-            "spec": spec,
-            "sha256": sha256(path),
-            "inputs": "texts" if is_text else "pictures",
-            "input_shape": input_shape,
-            "classes": list(splits.classes),
-            "train_class_counts": np.bincount(train[1], minlength=len(splits.classes)).tolist(),
-            "test_class_counts": np.bincount(test[1], minlength=len(splits.classes)).tolist(),
-            "mean": mean.tolist(),
-            "std": std.tolist(),
-            "measured_examples": len(measured),
-        },
-    )
+    manifest = {
+        "spec": spec,
+        "sha256": sha256(path),
+        "inputs": "texts" if is_text else "pictures",
+        "input_shape": input_shape,
+        "classes": list(splits.classes),
+        "train_class_counts": np.bincount(train[1], minlength=len(splits.classes)).tolist(),
+        "test_class_counts": np.bincount(test[1], minlength=len(splits.classes)).tolist(),
+        "mean": mean.tolist(),
+        "std": std.tolist(),
+        "measured_examples": len(measured),
+    }
+    with sealed_file(out / "manifest.json") as temporary:
+        temporary.write_text(json_text(manifest), encoding="utf-8")
     say(f"prepared {count} training and {len(test[1])} test examples, {len(measured)} of them measured, in {out}")
 
 

@@ -9,9 +9,11 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from breakeven.digests import verify
 from breakeven.figures.offline import script_json
 from breakeven.figures.registry import FIGURES
-from breakeven.figures.tables import read_table
+from breakeven.tables import read_table
+from breakeven.training_record import FILE, read_training
 
 LABELS = {"learning_rate": "learning rate η", "batch_size": "batch size S"}
 # column of runs.csv -> heading, and how to write its numbers
@@ -64,8 +66,8 @@ def listed(items: list[str]) -> str:
 
 def training_facts(results: Path, runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """What the train stage recorded of each run."""
-    paths = {run: results / "runs" / str(run) / "training.json" for run in runs["run"]}
-    return {run: json.loads(path.read_text(encoding="utf-8")) for run, path in paths.items() if path.is_file()}
+    folders = {run: results / "runs" / str(run) for run in runs["run"]}
+    return {run: read_training(folder) for run, folder in folders.items() if (folder / FILE).is_file()}
 
 
 def common_settings(training: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -112,6 +114,7 @@ def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, A
         path = folder / f"{name}.vl.json"
         if name not in names or not path.is_file():
             continue
+        verify(path)
         spec = json.loads(path.read_text(encoding="utf-8"))
         title = spec.pop("title")  # text of the page instead, where it wraps on a phone and is found by a search
         _, *notes = title["subtitle"]  # its first line names the study, as the section does

@@ -21,8 +21,9 @@ from breakeven.config.run_spec import RunSpec, canonical_json, run_id
 from breakeven.config.schedule import learning_rate_at, learning_rates, snapshot_steps, total_steps
 from breakeven.data.dataset import Dataset, chosen, load, read_manifest
 from breakeven.data.targets import training_targets
+from breakeven.digests import sealed_file
 from breakeven.errors import UserError
-from breakeven.files import whole_file, write_json, write_text
+from breakeven.files import json_text, whole_file, write_text
 from breakeven.networks.build import build
 from breakeven.progress import progress, say
 from breakeven.randomness import derived_seed, generator
@@ -30,6 +31,7 @@ from breakeven.training import checkpoint
 from breakeven.training.augmentation import crop_flip
 from breakeven.training.evaluation import evaluate
 from breakeven.training.precision import WEIGHTS, computing
+from breakeven.training_record import FILE
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
@@ -52,7 +54,7 @@ def train(
     ``state`` holds the checkpoints; ``code`` is the digest of this stage's code. ``break_even_step``: of the run that
     `source_of` names, which a schedule may count in; None where it has no break-even point.
     """
-    dataset = load(data, device)
+    dataset = load(data, device, spec.dataset)
     run = run_id(spec)
     examples = len(dataset.train_labels)
     steps_per_epoch = examples // spec.batch_size
@@ -192,17 +194,16 @@ def _publish(spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, f
     (state / "snapshots").mkdir(parents=True, exist_ok=True)  # none, where the very first step diverged
     shutil.rmtree(out / "snapshots", ignore_errors=True)
     os.replace(state / "snapshots", out / "snapshots")  # noqa: PTH105
-    write_json(
-        out / "training.json",
-        {
-            "run": run_id(spec),
-            "spec": json.loads(canonical_json(spec)),
-            "diverged": done.diverged_step is not None,
-            "diverged_step": done.diverged_step,
-            "stopped_step": done.stopped_step,
-            "batch_size": spec.batch_size,
-            **facts,
-            "snapshots": done.snapshots,
-        },
-    )
+    record = {
+        "run": run_id(spec),
+        "spec": json.loads(canonical_json(spec)),
+        "diverged": done.diverged_step is not None,
+        "diverged_step": done.diverged_step,
+        "stopped_step": done.stopped_step,
+        "batch_size": spec.batch_size,
+        **facts,
+        "snapshots": done.snapshots,
+    }
+    with sealed_file(out / FILE, out / "run.yaml", out / "history.csv") as temporary:
+        temporary.write_text(json_text(record), encoding="utf-8")
     shutil.rmtree(state)

@@ -9,6 +9,7 @@ import pytest
 from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.evaluate import COLUMNS, evaluate, verdicts
 from breakeven.errors import UserError
+from breakeven.tables import write_table
 from tests.claims.simulated import run, study, sweep, tables
 
 QUANTITIES = [
@@ -156,7 +157,7 @@ def test_the_file(tmp_path):
     folder = tmp_path / "tables/main"
     folder.mkdir(parents=True)
     for name, table in zip(("runs", "trajectories"), tables(as_in_the_paper()), strict=True):
-        table.to_csv(folder / f"{name}.csv", index=False)
+        write_table(folder / f"{name}.csv", table)
     out = tmp_path / "tables/claims.csv"
     described = [{"name": "main", "swept": ["learning_rate"], "accuracy_threshold": 0.6}]
     evaluate(tmp_path / "tables", described, out)
@@ -192,6 +193,6 @@ def test_the_file(tmp_path):
 
 
 def test_a_missing_study(tmp_path):
-    with pytest.raises(UserError, match=r"main.runs\.csv.*missing or damaged"):
+    with pytest.raises(UserError, match=r"main.runs\.csv' is missing"):
         evaluate(tmp_path, [{"name": "main", "swept": []}], tmp_path / "claims.csv")
     assert not (tmp_path / "claims.csv").exists()

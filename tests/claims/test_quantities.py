@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from breakeven.claims import quantities
+from breakeven.digests import seal
 from breakeven.errors import UserError
 from breakeven.summarise import summarise
 from tests.claims.simulated import run, study
@@ -71,5 +72,6 @@ def test_a_damaged_table_is_told(tmp_path, damage):
     path.unlink()
     if damage != "missing":
         path.write_text({"empty": "", "another": "a,b\n1,2\n"}[damage])
+        seal(path)  # so that it is read
     with pytest.raises(UserError, match=r"trajectories\.csv"):
         quantities.read_study(tmp_path / "tables", {"name": "main", "swept": ["learning_rate"]})

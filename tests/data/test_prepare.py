@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from breakeven.data import registry
 from breakeven.data.dataset import load
 from breakeven.data.prepare import channel_statistics, prepare
 from breakeven.data.splits import Splits
+from breakeven.digests import seal
 from breakeven.errors import UserError
 from tests.tiny import tiny_dataset, tiny_splits
 
@@ -48,7 +50,11 @@ def test_digits(tmp_path):
     }
     pixels = arrays["train_inputs"].astype(np.float64)
     np.testing.assert_allclose([*mean, *std], [pixels.mean(), pixels.std()], rtol=1e-13)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.safetensors", "manifest.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "data.safetensors",
+        "manifest.json",
+        "manifest.json.sha256",
+    ]
 
 
 def test_the_same_specification_gives_the_same_bytes(tmp_path):
@@ -186,14 +192,16 @@ def test_damaged_files_are_refused_by_name(tmp_path, name, damage):
             path.unlink()
     with pytest.raises(UserError) as error:
         load(tmp_path, CPU)
-    assert f"'{path}' is missing or damaged" in str(error.value)
-    assert f"delete the folder '{tmp_path}'" in str(error.value)
+    assert re.match(rf"'{path}' is (missing|damaged|missing or damaged)\b.*: delete ", str(error.value))
 
 
 def test_arrays_and_manifest_of_two_data_sets_are_refused(tmp_path):
     tiny_dataset(tmp_path / "a", seed=0)
     tiny_dataset(tmp_path / "b", seed=1)
     (tmp_path / "a" / "manifest.json").replace(tmp_path / "b" / "manifest.json")
+    with pytest.raises(UserError, match=r"manifest\.json' is damaged"):
+        load(tmp_path / "b", CPU)
+    seal(tmp_path / "b" / "manifest.json")
     with pytest.raises(UserError, match=r"data\.safetensors' is missing or damaged"):
         load(tmp_path / "b", CPU)
 

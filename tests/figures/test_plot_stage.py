@@ -7,6 +7,7 @@ from synthetic import make_study
 
 from breakeven.errors import UserError
 from breakeven.plot import plot
+from breakeven.tables import write_table
 
 FORMATS = ("html", "svg", "png", "vl.json", "csv")
 
@@ -15,8 +16,8 @@ FORMATS = ("html", "svg", "png", "vl.json", "csv")
 def tables(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     trajectories, runs, study = make_study(sweeps={"augmentation": ["None", "</script><script>alert(1)</script>"]})
-    trajectories.to_csv(folder / "trajectories.csv", index=False)
-    runs.to_csv(folder / "runs.csv", index=False)
+    write_table(folder / "trajectories.csv", trajectories)
+    write_table(folder / "runs.csv", runs)
     return folder / "trajectories.csv", folder / "runs.csv", study
 
 
@@ -24,7 +25,7 @@ def test_all_formats_are_written_with_the_same_bytes_each_time(tables, tmp_path)
     for folder in ("first", "second"):
         plot("lambda_K", *tables, tmp_path / folder)
     names = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert names == sorted(f"lambda_K.{end}" for end in FORMATS)
+    assert names == sorted(f"lambda_K.{end}" for end in (*FORMATS, "csv.sha256", "vl.json.sha256"))
     for end in FORMATS:
         first, second = ((tmp_path / folder / f"lambda_K.{end}").read_bytes() for folder in ("first", "second"))
         assert first == second and first
@@ -49,8 +50,8 @@ def test_an_unknown_figure_is_told_in_one_sentence(figure, tables, tmp_path):
 
 def test_the_table_holds_the_rows_that_are_drawn(tmp_path):
     trajectories, runs, study = make_study(diverging=(8,))
-    trajectories.to_csv(tmp_path / "trajectories.csv", index=False)
-    runs.to_csv(tmp_path / "runs.csv", index=False)
+    write_table(tmp_path / "trajectories.csv", trajectories)
+    write_table(tmp_path / "runs.csv", runs)
     for figure in ("lambda_K", "maxima", "training_curves"):
         plot(figure, tmp_path / "trajectories.csv", tmp_path / "runs.csv", study, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/lambda_K.csv")
@@ -75,8 +76,8 @@ def test_the_table_holds_the_rows_that_are_drawn(tmp_path):
 @pytest.mark.parametrize("figure", ["lambda_K", "maxima", "break_even"])
 def test_where_nothing_is_drawn_the_table_has_a_header(figure, tmp_path):
     trajectories, runs, study = make_study(missing=True)
-    trajectories.to_csv(tmp_path / "trajectories.csv", index=False)
-    runs.to_csv(tmp_path / "runs.csv", index=False)
+    write_table(tmp_path / "trajectories.csv", trajectories)
+    write_table(tmp_path / "runs.csv", runs)
     plot(figure, tmp_path / "trajectories.csv", tmp_path / "runs.csv", study, tmp_path)
     assert pd.read_csv(tmp_path / f"{figure}.csv").columns[0] == "quantity"
     assert pd.read_csv(tmp_path / f"{figure}.csv").empty

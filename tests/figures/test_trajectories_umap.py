@@ -11,6 +11,7 @@ from synthetic import CASES, make_embedding, make_study
 from breakeven.errors import UserError
 from breakeven.figures.trajectories_umap import chart
 from breakeven.plot import plot
+from breakeven.tables import write_table
 
 
 def drawn(trajectories, runs, study, embedding):
@@ -66,12 +67,12 @@ def test_too_few_snapshots_are_said_to_be_too_few():
 
 def test_the_table_of_the_embedding_must_be_there(tmp_path):
     trajectories, runs, study = make_study(seeds=[0])
-    trajectories.to_csv(tmp_path / "trajectories.csv", index=False)
-    runs.to_csv(tmp_path / "runs.csv", index=False)
+    write_table(tmp_path / "trajectories.csv", trajectories)
+    write_table(tmp_path / "runs.csv", runs)
     tables = (tmp_path / "trajectories.csv", tmp_path / "runs.csv", study, tmp_path / "out")
     with pytest.raises(UserError, match="trajectories_umap' needs the table that stage embed writes"):
         plot("trajectories_umap", *tables, tmp_path / "embedding.csv")
-    make_embedding(trajectories, runs).to_csv(tmp_path / "embedding.csv", index=False)
+    write_table(tmp_path / "embedding.csv", make_embedding(trajectories, runs))
     plot("trajectories_umap", *tables, tmp_path / "embedding.csv")
     table = pd.read_csv(tmp_path / "out/trajectories_umap.csv")
     assert table.groupby("quantity").size().to_dict() == {"embedding": 57, "distance": 38}

@@ -5,8 +5,10 @@ import json
 from synthetic import make_embedding, make_study
 
 from breakeven.claims.evaluate import evaluate
+from breakeven.digests import seal
 from breakeven.figures.registry import FIGURES
 from breakeven.plot import specification
+from breakeven.tables import write_table
 
 HOSTILE = '"><img src=x onerror=alert(1)>'
 DESCRIPTION = "<script>alert('λ')</script> & more"
@@ -21,13 +23,14 @@ def write_results(results, *arguments, figures=tuple(FIGURES)):
         tables, pictures = results / "tables" / study["name"], results / "figures" / study["name"]
         tables.mkdir(parents=True)
         pictures.mkdir(parents=True)
-        trajectories.to_csv(tables / "trajectories.csv", index=False)
-        runs.to_csv(tables / "runs.csv", index=False)
-        make_embedding(trajectories, runs).to_csv(tables / "embedding.csv", index=False)
+        write_table(tables / "trajectories.csv", trajectories)
+        write_table(tables / "runs.csv", runs)
+        write_table(tables / "embedding.csv", make_embedding(trajectories, runs))
         for figure in figures:
             paths = [tables / f"{name}.csv" for name in ("trajectories", "runs")]
             spec = specification(figure, *paths, study, tables / "embedding.csv")
             (pictures / f"{figure}.vl.json").write_text(json.dumps(spec), encoding="utf-8")
+            seal(pictures / f"{figure}.vl.json")
         for run in runs.to_dict("records"):
             folder = results / "runs" / run["run"]
             folder.mkdir(parents=True, exist_ok=True)
@@ -35,6 +38,7 @@ def write_results(results, *arguments, figures=tuple(FIGURES)):
             spec |= {"learning_rate": run["learning_rate"], "batch_size": run["batch_size"], "seed": run["seed"]}
             record = {"spec": spec, "diverged": run["diverged"], "diverged_step": 120 if run["diverged"] else None}
             (folder / "training.json").write_text(json.dumps(record), encoding="utf-8")
+            seal(folder / "training.json")
         studies.append(study | {"description": description})
     evaluate(results / "tables", studies, results / "tables" / "claims.csv")
     return studies

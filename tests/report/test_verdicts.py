@@ -5,6 +5,7 @@ import re
 import pandas as pd
 import pytest
 
+from breakeven.digests import seal
 from breakeven.report.verdicts import verdicts_view
 
 COLUMNS = "claim,study,quantity,expected,observed,effect,ci_low,ci_high,p_value,n_seeds,verdict,paper_value,our_value"
@@ -22,6 +23,7 @@ C1.lambda_K.batch_size,,,rises with S,,,,,,,inconclusive,,,,maxima,no study swee
 @pytest.fixture
 def view(tmp_path):
     (tmp_path / "claims.csv").write_text(TABLE, encoding="utf-8")
+    seal(tmp_path / "claims.csv")
     studies = [{"name": "two", "figures": []}, {"name": "rate", "figures": [{"name": "maxima"}, {"name": "maps"}]}]
     return verdicts_view(tmp_path / "claims.csv", studies)
 

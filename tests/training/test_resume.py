@@ -75,7 +75,7 @@ def attempt(data, tmp_path, monkeypatch):
 def test_twice_the_same(attempt, uninterrupted, tmp_path):
     assert attempt() == list(range(13))
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
-    assert len(contents(tmp_path / "out")) == 3 + 7
+    assert len(contents(tmp_path / "out")) == 4 + 7
     assert attempt() == list(range(13))  # over results that are there already
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
 
@@ -126,7 +126,7 @@ def test_interrupted_while_publishing(attempt, uninterrupted, tmp_path, monkeypa
 def test_interrupted_before_the_last_file(attempt, uninterrupted, tmp_path, monkeypatch):
     """The snapshots have moved away already: the run starts over, and doesn't end without them."""
     with monkeypatch.context() as patch:
-        patch.setattr(module, "write_json", lambda *arguments: (_ for _ in ()).throw(Interrupted))
+        patch.setattr(module, "json_text", lambda *arguments: (_ for _ in ()).throw(Interrupted))
         with pytest.raises(AssertionError):  # since the folder is there
             attempt()
     assert not (tmp_path / "out" / "training.json").exists()

@@ -238,7 +238,13 @@ def test_what_is_recorded(train):
     }
     recorded = yaml.safe_load((out / "run.yaml").read_text(encoding="utf-8"))
     assert recorded == {"run": run_id(spec)} | json.loads(canonical_json(spec))
-    assert {path.name for path in out.iterdir()} == {"run.yaml", "history.csv", "training.json", "snapshots"}
+    assert {path.name for path in out.iterdir()} == {
+        "run.yaml",
+        "history.csv",
+        "training.json",
+        "training.json.sha256",
+        "snapshots",
+    }
 
 
 def test_a_run_that_diverges_is_a_result(train):

@@ -1,0 +1,66 @@
+"""The digests of what a stage wrote, so that a later stage uses nothing that is damaged, or another run's or study's.
+
+Beside ``RUN/covariance.csv`` lies ``RUN/covariance.csv.sha256``, in the format of sha256sum: a line ``DIGEST  RUN/NAME`` for
+the file and for each other file that was written with it. So ``cd results/runs && sha256sum --check */*.sha256`` checks all
+runs, ``cd results/tables && sha256sum --check */*.sha256`` all studies; a file that was moved into another folder is found, too.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from breakeven.errors import UserError
+from breakeven.files import sha256, whole_file, write_text
+
+AGAIN = "and the same command makes it again"
+
+
+@contextmanager
+def sealed_file(path: str | Path, *also: Path) -> Iterator[Path]:
+    """Like `breakeven.files.whole_file`, with the digests of ``path`` and of the finished files ``also`` in its folder.
+
+    The digests come first: where the file is there, they are.
+    """
+    path = Path(path)
+    with whole_file(path) as temporary:
+        yield temporary
+        seal(path, *also, content=temporary)
+
+
+def seal(path: Path, *also: Path, content: Path | None = None) -> None:
+    """Write the digests of ``path``, whose content may still be in another file, and of the files ``also`` in its folder."""
+    files = {path: content or path} | {file: file for file in also}
+    write_text(record_of(path), "".join(f"{sha256(files[file])}  {_name(path, file)}\n" for file in files))
+
+
+def record_of(path: Path) -> Path:
+    """The file with the digests that were written with ``path``."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def verify(path: Path, by: Path | None = None) -> None:
+    """Refuse a file that is not the one that was written, by the digests written with it or with the file ``by``."""
+    record = record_of(by or path)
+    try:
+        lines = [line.split("  ", 1) for line in record.read_text(encoding="utf-8").splitlines()]
+        digests = {name: digest for digest, name in lines}
+    except FileNotFoundError:
+        digests = None
+    except (OSError, ValueError) as error:
+        raise UserError(f"'{record}' is damaged ({error}): delete it and '{by or path}', {AGAIN}") from error
+    if not path.is_file():
+        raise UserError(f"'{path}' is missing: delete '{by or path.parent}' if it is there, {AGAIN}")
+    if digests is None:
+        raise UserError(f"'{path}' can't be checked, since '{record}' is missing: delete '{by or path}', {AGAIN}")
+    name = _name(by or path, path)
+    if name not in digests:
+        found = next(iter(digests), "nothing")
+        raise UserError(f"'{path}' is not {name}: '{record}' is of {found}; delete '{by or path}', {AGAIN}")
+    if sha256(path) != digests[name]:
+        raise UserError(f"'{path}' is damaged (its SHA-256 is not that in '{record}'): delete '{by or path}', {AGAIN}")
+
+
+def _name(sealed: Path, file: Path) -> str:
+    """``RUN/NAME`` for a file in the folder of ``sealed``, whatever the way to the folder is called."""
+    folder = sealed.absolute().parent
+    return f"{folder.name}/{file.absolute().relative_to(folder).as_posix()}"

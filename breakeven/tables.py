@@ -1,0 +1,29 @@
+"""CSV tables: written whole or not at all with their digest beside them, and refused where they aren't what was written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from breakeven.digests import AGAIN, sealed_file, verify
+from breakeven.errors import UserError
+
+
+def write_table(
+    path: str | Path, table: pd.DataFrame, also: Sequence[Path] = (), float_format: str | None = None
+) -> None:
+    """Write ``table``; ``also``: finished files whose digests belong to it."""
+    with sealed_file(path, *also) as temporary:
+        table.to_csv(temporary, index=False, float_format=float_format)
+
+
+def read_table(path: str | Path, by: Path | None = None) -> pd.DataFrame:
+    """Read a table that is what was written, by the digest written with it or with the file ``by``.
+
+    Only an empty cell or nan is a missing value: ``none`` and ``NA`` can be swept values.
+    """
+    verify(Path(path), by)
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+    except ValueError as error:
+        raise UserError(f"'{path}' is no table ({error}): delete it, {AGAIN}") from error

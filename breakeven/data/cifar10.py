@@ -1,24 +1,25 @@
-"""CIFAR-10: found under ``root`` where the user keeps it, else downloaded there with torchvision, and checksummed.
+"""CIFAR-10: found under ``root`` where the user keeps it, else downloaded there, and checksummed.
 
 It is the official *binary* version. The more common Python version (what `torchvision.datasets.CIFAR10` reads) is made
 of pickles, and this project never reads a pickle; the pictures are the same.
 """
 
 import hashlib
-import tarfile
+import re
 from pathlib import Path
 
 import numpy as np
 
-from breakeven.data.download import download, verify_sha256
+from breakeven.data.archives import tar_members
+from breakeven.data.download import official
 from breakeven.data.splits import Splits
 from breakeven.errors import UserError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVE = "cifar-10-binary.tar.gz"
-ARCHIVE_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # as printed on the official page
 ARCHIVE_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 FOLDER = "cifar-10-batches-bin"
+MOST_BYTES = 10_000 * (1 + 3 * 32 * 32)  # of a file: each has 10,000 pictures
 TRAIN_FILES = {
     "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
     "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
@@ -41,11 +42,17 @@ def load(*, seed: int, train_examples: int | None, test_examples: int | None, ro
         contents = {name: _read(folder / name) for name in names}
         where = str(folder)
     else:
-        if not archive.exists():
-            _download(archive)
-        verify_sha256("cifar10", archive, ARCHIVE_SHA256)
-        with tarfile.open(archive) as tar:  # members are read by name, nothing is unpacked to disk
-            contents = {name: _member(tar, f"{FOLDER}/{name}") for name in names}
+        official(
+            "cifar10",
+            archive,
+            ARCHIVE_SHA256,
+            [URL],
+            f"neither '{archive}' nor the folder '{FOLDER}' beside it is there",
+            f"put one of them into '{archive.parent}', or set the data set's 'root' to where it is (the binary version; "
+            "the Python version is made of pickles)",
+        )
+        found = dict(tar_members("cifar10", archive, re.compile(rf"{FOLDER}/(\w+\.bin)"), MOST_BYTES))
+        contents = {name: found.get(f"{FOLDER}/{name}", b"") for name in names}
         where = str(archive)
     for name, digest in names.items():
         if hashlib.sha256(contents[name]).hexdigest() != digest:
@@ -66,20 +73,3 @@ def _read(path: Path) -> bytes:
         raise UserError(
             f"cifar10: '{path}' can't be read ({error.strerror}): delete the folder or complete it"
         ) from error
-
-
-def _member(tar: tarfile.TarFile, name: str) -> bytes:
-    file = tar.extractfile(name)
-    assert file is not None, f"{name} is not a file in the archive"  # its checksum was right
-    return file.read()
-
-
-def _download(archive: Path) -> None:
-    download(
-        [URL],
-        archive,
-        ARCHIVE_MD5,
-        f"cifar10: neither '{archive}' nor the folder '{FOLDER}' beside it is there",
-        f"put one of them into '{archive.parent}', or set the data set's 'root' to where it is (the binary version; the "
-        "Python version is made of pickles)",
-    )

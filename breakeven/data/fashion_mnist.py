@@ -5,18 +5,21 @@ checksummed; or read from the user's own folder with files of the same names, co
 """
 
 import gzip
-import tempfile
+import math
+import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from breakeven.data.download import download, verify_sha256
+from breakeven.data.download import official
 from breakeven.data.splits import Splits
-from breakeven.data.torchvision_import import torchvision_module
 from breakeven.errors import UserError
 
-BUCKET = "https://fashion-mnist.s3.eu-central-1.amazonaws.com/"  # torchvision names the same one, by http alone
+URLS = (  # torchvision knows addresses by http alone
+    "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+)
 FOLDER = Path("FashionMNIST") / "raw"
 SHA256 = {
     "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
@@ -24,30 +27,40 @@ SHA256 = {
     "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 SIDE = 28
+MOST = 1_000_000  # pictures of a file: a small compressed one may say that it holds a thousand times as many
 
 
 def load(
     *, path: str | None, seed: int, train_examples: int | None, test_examples: int | None, root: str = "data"
 ) -> Splits:
     """Read all pictures, in the order of the files, whatever ``seed`` and the numbers of examples."""
-    classes = tuple(torchvision_module("torchvision.datasets").FashionMNIST.classes)
     files = _official(Path(root) / FOLDER) if path is None else _of_user(Path(path))
-    return Splits(*_read_split(files, "train", len(classes)), *_read_split(files, "t10k", len(classes)), classes)
+    return Splits(*_read_split(files, "train"), *_read_split(files, "t10k"), CLASSES)
 
 
 def _official(folder: Path) -> dict[str, Path]:
-    official = torchvision_module("torchvision.datasets").FashionMNIST
-    for name, md5 in official.resources:
-        if not (folder / name).exists():
-            download(
-                [BUCKET + name, *(mirror + name for mirror in official.mirrors)],
-                folder / name,
-                md5,
-                f"fashion_mnist: '{folder / name}' is not there",
-                f"put the four official files into '{folder}', or set the data set's 'path' to the folder that has them",
-            )
-        verify_sha256("fashion_mnist", folder / name, SHA256[name])
+    for name, digest in SHA256.items():
+        official(
+            "fashion_mnist",
+            folder / name,
+            digest,
+            [url + name for url in URLS],
+            f"'{folder / name}' is not there",
+            f"put the four official files into '{folder}', or set the data set's 'path' to the folder that has them",
+        )
     return {name.removesuffix(".gz"): folder / name for name in SHA256}
 
 
@@ -65,33 +78,42 @@ def _of_user(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _read_split(files: dict[str, Path], split: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def _read_split(files: dict[str, Path], split: str) -> tuple[np.ndarray, np.ndarray]:
     """The pictures (examples, 1, 28, 28), and the labels."""
     image_file, label_file = files[f"{split}-images-idx3-ubyte"], files[f"{split}-labels-idx1-ubyte"]
-    images, labels = _read(image_file, "read_image_file"), _read(label_file, "read_label_file")
-    if images.shape[1:] != (SIDE, SIDE):
-        height, width = images.shape[1:]
-        raise UserError(f"fashion_mnist: the pictures of '{image_file}' are {width}x{height}, not {SIDE}x{SIDE}")
+    images, labels = _read(image_file, (SIDE, SIDE)), _read(label_file, ()).astype(np.int64)
     if len(images) != len(labels):
         raise UserError(
             f"fashion_mnist: '{image_file}' has {len(images)} pictures, '{label_file}' {len(labels)} labels"
         )
     if not len(labels):
         raise UserError(f"fashion_mnist: '{image_file}' has no pictures")
-    if labels.max() >= classes:
-        raise UserError(f"fashion_mnist: '{label_file}' has a label {labels.max()}; allowed: 0 to {classes - 1}")
+    if labels.max() >= len(CLASSES):
+        raise UserError(f"fashion_mnist: '{label_file}' has a label {labels.max()}; allowed: 0 to {len(CLASSES) - 1}")
     return images[:, None], labels
 
 
-def _read(file: Path, parser: str) -> np.ndarray:
-    """What torchvision's ``parser`` makes of a file; it reads none that is compressed, nor refuses a damaged one kindly."""
-    parse = getattr(torchvision_module("torchvision.datasets.mnist"), parser)
+def _read(file: Path, of_one: tuple[int, ...]) -> np.ndarray:
+    """The uint8 array, (examples, *``of_one``), of an idx file.
+
+    The format: two zero bytes, the type (8 is uint8), the number of dimensions, each as four bytes, big-endian; the values.
+    """
+    dimensions = 1 + len(of_one)
     try:
-        if file.suffix != ".gz":
-            return parse(file).numpy()
-        with tempfile.NamedTemporaryFile(prefix="breakeven-") as unpacked:
-            unpacked.write(gzip.decompress(file.read_bytes()))
-            unpacked.flush()
-            return parse(unpacked.name).numpy()
-    except (OSError, EOFError, zlib.error, AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            if stream.read(4) != bytes([0, 0, 8, dimensions]):
+                raise ValueError(f"its first bytes don't say that it holds bytes in {dimensions} dimensions")
+            count, *found = struct.unpack(f">{dimensions}I", stream.read(4 * dimensions))
+            if tuple(found) != of_one:
+                raise UserError(f"fashion_mnist: the pictures of '{file}' are {found[1]}x{found[0]}, not {SIDE}x{SIDE}")
+            if count > MOST:
+                raise ValueError(f"it says that it holds {count} examples; allowed: up to {MOST}")
+            size = count * math.prod(of_one)
+            content = stream.read(size + 1)  # never more than it says
+            if len(content) != size:
+                raise ValueError(
+                    f"it says that it holds {size} values, and has {'more' if len(content) > size else len(content)}"
+                )
+    except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise UserError(f"fashion_mnist: '{file}' is damaged or no idx file ({error}): delete or replace it") from error
+    return np.frombuffer(bytearray(content), np.uint8).reshape(count, *of_one)

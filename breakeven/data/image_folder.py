@@ -20,7 +20,8 @@ def load(
 
     With ``image_size`` each is resized so that its shorter side has that length and the middle square is cut out;
     without, all must have one size. Where a number of examples is given, only a random subset of the files is decoded,
-    drawn with ``seed``, the same for the same files.
+    drawn with ``seed``, the same for the same files. Links are followed, also out of ``path``: large data sets are often
+    shared as trees of links.
     """
     root = Path(path)
     for split in ("train", "test"):

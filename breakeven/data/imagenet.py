@@ -37,7 +37,7 @@ def load(*, path: str, image_size: int, seed: int, train_examples: int | None, t
     The validation set is the test set; classes are ordered by their WordNet ids, which are their names. Where a number
     of examples is given, only a random subset of the files is decoded, drawn with ``seed``. All of it is 193 GB: the
     arrays are mapped from files in the folder for temporary files (``TMPDIR``), which nobody else sees, and which
-    disappear with the arrays.
+    disappear with the arrays. Links are followed, also out of ``path``.
     """
     root = Path(path)
     data = root / KAGGLE_FOLDER if (root / KAGGLE_FOLDER).is_dir() else root

@@ -9,26 +9,27 @@ among the most frequent, 3 nothing, and the r-th most frequent word r + 3. So a 
 """
 
 import re
-import tarfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from breakeven.data.download import download, verify_md5
+from breakeven.data.archives import tar_members
+from breakeven.data.download import official
 from breakeven.data.splits import Splits
 from breakeven.errors import UserError
 from breakeven.progress import progress
 
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 ARCHIVE = "aclImdb_v1.tar.gz"
-ARCHIVE_MD5 = "7c2ac02c03563afcf9b574c7e56c153a"
+ARCHIVE_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
 CLASSES = ("neg", "pos")
 FOLDERS = tuple((split, label) for split in ("train", "test") for label in CLASSES)
 FILE = re.compile(r"\d+_\d+\.txt")
 MEMBER = re.compile(rf"aclImdb/(train|test)/(neg|pos)/({FILE.pattern})")  # 'train' has unlabelled reviews as well
 WORD = re.compile(r"[a-z0-9']+")
 START, UNKNOWN, FIRST_WORD = 1, 2, 4
+MOST_BYTES = 2**20  # of a review: the longest has 14 kB
 
 Reviews = dict[tuple[str, str], list[str]]
 
@@ -78,30 +79,33 @@ def _from_folder(folder: Path) -> Reviews:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with file.open("rb") as stream:
+            return _text(stream.read(MOST_BYTES + 1))
+    except (OSError, ValueError) as error:
         raise UserError(f"imdb: '{file}' is damaged or no text in UTF-8 ({error}): delete or replace it") from error
+
+
+def _text(content: bytes) -> str:
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES} bytes")
+    return content.decode("utf-8")
 
 
 def _from_archive(archive: Path) -> Reviews:
     """Read the labelled reviews one after the other; nothing is unpacked to disk."""
-    if not archive.exists():
-        download(
-            [URL],
-            archive,
-            ARCHIVE_MD5,
-            f"imdb: '{archive}' is not there",
-            f"put the archive into '{archive.parent}', set the data set's 'root' to where it is, or its 'path' to the "
-            "unpacked folder aclImdb",
-        )
-    verify_md5("imdb", archive, ARCHIVE_MD5)
+    official(
+        "imdb",
+        archive,
+        ARCHIVE_SHA256,
+        [URL],
+        f"'{archive}' is not there",
+        f"put the archive into '{archive.parent}', set the data set's 'root' to where it is, or its 'path' to the "
+        "unpacked folder aclImdb",
+    )
     found: dict[tuple[str, str], dict[str, str]] = {folder: {} for folder in FOLDERS}
-    with tarfile.open(archive) as tar:
-        for member in progress(tar, f"read {archive.name}", unit="file"):
-            match = MEMBER.fullmatch(member.name)
-            file = tar.extractfile(member) if match else None
-            if match and file:
-                found[match[1], match[2]][match[3]] = file.read().decode("utf-8")
+    for member, content in tar_members("imdb", archive, MEMBER, MOST_BYTES):
+        _, split, label, name = member.split("/")
+        found[split, label][name] = content.decode("utf-8")
     return {folder: [texts[name] for name in sorted(texts)] for folder, texts in found.items()}
 
 

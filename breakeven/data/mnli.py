@@ -7,6 +7,7 @@ GLUE's test set are not published.
 
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from breakeven.data.download import download, verify_sha256
+from breakeven.data.download import official
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
 from breakeven.data.torchvision_import import torchvision_module
@@ -30,6 +31,7 @@ ORIGINAL = ("multinli_1.0_train.jsonl", "multinli_1.0_dev_matched.jsonl")
 COLUMNS = ("sentence1", "sentence2", "gold_label")
 NO_LABEL = "-"  # the annotators did not agree
 BATCH = 1000
+LONGEST = 2**20  # characters of a line: the longest has about 3,000
 
 Pair = tuple[str, str, int]
 Rows = Callable[[Iterable[str]], Iterator[Sequence[str]]]
@@ -68,18 +70,20 @@ def load(
 
 def _official(archive: Path) -> tuple[Sequence[Pair], Sequence[Pair]]:
     """Read the two tables; nothing is unpacked to disk."""
-    if not archive.exists():
-        download(
-            [URL],
-            archive,
-            None,  # its SHA-256 is verified below
-            f"mnli: '{archive}' is not there",
-            f"put the archive into '{archive.parent}', set the data set's 'root' to where it is, or its 'path' to a folder "
-            f"with {' and '.join(TABLES)}",
-        )
-    verify_sha256("mnli", archive, ARCHIVE_SHA256)
-    with zipfile.ZipFile(archive) as zipped:
-        train, test = (_read(zipped.open(f"MNLI/{name}"), f"{archive}/MNLI/{name}", _of_table) for name in TABLES)
+    official(
+        "mnli",
+        archive,
+        ARCHIVE_SHA256,
+        [URL],
+        f"'{archive}' is not there",
+        f"put the archive into '{archive.parent}', set the data set's 'root' to where it is, or its 'path' to a folder "
+        f"with {' and '.join(TABLES)}",
+    )
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            train, test = (_read(zipped.open(f"MNLI/{name}"), f"{archive}/MNLI/{name}", _of_table) for name in TABLES)
+    except (zipfile.BadZipFile, KeyError, OSError, RuntimeError) as error:  # RuntimeError: of an encrypted member
+        raise UserError(f"mnli: '{archive}' is damaged ({error}): delete it") from error
     return train, test
 
 
@@ -101,13 +105,13 @@ def _read(file: IO[bytes], name: str, rows: Rows) -> list[Pair]:
     number = 1
     try:
         with TextIOWrapper(file, encoding="utf-8", newline="\n") as lines:
-            for first, second, label in progress(rows(lines), f"read {Path(name).name}", unit="pair"):
+            for first, second, label in progress(rows(_lines(lines)), f"read {Path(name).name}", unit="pair"):
                 if label not in (*CLASSES, NO_LABEL):
                     raise ValueError(f"gold_label is '{label}'; allowed: {', '.join(CLASSES)}, {NO_LABEL}")
                 if label != NO_LABEL:
                     pairs.append((first, second, CLASSES.index(label)))
                 number += 1
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError, zlib.error, zipfile.BadZipFile) as error:
         raise UserError(
             f"mnli: '{name}' is damaged or not in the format of MultiNLI, with {', '.join(COLUMNS)}, at pair {number} "
             f"({error}): replace it"
@@ -115,6 +119,14 @@ def _read(file: IO[bytes], name: str, rows: Rows) -> list[Pair]:
     if not pairs:
         raise UserError(f"mnli: '{name}' has no pairs with a label")
     return pairs
+
+
+def _lines(file: TextIOWrapper) -> Iterator[str]:
+    """Its lines, never more than one of them in memory, and of that no more than it can have."""
+    while line := file.readline(LONGEST + 1):
+        if len(line) > LONGEST:
+            raise ValueError(f"a line of more than {LONGEST} characters")
+        yield line
 
 
 def _of_table(lines: Iterable[str]) -> Iterator[Sequence[str]]:

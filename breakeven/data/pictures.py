@@ -1,11 +1,18 @@
 """Decode picture files."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from breakeven.errors import UserError
+
+# Pillow tells a format by the content and not by the name, and some formats start programs (EPS: Ghostscript).
+FORMATS = ("PNG", "JPEG", "BMP", "PPM", "WEBP", "TIFF", "GIF")
+# A file of a few kB can hold a picture that fills the memory. Pillow warns and reads on; here it is an error.
+MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 2**26
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def decode(loader: str, file: Path, shorter_side: int | None = None, image_size: int | None = None) -> np.ndarray:
@@ -15,7 +22,9 @@ def decode(loader: str, file: Path, shorter_side: int | None = None, image_size:
     just that), then the middle square of ``image_size`` is cut out.
     """
     try:
-        with Image.open(file) as picture:
+        with Image.open(file, formats=FORMATS) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise ValueError(f"it has {picture.width}x{picture.height} pixels, more than {MOST_PIXELS}")
             rgb = picture.convert("RGB")
     except (OSError, SyntaxError, ValueError, ArithmeticError, Image.DecompressionBombError) as error:  # all seen
         raise UserError(f"{loader}: '{file}' is damaged or no picture ({error}): delete or replace it") from error

@@ -1,6 +1,5 @@
 """The loader on a few short reviews in the official layout, and on the real ones."""
 
-import hashlib
 import inspect
 import io
 import os
@@ -15,11 +14,11 @@ import torch
 
 from breakeven.config.dataset_spec import DEFAULTS
 from breakeven.config.yaml_file import read_yaml
-from breakeven.data import imdb
+from breakeven.data import download, imdb
 from breakeven.data.dataset import read_manifest
 from breakeven.data.prepare import prepare
-from breakeven.data.torchvision_import import torchvision_module
 from breakeven.errors import UserError
+from breakeven.files import sha256
 
 # in the training set: bad 3, film 3, it's 2, good 1, the 1, very 1
 REVIEWS = {
@@ -46,10 +45,6 @@ def folder(tmp_path):
     return tmp_path / "unpacked"
 
 
-def download_module():
-    return torchvision_module("torchvision.datasets.utils")
-
-
 def write_archive(path):
     """Members in an order that is not the alphabet's, beside others that the official archive has as well."""
     others = {
@@ -74,9 +69,8 @@ def archive(tmp_path, monkeypatch):
     """An archive with these reviews, and its checksum as if it were the official one."""
     path = tmp_path / "source" / "aclImdb_v1.tar.gz"
     write_archive(path)
-    digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    monkeypatch.setattr(imdb, "ARCHIVE_MD5", digest)
-    monkeypatch.setattr(download_module(), "download_url", lambda *arguments: pytest.fail("a download was tried"))
+    monkeypatch.setattr(imdb, "ARCHIVE_SHA256", sha256(path))
+    monkeypatch.setattr(download, "_download", lambda *arguments: pytest.fail("a download was tried"))
     return path
 
 
@@ -140,31 +134,30 @@ def test_other_files_are_left_out(folder):
 def test_downloaded_where_there_is_none(tmp_path, archive, monkeypatch):
     calls = []
 
-    def download_url(url, root, filename, md5):
-        calls.append((url, filename, md5))
-        shutil.copy(archive, Path(root) / filename)
+    def copy(url, path, digest):
+        calls.append((url, path.name, digest))
+        path.parent.mkdir(parents=True)
+        shutil.copy(archive, path)
 
-    monkeypatch.setattr(download_module(), "download_url", download_url)
+    monkeypatch.setattr(download, "_download", copy)
     root = tmp_path / "new" / "data"
     check(load(root=root), 20_000)
     check(load(root=root), 20_000)
     url = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
-    assert calls == [(url, "aclImdb_v1.tar.gz", imdb.ARCHIVE_MD5)]
+    assert calls == [(url, "aclImdb_v1.tar.gz", imdb.ARCHIVE_SHA256)]
     assert [path.name for path in root.iterdir()] == ["aclImdb_v1.tar.gz"]
 
 
 def test_without_internet(tmp_path, archive, monkeypatch):
-    def download_url(url, root, filename, md5):
-        (Path(root) / filename).write_bytes(b"half")
+    def fail(url, path, digest):
         raise URLError("no internet")
 
-    monkeypatch.setattr(download_module(), "download_url", download_url)
+    monkeypatch.setattr(download, "_download", fail)
     root = tmp_path / "new"
     with pytest.raises(UserError, match="no internet") as error:
         load(root=root)
     assert str(error.value).startswith(f"imdb: '{root}/aclImdb_v1.tar.gz' is not there, and the download from https://")
     assert f"put the archive into '{root}'" in str(error.value)
-    assert list(root.iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", ["flip a bit", "truncate", "empty"])
@@ -228,9 +221,8 @@ def test_real_reviews(monkeypatch):
     if "BREAKEVEN_DATA" not in os.environ:
         pytest.skip("BREAKEVEN_DATA is not set: the folder with aclImdb.tar.xz")
     archive = Path(os.environ["BREAKEVEN_DATA"]) / "aclImdb.tar.xz"
-    digest = hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest()
     monkeypatch.setattr(imdb, "ARCHIVE", archive.name)
-    monkeypatch.setattr(imdb, "ARCHIVE_MD5", digest)
+    monkeypatch.setattr(imdb, "ARCHIVE_SHA256", sha256(archive))
     frequent = []
     vocabulary = imdb._vocabulary
     monkeypatch.setattr(imdb, "_vocabulary", lambda *a: frequent.extend(v := vocabulary(*a)) or v)

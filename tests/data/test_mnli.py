@@ -14,10 +14,9 @@ import pytest
 
 from breakeven.config.dataset_spec import DEFAULTS, available_examples, canonical_dataset
 from breakeven.config.yaml_file import read_yaml
-from breakeven.data import mnli
+from breakeven.data import download, mnli
 from breakeven.data.dataset import read_manifest
 from breakeven.data.prepare import prepare
-from breakeven.data.torchvision_import import torchvision_module
 from breakeven.errors import UserError
 from tests.networks.tiny_bert import transformers
 
@@ -108,12 +107,8 @@ def archive(tmp_path, glue, monkeypatch):
             zipped.write(file, f"MNLI/{file.name}")
         zipped.writestr("MNLI/dev_mismatched.tsv", "other")
     monkeypatch.setattr(mnli, "ARCHIVE_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
-    monkeypatch.setattr(download_module(), "download_url", lambda *arguments: pytest.fail("a download was tried"))
+    monkeypatch.setattr(download, "_download", lambda *arguments: pytest.fail("a download was tried"))
     return path
-
-
-def download_module():
-    return torchvision_module("torchvision.datasets.utils")
 
 
 def check(splits):
@@ -196,22 +191,23 @@ def test_a_subset_larger_than_the_data(load, glue):
 def test_downloaded_where_there_is_none(load, tmp_path, archive, monkeypatch):
     calls = []
 
-    def download_url(url, root, filename, md5):
-        calls.append((url, filename, md5))
-        shutil.copy(archive, Path(root) / filename)
+    def copy(url, path, digest):
+        calls.append((url, path.name, digest))
+        path.parent.mkdir(parents=True)
+        shutil.copy(archive, path)
 
-    monkeypatch.setattr(download_module(), "download_url", download_url)
+    monkeypatch.setattr(download, "_download", copy)
     root = tmp_path / "new" / "data"
     check(load(root=root))
     check(load(root=root))
-    assert calls == [("https://dl.fbaipublicfiles.com/glue/data/MNLI.zip", "MNLI.zip", None)]
+    assert calls == [("https://dl.fbaipublicfiles.com/glue/data/MNLI.zip", "MNLI.zip", mnli.ARCHIVE_SHA256)]
 
 
 def test_without_internet(load, tmp_path, archive, monkeypatch):
-    def download_url(url, root, filename, md5):
+    def fail(url, path, digest):
         raise URLError("no internet")
 
-    monkeypatch.setattr(download_module(), "download_url", download_url)
+    monkeypatch.setattr(download, "_download", fail)
     with pytest.raises(UserError, match="no internet") as error:
         load(root=tmp_path / "new")
     assert str(error.value).startswith(f"mnli: '{tmp_path}/new/MNLI.zip' is not there, and the download from https://")

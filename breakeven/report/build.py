@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from breakeven.errors import UserError
 from breakeven.figures.offline import javascript
 from breakeven.files import write_text
 from breakeven.report import facts
@@ -50,12 +51,20 @@ def build(out: str | Path, results: str | Path, studies: list[dict[str, Any]], c
         versions=facts.versions(),
         commit=facts.commit(),
         durations=facts.durations(results, runs, {view["name"] for view in views}),
-        config=Path(config).read_text(encoding="utf-8"),
+        config=config_text(config),
         javascript=Markup(javascript()),
         script=Markup((HERE / "report.js").read_text(encoding="utf-8")),
         style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
     )
     write_text(out, page)
+
+
+def config_text(path: str | Path) -> str:
+    """The text of the config that was run."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"config '{path}' can't be read ({error})") from error
 
 
 def command(config: str | Path) -> str:

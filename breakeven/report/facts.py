@@ -72,6 +72,15 @@ def _number(cell: str | None) -> float:
         return 0.0
 
 
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a benchmark file; none where it is damaged: it has no digest, and no result depends on it."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
 def durations(results: Path, runs: Collection[str], studies: Collection[str]) -> list[dict[str, str | int]]:
     """The time that each stage took, from Snakemake's benchmark files ``benchmarks/STAGE/ID.tsv``.
 
@@ -86,9 +95,8 @@ def durations(results: Path, runs: Collection[str], studies: Collection[str]) ->
         old_study = (results / "tables" / name).is_dir() and name not in studies
         if not name or old_run or old_study:
             continue
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t"):
-                stages.setdefault(stage, []).append((_number(row.get("s")), _number(row.get("max_rss"))))
+        for row in _rows(path):
+            stages.setdefault(stage, []).append((_number(row.get("s")), _number(row.get("max_rss"))))
     order = {stage: index for index, stage in enumerate(STAGES)}
     return [
         {

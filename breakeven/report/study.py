@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from breakeven.digests import verify
+from breakeven.digests import AGAIN, verify
+from breakeven.errors import UserError
 from breakeven.figures.offline import script_json
 from breakeven.figures.registry import FIGURES
 from breakeven.tables import read_table
@@ -115,7 +116,10 @@ def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, A
         if name not in names or not path.is_file():
             continue
         verify(path)
-        spec = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            spec = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"'{path}' is no figure ({error}): delete it, {AGAIN}") from error
         title = spec.pop("title")  # text of the page instead, where it wraps on a phone and is found by a search
         _, *notes = title["subtitle"]  # its first line names the study, as the section does
         found.append(

@@ -1,0 +1,270 @@
+"""Nothing of a data set or of a pretrained network unpickles, and none of its code runs."""
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from breakeven.data import cifar10, fashion_mnist, imdb, mnli
+from breakeven.data.prepare import prepare
+from breakeven.errors import UserError
+from breakeven.networks.build import build
+from tests.networks.tiny_bert import saved, transformers
+from tests.security.payloads import payloads
+from tests.tiny import tiny_spec
+
+TEXTS = ("pickle 0",)  # is ASCII alone, and so a review
+
+
+@pytest.fixture
+def harmful(tmp_path):
+    """Files that do harm when they are unpickled; at the end none may have been."""
+    marker = tmp_path / "harm was done"
+    yield payloads(marker)
+    assert not marker.exists()
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path, format="PNG")
+
+
+def text(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def image_tree(root):
+    for name in ("train/a/0.png", "train/b/1.png", "test/a/2.png"):
+        picture(root / name)
+    return {"path": str(root)}, "train/b/1.png"
+
+
+def imagenet_tree(root):
+    for name in ("train/n00000001/0.JPEG", "val/n00000001/0.JPEG"):
+        picture(root / name)
+    return {"path": str(root), "image_size": 4}, "val/n00000001/0.JPEG"
+
+
+def imagenet_of_kaggle(root):
+    for name in ("train/n00000001/0.JPEG", "val/0.JPEG"):
+        picture(root / "ILSVRC/Data/CLS-LOC" / name)
+    return {"path": str(root), "image_size": 4}, "LOC_val_solution.csv"
+
+
+def reviews(root):
+    for name in ("train/neg", "train/pos", "test/neg", "test/pos"):
+        text(root / name / "1_1.txt", "good")
+    return {"path": str(root)}, "train/pos/1_1.txt"
+
+
+def idx(root):
+    for split in ("train", "t10k"):
+        for name, size in (("images-idx3", 784), ("labels-idx1", 1)):
+            dimensions = (1, 28, 28) if size > 1 else (1,)
+            header = bytes([0, 0, 8, len(dimensions)]) + b"".join(n.to_bytes(4, "big") for n in dimensions)
+            path = root / f"{split}-{name}-ubyte"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(header + bytes(size))
+    return {"path": str(root)}, "t10k-images-idx3-ubyte"
+
+
+def tokenizer(folder):
+    """A tokenizer of BERT's kind."""
+    folder.mkdir()
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    transformers.BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    return str(folder)
+
+
+def glue(root):
+    for name in ("train.tsv", "dev_matched.tsv"):
+        text(root / name, "index\tsentence1\tsentence2\tgold_label\n0\ta\tb\tneutral\n")
+    return {"path": str(root), "tokenizer": tokenizer(root / "tokenizer"), "tokens": 8}, "dev_matched.tsv"
+
+
+def multinli(root):
+    for name in ("train", "dev_matched"):
+        pair = {"sentence1": "a", "sentence2": "b", "gold_label": "neutral"}
+        text(root / f"multinli_1.0_{name}.jsonl", json.dumps(pair) + "\n")
+    return {"path": str(root), "tokenizer": tokenizer(root / "tokenizer"), "tokens": 8}, "multinli_1.0_train.jsonl"
+
+
+FOLDERS = {
+    "pictures": ("image_folder", image_tree),
+    "ImageNet": ("imagenet", imagenet_tree),
+    "ImageNet's solution": ("imagenet", imagenet_of_kaggle),
+    "reviews": ("imdb", reviews),
+    "idx": ("fashion_mnist", idx),
+    "GLUE": ("mnli", glue),
+    "MultiNLI": ("mnli", multinli),
+}
+
+
+@pytest.mark.parametrize("layout", FOLDERS)
+def test_in_a_folder_of_the_users(layout, tmp_path, harmful):
+    loader, make = FOLDERS[layout]
+    options, name = make(tmp_path / "mine")
+    path = tmp_path / "mine" / name
+    for how, content in harmful.items():
+        path.write_bytes(content)
+        if layout == "reviews" and how in TEXTS:
+            prepare({"loader": loader} | options, {}, tmp_path / "prepared")
+            continue
+        with pytest.raises(UserError) as error:
+            prepare({"loader": loader} | options, {}, tmp_path / "prepared")
+        assert str(error.value).startswith(f"{loader}: '") and path.name in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_in_a_compressed_idx_file(tmp_path, harmful):
+    options, name = idx(tmp_path / "mine")
+    (tmp_path / "mine" / name).unlink()
+    for content in harmful.values():
+        (tmp_path / "mine" / f"{name}.gz").write_bytes(gzip.compress(content))
+        with pytest.raises(UserError, match=rf"{name}\.gz' is damaged or no idx file"):
+            prepare({"loader": "fashion_mnist"} | options, {}, tmp_path / "prepared")
+
+
+OFFICIAL = {
+    "CIFAR-10's archive": ("cifar10", [cifar10.ARCHIVE]),
+    "CIFAR-10's folder": ("cifar10", [f"{cifar10.FOLDER}/{name}" for name in cifar10.TRAIN_FILES | cifar10.TEST_FILES]),
+    "FashionMNIST": ("fashion_mnist", [f"FashionMNIST/raw/{name}" for name in fashion_mnist.SHA256]),
+    "IMDB": ("imdb", [imdb.ARCHIVE]),
+    "MNLI": ("mnli", [mnli.ARCHIVE]),
+}
+
+
+@pytest.mark.parametrize("which", OFFICIAL)
+def test_in_the_place_of_official_files(which, tmp_path, harmful, monkeypatch):
+    """Their digests tell, before anything in them is read."""
+    monkeypatch.setattr("breakeven.data.download._download", lambda url, *_: pytest.fail(f"{url} was asked"))
+    loader, names = OFFICIAL[which]
+    spec = {"loader": loader}
+    if loader == "mnli":
+        spec |= {"tokenizer": tokenizer(tmp_path / "tokenizer"), "tokens": 8}
+    for content in harmful.values():
+        for name in names:
+            path = tmp_path / "data" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        with pytest.raises(UserError, match=rf"^{loader}: '.*damaged.* \(its SHA-256 is wrong\): delete it$") as error:
+            prepare(spec, {"root": str(tmp_path / "data")}, tmp_path / "prepared")
+        assert (tmp_path / "data" / names[0]).name in str(error.value)
+
+
+def test_the_python_version_of_cifar10_is_never_read(tmp_path, harmful, monkeypatch):
+    """Its official batches are pickles."""
+    monkeypatch.setattr("breakeven.data.download._download", no_internet)
+    for name in ("data_batch_1", "test_batch", "batches.meta"):
+        path = tmp_path / "data" / "cifar-10-batches-py" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(harmful["pickle 2"])
+    (tmp_path / "data" / "cifar-10-python.tar.gz").write_bytes(harmful["pickle 2"])
+    with pytest.raises(UserError, match=r"the binary version; the Python version is made of pickles\)\.$"):
+        prepare({"loader": "cifar10"}, {"root": str(tmp_path / "data")}, tmp_path / "prepared")
+
+
+def no_internet(*arguments):
+    raise OSError("no internet")
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A folder with a small pretrained BERT and its tokenizer."""
+    tokenizer(tmp_path / "bert")
+    saved(tmp_path / "bert")
+    return tmp_path / "bert"
+
+
+def build_bert(folder):
+    return build(
+        tiny_spec(network="bert", network_options={"model": str(folder)}),
+        (3, 7, 30),
+        3,
+        torch.float32,
+        torch.device("cpu"),
+    )
+
+
+def tokenise(folder, tmp_path):
+    options, _ = glue(tmp_path / "glue")
+    prepare({"loader": "mnli"} | options | {"tokenizer": str(folder)}, {}, tmp_path / "prepared")
+    shutil.rmtree(tmp_path / "glue")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_in_the_place_of_a_pretrained_network(name, model, harmful):
+    build_bert(model)
+    for content in harmful.values():
+        (model / name).write_bytes(content)
+        with pytest.raises(UserError, match=f"network 'bert': model '{model}' can't be loaded from") as error:
+            build_bert(model)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "model.ckpt.index"])
+def test_weights_that_are_not_safetensors_are_not_read(name, model, harmful):
+    (model / "model.safetensors").unlink()
+    for content in harmful.values():
+        (model / name).write_bytes(content)
+        with pytest.raises(UserError, match=f"network 'bert': model '{model}' can't be loaded from .*safetensors"):
+            build_bert(model)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_in_the_place_of_a_tokenizer(name, model, harmful, tmp_path):
+    tokenise(model, tmp_path)
+    for content in harmful.values():
+        (model / name).write_bytes(content)
+        with pytest.raises(UserError, match=f"mnli: tokenizer '{model}' can't be loaded from") as error:
+            tokenise(model, tmp_path)
+        assert "\n" not in str(error.value)
+        shutil.rmtree(tmp_path / "glue")
+
+
+EVIL = """
+import pathlib
+pathlib.Path({marker!r}).touch()
+from transformers import BertForSequenceClassification as Evil
+"""
+CONFIGS = {
+    "its own network": {"auto_map": {"AutoModelForSequenceClassification": "evil.Evil", "AutoConfig": "evil.Evil"}},
+    "an unknown kind with its own code": {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil"}},
+    "a kernel of the hub": {"_attn_implementation": "evil/kernel", "attn_implementation": "evil/kernel"},
+    "a quantisation": {"quantization_config": {"quant_method": "evil"}},
+    "a name in another folder": {"_name_or_path": "../evil"},
+}
+
+
+@pytest.mark.parametrize("what", CONFIGS)
+def test_code_that_comes_with_a_network_does_not_run(what, model, tmp_path, harmful):
+    for name in ("evil.py", "modeling_evil.py", "configuration_evil.py"):
+        (model / name).write_text(EVIL.format(marker=str(tmp_path / "harm was done")), encoding="utf-8")
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    (model / "config.json").write_text(json.dumps(config | CONFIGS[what]), encoding="utf-8")
+    try:
+        network = build_bert(model)
+    except UserError as error:
+        assert what in ("an unknown kind with its own code", "a quantisation")
+        assert str(error).startswith("network 'bert': model '") and "\n" not in str(error)
+    else:
+        assert type(network.transformer) is transformers.BertForSequenceClassification
+        assert network.transformer.config._attn_implementation == "eager"
+
+
+def test_code_that_comes_with_a_tokenizer_does_not_run(model, tmp_path, harmful):
+    (model / "evil.py").write_text(EVIL.format(marker=str(tmp_path / "harm was done")), encoding="utf-8")
+    path = model / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    evil = {"auto_map": {"AutoTokenizer": ["evil.Evil", "evil.Evil"]}, "tokenizer_class": "Evil"}
+    path.write_text(json.dumps(config | evil), encoding="utf-8")
+    try:
+        tokenise(model, tmp_path)
+    except UserError as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,117 @@
+"""Every stage of the pipeline, in this process, on the data of `tests.tiny`: two runs of one study."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from breakeven.break_even import break_even_step
+from breakeven.claims.evaluate import evaluate
+from breakeven.config.run_spec import run_id
+from breakeven.embed import embed
+from breakeven.measure_covariance import measure_covariance
+from breakeven.measure_density import measure_density
+from breakeven.measure_hessian import measure_hessian
+from breakeven.measure_predictions import measure_predictions
+from breakeven.measure_stability import measure_stability
+from breakeven.plot import plot
+from breakeven.report.build import build
+from breakeven.summarise import summarise
+from breakeven.training.train import train
+from tests.tiny import tiny_dataset, tiny_spec
+
+CPU = torch.device("cpu")
+RATES = (0.02, 0.2)
+STUDY = {"name": "rates", "swept": ["learning_rate"], "accuracy_threshold": 0.5, "figures": ["lambda_H"]}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A results folder, and the stages that read and write it; those of one run act on the first of two."""
+
+    results: Path
+    steps: int = 2  # four snapshots in all: too few for UMAP, whose import takes 15 s
+
+    def spec(self, number=0):
+        return tiny_spec(learning_rate=RATES[number], steps=self.steps)
+
+    @property
+    def data(self):
+        return self.results / "data" / "tiny"
+
+    @property
+    def state(self):
+        return self.results / "state"
+
+    def run(self, number=0):
+        return self.results / "runs" / run_id(self.spec(number))
+
+    @property
+    def tables(self):
+        return self.results / "tables" / STUDY["name"]
+
+    @property
+    def points(self):
+        rows = [[self.run(number).name, rate, 8, 0] for number, rate in enumerate(RATES)]
+        return {"columns": ["run", "learning_rate", "batch_size", "seed"], "rows": rows}
+
+    def prepare(self):
+        tiny_dataset(self.data)
+
+    def train(self, number=0):
+        train(self.spec(number), self.data, self.run(number), self.state, CPU, "code")
+
+    def covariance(self, number=0):
+        run = self.run(number)
+        measure_covariance(
+            run, self.data, run / "covariance.csv", CPU, 500.0, batch_size=3, batches=None, precision="float32"
+        )
+
+    def hessian(self, number=0):
+        settings = {"eigenvalues": 2, "tolerance": 1e-3, "max_matvecs": 30, "trace_probes": 2, "batch_size": 8}
+        run = self.run(number)
+        measure_hessian(run, self.data, run / "hessian.csv", CPU, 500.0, precision="float64", **settings)
+
+    def stability(self, number=0):
+        run = self.run(number)
+        measure_stability(run, self.data, run / "stability.csv", CPU, batch_size=8, precision="float64")
+
+    def density(self, number=0):
+        settings = {"probes": 2, "steps": 4, "batch_size": 8, "precision": "float32"}
+        run = self.run(number)
+        measure_density(run, self.data, run / "density.csv", CPU, 500.0, **settings)
+
+    def predictions(self, number=0):
+        run = self.run(number)
+        measure_predictions(run, self.data, run / "predictions.safetensors", CPU)
+
+    def source(self):
+        """What ``train`` reads of another run, where a schedule counts in its break-even point."""
+        break_even_step(self.run())
+
+    def embed(self):
+        embed(self.results, self.points, self.tables / "embedding.csv")
+
+    def summarise(self):
+        summarise(self.results, self.points, STUDY["accuracy_threshold"], self.tables)
+
+    def claims(self):
+        evaluate(self.results / "tables", [STUDY], self.results / "tables" / "claims.csv")
+
+    def plot(self, figure="lambda_H"):
+        trajectories, runs = self.tables / "trajectories.csv", self.tables / "runs.csv"
+        plot(figure, trajectories, runs, STUDY, self.results / "figures" / STUDY["name"], self.tables / "embedding.csv")
+
+    def report(self):
+        build(self.results / "report.html", self.results, [STUDY], self.results / "config.yaml")
+
+    def everything(self):
+        """All stages, in their order."""
+        self.prepare()
+        for stage in (self.train, self.covariance, self.hessian, self.stability, self.density, self.predictions):
+            for number in range(len(RATES)):
+                stage(number)
+        for stage in (self.embed, self.summarise, self.claims, self.plot):
+            stage()
+        (self.results / "config.yaml").write_text("studies: {rates: {}}\n", encoding="utf-8")
+        self.report()

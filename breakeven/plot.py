@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import vl_convert
 
 from breakeven.digests import sealed_file
@@ -58,8 +59,14 @@ def specification(
     if figure in NEEDS_EMBEDDING:
         if embedding_csv is None or not Path(embedding_csv).is_file():
             raise UserError(f"figure {figure!r} needs the table that stage embed writes: there is no {embedding_csv}")
-        more = [read_table(embedding_csv)]
-    return module.chart(read_table(trajectories_csv), read_table(runs_csv), study, *more).to_dict()
+        more = [_without_separators(read_table(embedding_csv), study["swept"])]
+    tables = [_without_separators(read_table(path), study["swept"]) for path in (trajectories_csv, runs_csv)]
+    return module.chart(*tables, study, *more).to_dict()
+
+
+def _without_separators(table: pd.DataFrame, swept: list[str]) -> pd.DataFrame:
+    """``table`` with spaces for U+2028 and U+2029 in swept values: for Vega's parser of expressions they end a line in a text."""
+    return table.assign(**{name: table[name].replace("[\u2028\u2029]", " ", regex=True) for name in swept})
 
 
 def svg(spec: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, A
                 "svg": f"{link}/{name}.svg",
                 "png": f"{link}/{name}.png",
                 "csv": f"{link}/{name}.csv",
-                "target": (folder / f"{name}.svg").as_posix(),
+                "target": shlex.quote((folder / f"{name}.svg").as_posix()),
             }
         )
     return found

@@ -14,6 +14,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/results_folder.smk"
 include: "workflow/rules/records.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
@@ -35,6 +36,12 @@ rule all:
             run=PLAN.runs if PLAN.config["measurements"]["density"]["probes"] else [],
         ),
     localrule: True
+
+
+onstart:
+    # jobs on a cluster are invocations of their own, inside of this one
+    if workflow.is_main_process:
+        occupy_results()
 
 
 onsuccess:

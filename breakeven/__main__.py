@@ -3,10 +3,18 @@
 import argparse
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from breakeven.errors import UserError
+from breakeven.locks import held, lock_of
+from breakeven.termination import end_on_signals, end_with_parent
+from breakeven.trouble import sentence
+
+# of the stages whose --out is a folder, what they write last; the lock of a job lies beside it
+LAST_FILES = {"prepare": "manifest.json", "train": "training.json", "summarise": "trajectories.csv"}
+PATIENCE = 60.0  # seconds for a job whose Snakemake was killed to end
 
 
 def prepare(a: argparse.Namespace) -> None:
@@ -30,7 +38,7 @@ def train(a: argparse.Namespace) -> None:
                 "--source: this run's learning rate switches at the break-even point of another; name its folder"
             )
         step = break_even_step(a.source)
-    train(spec, a.data, a.out, a.state, choose_device(a.device, a.threads), a.code, step)
+    train(spec, a.data, a.out, a.state, choose_device(a.device, a.threads, a.slots_per_gpu), a.code, step)
 
 
 def covariance(a: argparse.Namespace) -> None:
@@ -38,7 +46,9 @@ def covariance(a: argparse.Namespace) -> None:
     from breakeven.device import choose_device
     from breakeven.measure_covariance import measure_covariance
 
-    measure_covariance(a.run, a.data, a.out, choose_device(a.device, a.threads), a.memory_mb, **a.settings)
+    measure_covariance(
+        a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), a.memory_mb, **a.settings
+    )
 
 
 def hessian(a: argparse.Namespace) -> None:
@@ -46,7 +56,9 @@ def hessian(a: argparse.Namespace) -> None:
     from breakeven.device import choose_device
     from breakeven.measure_hessian import measure_hessian
 
-    measure_hessian(a.run, a.data, a.out, choose_device(a.device, a.threads), a.memory_mb, **a.settings)
+    measure_hessian(
+        a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), a.memory_mb, **a.settings
+    )
 
 
 def stability(a: argparse.Namespace) -> None:
@@ -54,7 +66,7 @@ def stability(a: argparse.Namespace) -> None:
     from breakeven.device import choose_device
     from breakeven.measure_stability import measure_stability
 
-    measure_stability(a.run, a.data, a.out, choose_device(a.device, a.threads), **a.settings)
+    measure_stability(a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), **a.settings)
 
 
 def density(a: argparse.Namespace) -> None:
@@ -62,7 +74,9 @@ def density(a: argparse.Namespace) -> None:
     from breakeven.device import choose_device
     from breakeven.measure_density import measure_density
 
-    measure_density(a.run, a.data, a.out, choose_device(a.device, a.threads), a.memory_mb, **a.settings)
+    measure_density(
+        a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), a.memory_mb, **a.settings
+    )
 
 
 def predictions(a: argparse.Namespace) -> None:
@@ -70,7 +84,7 @@ def predictions(a: argparse.Namespace) -> None:
     from breakeven.device import choose_device
     from breakeven.measure_predictions import measure_predictions
 
-    measure_predictions(a.run, a.data, a.out, choose_device(a.device, a.threads), **a.settings)
+    measure_predictions(a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), **a.settings)
 
 
 def embed(a: argparse.Namespace) -> None:
@@ -108,6 +122,13 @@ def report(a: argparse.Namespace) -> None:
     build(a.out, a.results, a.studies, a.config)
 
 
+def status(a: argparse.Namespace) -> None:
+    """Say what is done, running and failed in a results folder, and how far each training is."""
+    from breakeven.status import report_status
+
+    print(report_status(a.results))
+
+
 def check(a: argparse.Namespace) -> None:
     """Check a config, and say what it would run."""
     from breakeven.config.plan import describe, load_plan
@@ -126,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def on_device(command: argparse.ArgumentParser) -> None:
         command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+        command.add_argument("--slots-per-gpu", type=int, default=1, help="jobs that share a GPU (default: 1)")
         command.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
 
     command = stage(prepare)
@@ -179,6 +201,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--config", type=Path, required=True, help="the config that was run")
     command.add_argument("--out", type=Path, required=True, help="the page to write")
 
+    command = stage(status)
+    command.add_argument("results", type=Path, nargs="?", default=Path("results"), help="the folder (default: results)")
+
     command = stage(check)
     command.add_argument("config", type=Path)
     command.add_argument("--schema", type=Path, default=Path("workflow/schemas/config.schema.yaml"))
@@ -186,14 +211,29 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run a stage; a user's mistake is printed in its own words, with exit code 1."""
+    """Run a stage; a user's mistake and bad luck are told in a sentence, with exit code 1."""
     arguments = _parser().parse_args()
+    stage = arguments.function.__name__
+    end_on_signals()
+    end_with_parent()
     try:
-        arguments.function(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        with _alone(arguments, stage):
+            arguments.function(arguments)
+    except Exception as error:
+        told = str(error) if isinstance(error, UserError) else sentence(error, stage)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
         return 1
     return 0
+
+
+def _alone(a: argparse.Namespace, stage: str) -> AbstractContextManager[None]:
+    """Let no other process, on this host or another, write the same results at the same time."""
+    if not hasattr(a, "out"):
+        return nullcontext()
+    last = f"{a.figure}.vl.json" if stage == "plot" else LAST_FILES.get(stage, "")
+    return held(lock_of(a.out / last), f"writing '{a.out}' ({stage})", PATIENCE)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Files appear whole or not at all, and are known by their digest."""
 
+import glob
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +15,17 @@ from typing import Any
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well, remove it when not.
 
-    The temporary name keeps the suffix of ``path`` (Altair and pandas choose the format by it) and holds the process
-    id, so that two processes never write into the same temporary file.
+    The temporary name keeps the suffix of ``path`` (Altair and pandas choose the format by it) and holds the host and the
+    process id, so that two processes never write into the same temporary file. What a process that was killed has left is
+    removed by the next one on the same host.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    prefix = f".{path.stem}.{socket.gethostname()}."
+    temporary = path.with_name(f"{prefix}{os.getpid()}.tmp{path.suffix}")
+    for left in path.parent.glob(f"{glob.escape(prefix)}*.tmp{glob.escape(path.suffix)}"):
+        if not _is_alive(left.name.removeprefix(prefix).removesuffix(f".tmp{path.suffix}")):
+            left.unlink(missing_ok=True)
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -26,6 +33,16 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # a process of another user
+        pass
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

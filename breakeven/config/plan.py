@@ -18,7 +18,7 @@ from breakeven.figures.registry import DEFAULT, FIGURES, chosen
 from breakeven.networks.registry import BATCH_STATISTICS
 from breakeven.own_code import is_own
 
-OVERRIDABLE = ("device", "memory_mb", "results", "threads")
+OVERRIDABLE = ("device", "memory_mb", "results", "slots_per_gpu", "threads")
 Labels = dict[str, Any]
 
 

@@ -27,6 +27,7 @@ from breakeven.files import json_text, whole_file, write_text
 from breakeven.networks.build import build
 from breakeven.progress import progress, say
 from breakeven.randomness import derived_seed, generator
+from breakeven.termination import deferred_signals, end
 from breakeven.training import checkpoint
 from breakeven.training.augmentation import crop_flip
 from breakeven.training.evaluation import evaluate
@@ -51,8 +52,9 @@ def train(
     At each step of the snapshot schedule, θ_t and θ_{t+1} are saved; the loss and accuracy at θ_t are evaluated there
     and at the start of each epoch. A loss that is not finite ends the run: it is recorded as diverged at that step. Where
     the training accuracy was evaluated and is at least ``stop_at_accuracy``, the run ends with a snapshot.
-    ``state`` holds the checkpoints; ``code`` is the digest of this stage's code. ``break_even_step``: of the run that
-    `source_of` names, which a schedule may count in; None where it has no break-even point.
+    ``state`` holds the checkpoints, also of a training that a signal ends; ``code`` is the digest of this stage's code.
+    ``break_even_step``: of the run that `source_of` names, which a schedule may count in; None where it has no break-even
+    point.
     """
     dataset = load(data, device, spec.dataset)
     run = run_id(spec)
@@ -75,31 +77,36 @@ def train(
     saved_at = time.monotonic()
     ended = done.diverged_step is not None or done.stopped_step is not None
     remaining = range(0) if ended else range(done.step, steps + 1)
-    for step in progress(remaining, "train", unit="step", initial=done.step, total=steps + 1):
-        if step in measured or step % steps_per_epoch == 0:
-            rows = evaluate(model, dataset, step, step / steps_per_epoch)
-            done.history += rows
-            if _is_reached(spec.stop_at_accuracy, rows):
-                done.stopped_step = step
-        now = _weights(model) if step in measured or step == done.stopped_step else None
-        raw, labels = _mini_batch(dataset, spec, step, steps_per_epoch)
-        inputs = dataset.inputs(raw, WEIGHTS[spec.precision])
-        targets = training_targets(labels, dataset.classes, spec.label_smoothing, WEIGHTS[spec.precision])
-        loss = _sgd_step(model, optimizer, inputs, targets, spec, step, learning_rate_at(rates, step))
-        if not math.isfinite(loss):
-            done.diverged_step = step
-            say(f"diverged: the training loss is {loss} at step {step}")
-            break
-        if now is not None:
-            snapshot = snapshots.Snapshot(step, now[0], _weights(model)[0], now[1])
-            done.snapshots.append(snapshots.write(state / "snapshots", run, snapshot))
-        done.step = step + 1
-        if done.stopped_step is not None:
-            say(f"stopped: the training accuracy is at least {spec.stop_at_accuracy} at step {step}")
-            break
-        if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
-            checkpoint.save(state, key, done, _tensors(model, optimizer))
-            saved_at = time.monotonic()
+    with deferred_signals() as received:
+        for step in progress(remaining, "train", unit="step", initial=done.step, total=steps + 1):
+            if step in measured or step % steps_per_epoch == 0:
+                rows = evaluate(model, dataset, step, step / steps_per_epoch)
+                done.history += rows
+                if _is_reached(spec.stop_at_accuracy, rows):
+                    done.stopped_step = step
+            now = _weights(model) if step in measured or step == done.stopped_step else None
+            raw, labels = _mini_batch(dataset, spec, step, steps_per_epoch)
+            inputs = dataset.inputs(raw, WEIGHTS[spec.precision])
+            targets = training_targets(labels, dataset.classes, spec.label_smoothing, WEIGHTS[spec.precision])
+            loss = _sgd_step(model, optimizer, inputs, targets, spec, step, learning_rate_at(rates, step))
+            if not math.isfinite(loss):
+                done.diverged_step = step
+                say(f"diverged: the training loss is {loss} at step {step}")
+                break
+            if now is not None:
+                snapshot = snapshots.Snapshot(step, now[0], _weights(model)[0], now[1])
+                done.snapshots.append(snapshots.write(state / "snapshots", run, snapshot))
+            done.step = step + 1
+            if done.stopped_step is not None:
+                say(f"stopped: the training accuracy is at least {spec.stop_at_accuracy} at step {step}")
+                break
+            signal = received()
+            if signal or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+                checkpoint.save(state, key, done, _tensors(model, optimizer))
+                saved_at = time.monotonic()
+            if signal:
+                say(f"ended by a signal after step {step}; the same command goes on from there")
+                end(signal)
     checkpoint.save(state, key, done, _tensors(model, optimizer))
     facts = {
         "steps": steps,

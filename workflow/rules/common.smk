@@ -15,6 +15,7 @@ from breakeven.data.registry import loader_module
 from breakeven.errors import UserError
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
 from breakeven.networks.registry import network_module
+from breakeven.termination import PARENT
 
 # `--configfile X` replaces config.yaml; Snakemake's own `configfile:` would merge the two.
 CONFIG_FILES = [str(path) for path in workflow.overwrite_configfiles] or ["config.yaml"]
@@ -30,6 +31,7 @@ except UserError as error:
     sys.exit(str(error))
 
 RESULTS = Path(PLAN.config["results"]).as_posix()  # ./results/ is results
+os.environ[PARENT] = str(os.getpid())  # a job ends when the Snakemake that started it does
 
 
 wildcard_constraints:
@@ -102,7 +104,7 @@ def python(wildcards, threads):
 
 
 def device(wildcards, threads):
-    return PLAN.config["device"]
+    return ["--device", PLAN.config["device"], "--slots-per-gpu", str(PLAN.config["slots_per_gpu"])]
 
 
 def memory_mb(wildcards, threads):

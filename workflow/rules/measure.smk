@@ -36,7 +36,7 @@ rule measure_covariance:
         data=lambda w, threads: data_of(w.run),
     shell:
         "{params.python:q} -m breakeven {params.stage} --run {params.run:q} --data {params.data:q} "
-        "--settings {params.settings:q} --out {output.table:q} --device {params.device} --threads {threads} "
+        "--settings {params.settings:q} --out {output.table:q} {params.device:q} --threads {threads} "
         "--memory-mb {params.memory_mb} > {log:q} 2>&1"
 
 

@@ -30,4 +30,4 @@ rule train_run:
         source=lambda w, threads: [f"--source={folder}" for folder in source_folders(w.run)],
     shell:
         "{params.python:q} -m breakeven train --spec {params.spec:q} --code {params.code:q} --data {params.data:q} "
-        "--out {params.out:q} --state {params.state:q} {params.source:q} --device {params.device} --threads {threads} > {log:q} 2>&1"
+        "--out {params.out:q} --state {params.state:q} {params.source:q} {params.device:q} --threads {threads} > {log:q} 2>&1"

@@ -1,0 +1,83 @@
+"""Locks on files that are free again when their process ends, however it ends: killed, out of memory, without power.
+
+The operating system keeps them (flock, through filelock), also between the hosts that share a folder by NFS, Lustre or
+BeeGFS as they are commonly set up. Beside the lock, its file says who holds it, for those who wait and for ``status``.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from breakeven.errors import UserError
+from breakeven.progress import say
+
+
+def acquire(path: Path, what: str, patience: float = 0.0) -> FileLock:
+    """Lock ``path``, waiting for at most ``patience`` seconds; keep what is returned for as long as the lock is needed.
+
+    ``what`` is done meanwhile, as in "training a": others read it in the UserError that they get.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if patience <= 0:
+                raise
+            say(f"waiting for {description(path)}")
+            lock.acquire(timeout=patience, poll_interval=0.2)
+    except Timeout:
+        raise UserError(f"{description(path)}: wait for it, or stop it first") from None
+    since = datetime.now().astimezone().isoformat(timespec="seconds")
+    holder = {"what": what, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    path.write_text(json.dumps(holder), encoding="utf-8")
+    return lock
+
+
+def lock_of(out: Path) -> Path:
+    """The lock of the job that writes ``out``, beside it."""
+    return out.with_name(f".{out.name}.lock")
+
+
+@contextmanager
+def held(path: Path, what: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock ``path`` within the block; its file is removed at the end, while the lock is still held."""
+    lock = acquire(path, what, patience)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def holder(path: Path) -> dict[str, Any] | None:
+    """Who holds the lock ``path`` now: what, pid, host, since; None where nobody does."""
+    if not path.is_file():
+        return None
+    try:
+        with FileLock(path, timeout=0):
+            return None
+    except Timeout:
+        return _read(path)
+
+
+def description(path: Path) -> str:
+    """Who holds the lock ``path``, in words."""
+    found = _read(path)
+    return "process {pid} on {host} is {what} since {since}".format(**found)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # in the moment between taking the lock and writing into it
+        found = {}
+    return {"what": f"using '{path}'", "pid": "?", "host": "?", "since": "now"} | found

@@ -74,7 +74,7 @@ def test_a_mistake_of_the_user_is_one_line(tmp_path):
     assert done.stdout == ""
     assert done.stderr.startswith("error: image_folder: 'nowhere' has no folder 'train'")
     assert done.stderr.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_wrong_command_line_is_refused(tmp_path):

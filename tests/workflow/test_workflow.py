@@ -1,15 +1,11 @@
-"""The workflow as a whole: every config plans, the linter, Snakemake's own report, a kill in the middle."""
+"""The workflow as a whole: every config plans, the linter, Snakemake's own report."""
 
-import os
 import re
-import signal
-import subprocess
-import time
 
 import pytest
 
 from breakeven.config.plan import load_plan
-from tests.workflow.project import CHECKOUT, FIGURES, SNAKEMAKE, STUDIES, environment
+from tests.workflow.project import CHECKOUT, FIGURES, STUDIES
 
 pytestmark = pytest.mark.workflow
 
@@ -49,43 +45,3 @@ def test_snakemakes_own_report_offline(project):
         for figure in FIGURES:
             assert f'"results/figures/{study}/{figure}.svg": ' in page
     assert project.run() == set()
-
-
-def test_a_kill_in_the_middle_leaves_no_trace(fresh, finished, tmp_path):
-    fresh.edit("[0.1, 0.3]", "[0.1]")  # to save time: only the two runs of the other study are left
-    fresh.edit("seeds: [0, 1]", "seeds: [0]")
-    with (tmp_path / "said.txt").open("w", encoding="utf-8") as said:
-        process = subprocess.Popen(
-            [SNAKEMAKE, "--cores", "2"],
-            cwd=fresh.folder,
-            env=environment(),
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        records = fresh.folder / ".snakemake"
-        wait_for(records / "metadata", 6)  # two files of the data set, four of a run: a training has ended
-        wait_for(records / "incomplete", 1)  # and another job hasn't
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert not (fresh.folder / "results/report.html").exists()
-
-    refused = fresh.snakemake("--cores", "all")
-    assert refused.returncode == 1 and "--unlock" in refused.stdout, refused.stdout
-    assert fresh.snakemake("--unlock").returncode == 0
-    executed = fresh.run()
-    assert "write_report" in executed
-    assert not [job for job in executed if job.startswith("prepare")]  # what had ended is kept
-    assert fresh.plan() == set()
-    of_rate = ("tables/rate/", "figures/rate/", "tables/claims.csv")
-    found = {path: content for path, content in fresh.tables().items() if not path.startswith(of_rate)}
-    assert len(found) == 2 * 4 + 2 + len(FIGURES)
-    assert found == {path: finished.tables()[path] for path in found}
-
-
-def wait_for(folder, count):
-    """Wait until ``folder`` holds at least ``count`` files."""
-    deadline = time.monotonic() + 300
-    while len(list(folder.glob("*"))) < count:
-        assert time.monotonic() < deadline, f"fewer than {count} files in {folder}"
-        time.sleep(0.02)

@@ -40,5 +40,7 @@ def occupy_results():
     }
     try:
         OCCUPIED.append(occupy(Path(RESULTS), plan))
-    except (UserError, OSError) as error:
+    except UserError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"results: the folder '{RESULTS}' can't be written ({error.strerror}); allowed: a folder of yours")

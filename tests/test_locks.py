@@ -1,0 +1,79 @@
+"""Who holds a lock is told; a lock that is held by a process that is killed is free."""
+
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from breakeven.errors import UserError
+from breakeven.locks import acquire, held, holder
+
+HOLD = """
+import sys
+from pathlib import Path
+from breakeven.locks import acquire
+lock = acquire(Path(sys.argv[1]), "writing 'a' (train)")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process that holds the lock."""
+    command = [sys.executable, "-c", HOLD, tmp_path / "a.lock"]
+    process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_the_second_is_told_who_the_first_is(tmp_path, other, capsys):
+    words = rf"process {other.pid} on {re.escape(socket.gethostname())} is writing 'a' \(train\) since 20\d\d-.*"
+    with pytest.raises(UserError, match=rf"^{words}: wait for it, or stop it first$"):
+        acquire(tmp_path / "a.lock", "reading")
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UserError, match=words), held(tmp_path / "a.lock", "reading", patience=0.3):
+        pass
+    assert re.fullmatch(rf"waiting for {words}\n", capsys.readouterr().err)
+    found = holder(tmp_path / "a.lock")
+    assert (found["what"], found["pid"]) == ("writing 'a' (train)", other.pid)
+
+
+def test_a_kill_frees_it(tmp_path, other):
+    other.kill()
+    other.wait()
+    assert holder(tmp_path / "a.lock") is None
+    with held(tmp_path / "a.lock", "writing"):
+        assert holder(tmp_path / "a.lock")["what"] == "writing"
+    assert not (tmp_path / "a.lock").exists()
+
+
+def test_the_second_goes_on_when_the_first_has_ended(tmp_path, other):
+    other.stdin.close()
+    with held(tmp_path / "a.lock", "writing", patience=30):
+        assert holder(tmp_path / "a.lock")["what"] == "writing"
+
+
+def test_it_is_free_after_an_error(tmp_path):
+    with pytest.raises(ZeroDivisionError), held(tmp_path / "new/a.lock", "writing"):
+        _ = 1 / 0
+    assert holder(tmp_path / "new/a.lock") is None and not (tmp_path / "new/a.lock").exists()
+
+
+def test_many_that_remove_the_lock_never_hold_it_together(tmp_path):
+    """Each removes the file at its end, while others wait for it; a counter would be lost if two held it at a time."""
+    code = (
+        "import sys; from pathlib import Path; from breakeven.locks import held\n"
+        "p = Path(sys.argv[1])\n"
+        "for _ in range(30):\n"
+        "    with held(p / 'x.lock', 'counting', 60):\n"
+        "        n = int((p / 'n').read_text()); (p / 'n').write_text(str(n + 1))\n"
+    )
+    (tmp_path / "n").write_text("0")
+    counters = [subprocess.Popen([sys.executable, "-c", code, tmp_path], stderr=subprocess.DEVNULL) for _ in range(4)]
+    assert [counter.wait() for counter in counters] == [0] * 4
+    assert (tmp_path / "n").read_text() == "120"

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 
 from breakeven.errors import UserError
 from breakeven.predictions import read
+from breakeven.progress import progress, say
 from breakeven.tables import write_table
 
 NEIGHBOURS = 15  # UMAP's default
@@ -25,6 +26,7 @@ def embed(results: Path, points: dict[str, Any], out: Path) -> None:
     run that diverged, are left out.
     """
     snapshots, predictions = gather(results, points)
+    say(f"lay out {len(snapshots)} snapshots by UMAP: half a minute, and more for thousands")
     distances = pairwise(predictions)
     table = snapshots.assign(**layout(distances), distance=to_the_largest_learning_rate(distances, snapshots))
     write_table(out, table)
@@ -33,7 +35,7 @@ def embed(results: Path, points: dict[str, Any], out: Path) -> None:
 def gather(results: Path, points: dict[str, Any]) -> tuple[pd.DataFrame, np.ndarray]:
     """The snapshots with their labels, one row each, and their predictions (snapshots, examples, classes)."""
     tables, found = [], []
-    for row in points["rows"]:
+    for row in progress(points["rows"], "read predictions", unit="run"):
         labels = {name: _cell(value) for name, value in zip(points["columns"], row, strict=True)}
         steps, predictions = read(results / "runs" / labels["run"] / "predictions.safetensors", labels["run"])
         values = predictions.float().numpy()

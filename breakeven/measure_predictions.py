@@ -8,6 +8,7 @@ from breakeven import predictions
 from breakeven.config.run_spec import run_id
 from breakeven.data.dataset import load
 from breakeven.measurement import measured_snapshots, read_spec
+from breakeven.progress import within
 from breakeven.training.evaluation import EXAMPLES as AT_ONCE
 from breakeven.training.evaluation import NUMBERS
 
@@ -27,7 +28,8 @@ def measure_predictions(run: Path, data: Path, out: Path, device: torch.device) 
     steps, found = [], []
     for measured in measured_snapshots(run, data, "float32", device, "predictions"):
         measured.model.eval()
-        outputs = [measured.model(dataset.inputs(chunk, torch.float32)) for chunk in inputs.split(size)]
+        chunks = within(inputs.split(size), "test set", unit="chunk")
+        outputs = [measured.model(dataset.inputs(chunk, torch.float32)) for chunk in chunks]
         steps.append(measured.step)
         found.append(torch.cat(outputs).softmax(dim=1).to(torch.float16).cpu())
     predictions.write(out, run_id(read_spec(run)), steps, found)

@@ -1,6 +1,7 @@
 """Stage ``stability``: Eq. 1 along e_H^1, and the paper's proxies for it, at each snapshot of a run."""
 
 import math
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from breakeven.config.run_spec import RunSpec, run_id
 from breakeven.config.schedule import learning_rate_at
 from breakeven.errors import UserError
 from breakeven.measurement import Measured, measured_snapshots, read_spec
+from breakeven.progress import within
 from breakeven.spectra.curvature import per_example_curvature
 from breakeven.spectra.hessian import Hessian
 from breakeven.stability import alpha_star, inapplicable, left_hand_side
@@ -29,6 +31,7 @@ COLUMNS = ["step", "lambda_1", "curvature_variance", "stability_lhs", "two_over_
 MISMATCH = {torch.float32: 1e-4, torch.float64: 1e-9}
 # What float32 may do to λ_H^1 where batch normalization divides by almost nothing; more is another matter.
 ROUNDING = 0.01
+MOST_LOSSES = 50  # that `alpha_star` needs, about
 
 
 def measure_stability(run: Path, data: Path, out: Path, device: torch.device, batch_size: int, precision: str) -> None:
@@ -85,7 +88,7 @@ def _eigenvalues(run: Path) -> dict[int, float]:
 
 def curvatures_along(measured: Measured, direction: Tensor, batch_size: int) -> Tensor:
     """The curvature of each measured example along ``direction`` (D,), a float64 vector."""
-    batches = measured.batches(batch_size)
+    batches = within(measured.batches(batch_size), "curvatures", unit="mini-batch")
     return torch.cat([per_example_curvature(measured.model, direction, *batch) for batch in batches]).to(torch.float64)
 
 
@@ -139,4 +142,15 @@ def losses_along_the_step(measured: Measured, batch_size: int) -> tuple[float, f
         return float(torch.stack(sums).to(torch.float64).sum()) / len(measured.targets)
 
     at_zero = loss(0.0)
-    return at_zero, loss(1.0), alpha_star(loss, at_zero)
+    return at_zero, loss(1.0), alpha_star(_counted(loss), at_zero)
+
+
+def _counted(loss: Callable[[float], float]) -> Callable[[float], float]:
+    """``loss``, which says how often it was called, where that takes long."""
+    calls = within(range(MOST_LOSSES), "losses along the step, at most", unit="loss")
+
+    def counted(alpha: float) -> float:
+        next(calls, None)
+        return loss(alpha)
+
+    return counted

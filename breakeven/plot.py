@@ -15,6 +15,7 @@ from breakeven.figures.drawn import drawn
 from breakeven.figures.offline import javascript, script_json
 from breakeven.figures.registry import NEEDS_EMBEDDING
 from breakeven.files import json_text, whole_file, write_text
+from breakeven.progress import say
 from breakeven.tables import read_table, write_table
 
 PNG_SCALE = 2.0  # pixels for each unit of length: sharp on paper and on dense screens
@@ -89,6 +90,7 @@ def plot(
     ``study`` has the keys ``name``, ``swept`` (the names of the swept hyperparameters) and ``accuracy_threshold``. Only some
     figures need ``embedding_csv``.
     """
+    say(f"draw {figure} of study {study['name']}")
     spec = specification(figure, Path(trajectories_csv), Path(runs_csv), study, embedding_csv)
     base = Path(out_folder) / figure
     title = html.escape(f"{spec['title']['text']}: study {study['name']}")
@@ -100,3 +102,4 @@ def plot(
     write_table(base.with_suffix(".csv"), drawn(spec, study))
     with sealed_file(base.with_suffix(".vl.json")) as temporary:
         temporary.write_text(json_text(spec), encoding="utf-8")
+    say(f"drawn: {base}.html")

@@ -22,8 +22,13 @@ class _Lines:
         sys.stderr.flush()
 
 
-def progress(items: Iterable[T], what: str, unit: str, initial: int = 0, total: int | None = None) -> Iterator[T]:
-    """Yield ``items``, showing how many are done, the rate and the time left; ``initial`` of ``total`` were done before."""
+def progress(
+    items: Iterable[T], what: str, unit: str, initial: int = 0, total: int | None = None, delay: float = 0
+) -> Iterator[T]:
+    """Yield ``items``, showing how many are done, the rate and the time left; ``initial`` of ``total`` were done before.
+
+    Nothing is shown in the first ``delay`` seconds.
+    """
     terminal = sys.stderr.isatty()
     yield from tqdm(
         items,
@@ -36,7 +41,15 @@ def progress(items: Iterable[T], what: str, unit: str, initial: int = 0, total: 
         ncols=None if terminal else 100,
         mininterval=0.2 if terminal else SECONDS_BETWEEN_LINES,
         maxinterval=SECONDS_BETWEEN_LINES,
+        delay=delay,
+        position=None if terminal else 0,  # a log has no lines above to move to
+        leave=None if terminal else True,  # a bar below another goes when it is done
     )
+
+
+def within(items: Iterable[T], what: str, unit: str, total: int | None = None) -> Iterator[T]:
+    """Like `progress`, for the parts of a single item: they are shown only where it takes more than a few seconds."""
+    return progress(items, what, unit, total=total, delay=SECONDS_BETWEEN_LINES)
 
 
 def say(message: str) -> None:

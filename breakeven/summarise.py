@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from breakeven.break_even import break_even
+from breakeven.progress import progress
 from breakeven.tables import read_table, write_table
 from breakeven.training_record import FILE, read_training
 
@@ -72,9 +73,10 @@ def summarise(results: Path, points: dict[str, Any], accuracy_threshold: float, 
     """
     labels = [name for name in points["columns"] if name != "run"]
     rows = [[_cell(value) for value in row] for row in points["rows"]]
+    rows.sort(key=lambda row: _order([*row[1:], row[0]]))
     tables = [
         read_run(results / "runs" / run, dict(zip(labels, values, strict=True)))
-        for run, *values in sorted(rows, key=lambda row: _order([*row[1:], row[0]]))
+        for run, *values in progress(rows, "read tables", unit="run")
     ]
     runs = pd.DataFrame([summary(table, accuracy_threshold) for table in tables])
     runs = runs.astype(dict.fromkeys(STEPS, "Int64"))  # also where another run of the study has none: 10, never 10.0

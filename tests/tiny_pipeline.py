@@ -61,11 +61,10 @@ class Pipeline:
     def train(self, number=0):
         train(self.spec(number), self.data, self.run(number), self.state, CPU, "code")
 
-    def covariance(self, number=0):
+    def covariance(self, number=0, batch_size=3):
+        settings = {"batch_size": batch_size, "batches": None, "precision": "float32"}
         run = self.run(number)
-        measure_covariance(
-            run, self.data, run / "covariance.csv", CPU, 500.0, batch_size=3, batches=None, precision="float32"
-        )
+        measure_covariance(run, self.data, run / "covariance.csv", CPU, 500.0, **settings)
 
     def hessian(self, number=0):
         settings = {"eigenvalues": 2, "tolerance": 1e-3, "max_matvecs": 30, "trace_probes": 2, "batch_size": 8}
@@ -103,15 +102,20 @@ class Pipeline:
         plot(figure, trajectories, runs, STUDY, self.results / "figures" / STUDY["name"], self.tables / "embedding.csv")
 
     def report(self):
-        build(self.results / "report.html", self.results, [STUDY], self.results / "config.yaml")
+        config = self.results / "config.yaml"
+        if not config.exists():
+            config.write_text("studies: {rates: {}}\n", encoding="utf-8")
+        build(self.results / "report.html", self.results, [STUDY], config)
+
+    def run_stages(self, number):
+        """The stages of one run, in their order."""
+        for stage in (self.train, self.covariance, self.hessian, self.stability, self.density, self.predictions):
+            stage(number)
 
     def everything(self):
         """All stages, in their order."""
         self.prepare()
-        for stage in (self.train, self.covariance, self.hessian, self.stability, self.density, self.predictions):
-            for number in range(len(RATES)):
-                stage(number)
-        for stage in (self.embed, self.summarise, self.claims, self.plot):
+        for number in range(len(RATES)):
+            self.run_stages(number)
+        for stage in (self.embed, self.summarise, self.claims, self.plot, self.report):
             stage()
-        (self.results / "config.yaml").write_text("studies: {rates: {}}\n", encoding="utf-8")
-        self.report()

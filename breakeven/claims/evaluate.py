@@ -16,6 +16,7 @@ from breakeven.claims.ratios import batch_norm, peak, predicted_point
 from breakeven.claims.statistics import INCONCLUSIVE, adjusted, verdict
 from breakeven.claims.switches import switch
 from breakeven.claims.trends import trend
+from breakeven.progress import progress
 from breakeven.tables import write_table
 
 # how each kind of test in the catalogue is carried out: the rows of a claim for a study; none where the study lacks the runs
@@ -61,7 +62,7 @@ def evaluate(tables: Path, studies: Sequence[dict[str, Any]], out: Path) -> None
 
 def verdicts(studies: Sequence[StudyTables], claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
     """The rows of ``claims.csv``. A claim that no study can tell of has a row without a study."""
-    found = [row for claim in claims for row in _rows(claim, studies)]
+    found = [row for claim in progress(claims, "test claims", unit="claim") for row in _rows(claim, studies)]
     # where the paper does not say what to expect, there is nothing to decide, and nothing to correct for
     tested = [index for index, (claim, _, row) in enumerate(found) if claim.expected and not math.isnan(row.p_value)]
     corrected = dict(zip(tested, adjusted([found[index][2].p_value for index in tested]), strict=True))

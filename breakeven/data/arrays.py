@@ -1,12 +1,14 @@
 """Write arrays that are larger than the memory as safetensors, which the format's own writers would copy into it."""
 
+import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from breakeven.progress import progress
+from breakeven.progress import progress, within
 
 # In the order in which safetensors' own writers put them into a file: the largest alignment first, then by name.
 DTYPES = {
@@ -27,8 +29,10 @@ DTYPES = {
 PIECE = 64 * 2**20  # bytes that are in memory at a time
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write ``arrays``, which may be mapped from files, into one file; the bytes are those of `safetensors.numpy.save_file`.
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
+    """Write ``arrays``, which may be mapped from files, into one file; its bytes are those of `safetensors.numpy.save_file`.
+
+    Returns the SHA-256 of the file, which is not read again for it.
 
     The format: the header's length as eight bytes, the header as JSON, padded with spaces to a multiple of eight, and
     the arrays in C order, one after the other, little-endian.
@@ -50,10 +54,21 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     if offset > PIECE:
         count = sum(len(_starts(arrays[name])) for name in names)
         pieces = progress(pieces, "write", unit="piece", total=count)
+    digest = hashlib.sha256()
     with Path(path).open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for piece in pieces:
+        for piece in itertools.chain([len(text).to_bytes(8, "little") + text], pieces):
+            digest.update(piece)
             file.write(piece)
+    return digest.hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """Like `breakeven.files.sha256`, for a file that may take minutes to read."""
+    digest, count = hashlib.sha256(), -(-path.stat().st_size // PIECE)
+    with path.open("rb") as file:
+        for piece in within(iter(lambda: file.read(PIECE), b""), f"check {path.name}", unit="piece", total=count):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _starts(array: np.ndarray) -> range:

@@ -18,9 +18,9 @@ from breakeven.data.registry import loader
 from breakeven.data.splits import Splits
 from breakeven.digests import sealed_file
 from breakeven.errors import UserError
-from breakeven.files import json_text, sha256, whole_file
+from breakeven.files import json_text, whole_file
 from breakeven.own_code import is_own
-from breakeven.progress import say
+from breakeven.progress import say, within
 
 EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
 CHUNK = 10_000
@@ -31,6 +31,7 @@ def prepare(spec: dict[str, Any], location: dict[str, Any], out: Path) -> None:
 
     ``location`` holds the options that say where the data lies but don't change it.
     """
+    say(f"prepare {spec['loader']} in {out}")
     options = defaults(spec["loader"]) | spec | location
     load = loader(options.pop("loader"))
     measured_fraction = options.pop("measured_fraction")
@@ -65,14 +66,14 @@ def write(
     }
     path = out / "data.safetensors"
     with whole_file(path) as temporary:
-        write_arrays(temporary, arrays)
+        digest = write_arrays(temporary, arrays)
     is_text = splits.words is not None
     # that of a text is the shape of its words in one-hot coding
     input_shape = [*train[0].shape[1:], splits.words] if is_text else list(train[0].shape[1:])
     mean, std = (np.zeros(0), np.zeros(0)) if is_text else channel_statistics(train[0])
     manifest = {
         "spec": spec,
-        "sha256": sha256(path),
+        "sha256": digest,
         "inputs": "texts" if is_text else "pictures",
         "input_shape": input_shape,
         "classes": list(splits.classes),
@@ -93,7 +94,8 @@ def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Exact: taken from the histogram of the 256 possible values. A constant channel has standard deviation 1.
     """
     counts = np.zeros((images.shape[1], 256))
-    for first in range(0, len(images), CHUNK):  # images may be larger than the memory
+    starts = range(0, len(images), CHUNK)  # images may be larger than the memory
+    for first in within(starts, "mean and standard deviation", unit=f"{CHUNK} pictures"):
         chunk = images[first : first + CHUNK]
         counts += np.stack([np.bincount(chunk[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
     values = np.arange(256, dtype=np.float64)

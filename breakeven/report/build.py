@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from breakeven.errors import UserError
 from breakeven.figures.offline import javascript
 from breakeven.files import write_text
+from breakeven.progress import progress, say
 from breakeven.report import facts
 from breakeven.report.study import study_view
 from breakeven.report.verdicts import verdicts_view
@@ -30,7 +31,7 @@ def build(out: str | Path, results: str | Path, studies: list[dict[str, Any]], c
     The text of the file ``config`` is shown as it is.
     """
     out, results = Path(out), Path(results)
-    views = [study_view(study, results, out) for study in studies]
+    views = [study_view(study, results, out) for study in progress(studies, "report", unit="study")]
     add_others(views)
     runs = {run for view in views for run in view["runs"]}
     diverged = {row["run"] for view in views for row in view["rows"] if row["diverged"]}
@@ -57,6 +58,7 @@ def build(out: str | Path, results: str | Path, studies: list[dict[str, Any]], c
         style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
     )
     write_text(out, page)
+    say(f"the report is {out}")
 
 
 def config_text(path: str | Path) -> str:

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from breakeven.progress import within
 from breakeven.spectra.lanczos import MatVec, largest_eigenpairs
 
 NEVER = -1.0  # a tolerance that no estimated error meets
@@ -24,7 +25,7 @@ def quadrature(
     finite.
     """
     nodes, weights = [], []
-    for _ in range(probes):
+    for _ in within(range(probes), "density", unit="random vector"):
         z = torch.randint(0, 2, (1, len(like)), generator=generator).mul(2).sub(1).to(like) / math.sqrt(len(like))
         found = largest_eigenpairs(matvec, z, 1, NEVER, steps, generator)
         if len(found.projected) == 0:

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from breakeven.errors import UserError
 from breakeven.networks.batch_norm import mixes_examples
+from breakeven.progress import within
 from breakeven.spectra.convolution import fast_convolutions
 from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.parameters import flatten, trainable
@@ -37,15 +38,20 @@ class Hessian:
         fitting = _examples_that_fit(model, batches, memory_mb)
         self.kept = self._examples <= fitting
         self._pieces = list(batches) if self.kept else list(_pieces(model, batches, fitting, memory_mb))
-        self._graphs = [self._gradient(piece) for piece in self._pieces] if self.kept else []
-        gradients = self._graphs if self.kept else (self._gradient(piece) for piece in self._pieces)
-        self.gradient = _sum(gradient.detach() for gradient in gradients)
+        self._graphs = [self._gradient(piece) for piece in self._in_turn()] if self.kept else []
+        if self.kept:
+            self.gradient = _sum(gradient.detach() for gradient in self._graphs)
+        else:  # one graph at a time
+            self.gradient = _sum(self._gradient(piece).detach() for piece in self._in_turn())
 
     def matvec(self, vector: Tensor) -> Tensor:
         """H ``vector``, both (D,)."""
         if self.kept:
             return _sum(self._product(graph, vector, keep=True) for graph in self._graphs)
-        return _sum(self._product(self._gradient(piece), vector, keep=False) for piece in self._pieces)
+        return _sum(self._product(self._gradient(piece), vector, keep=False) for piece in self._in_turn())
+
+    def _in_turn(self) -> Iterator[Batch]:
+        return within(self._pieces, "gradients of the loss", unit="mini-batch")
 
     def _gradient(self, piece: Batch) -> Tensor:
         """The piece's share of the gradient, with its graph."""

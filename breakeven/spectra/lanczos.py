@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from breakeven.progress import within
+
 MatVec = Callable[[Tensor], Tensor]
 
 
@@ -59,7 +61,7 @@ def largest_eigenpairs(
         basis.append(vector)
     coefficients = torch.zeros(0, 0, dtype=torch.float64)  # (basis vectors, multiplied): Qᵀ H Q_m
     matvecs = 0
-    while True:
+    for _ in within(range(limit), "products with the matrix, at most", unit="product"):
         if matvecs == len(basis):
             basis.append_random()
         product = matvec(basis.vectors[matvecs])

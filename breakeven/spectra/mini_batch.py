@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from breakeven.progress import within
 from breakeven.spectra.blocked_gram import MEGABYTE, blocked_gram, inner_products, slice_bytes, too_small
 from breakeven.spectra.parameters import trainable
 
@@ -28,7 +29,8 @@ def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], 
 
     def rows_of_block(start: int, stop: int, place: int) -> Tensor:
         rows = memory[place : place + stop - start]
-        for row, (inputs, targets) in zip(rows, batches[start:stop], strict=True):
+        block = within(batches[start:stop], "gradients", unit="mini-batch")
+        for row, (inputs, targets) in zip(rows, block, strict=True):
             gradients = torch.autograd.grad(cross_entropy(model(inputs), targets), parameters)
             for part, gradient in zip(row.split(sizes), gradients, strict=True):
                 part.copy_(gradient.reshape(-1))

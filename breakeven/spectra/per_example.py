@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from breakeven.errors import MeasurementError
+from breakeven.progress import within
 from breakeven.spectra.blocked_gram import MEGABYTE, blocked_gram, inner_products, slice_bytes, too_small
 from breakeven.spectra.direct_gradients import looped, vectorised
 from breakeven.spectra.embedding_factors import embedding_inner_products
@@ -50,7 +51,7 @@ def per_example_gram(model: nn.Module, inputs: Tensor, targets: Tensor, memory_m
 
     def rows_of_block(start: int, stop: int, place: int) -> list[Tensor]:
         nonlocal summed
-        for first in range(start, stop, chunk):
+        for first in within(range(start, stop, chunk), "gradients", unit=f"{chunk} examples"):
             last = min(first + chunk, stop)
             new = parameters if first >= summed else []
             rows, sums = _rows(model, plan, inputs[first:last], targets[first:last], new)
@@ -114,7 +115,7 @@ def _inner(plan: Plan, x: list[Tensor], y: list[Tensor], width: float) -> Tensor
     """The inner products of two blocks of rows: summed over layers, and the rest."""
     total = torch.zeros(len(x[0]), len(y[0]), dtype=torch.float64, device=x[0].device)
     pairs = iter(zip(x, y, strict=True))
-    for layer in plan.layers:
+    for layer in within(plan.layers, "inner products", unit="layer"):
         if layer.factored:
             inputs, deltas = next(pairs), next(pairs)
             if isinstance(layer.module, nn.Embedding):

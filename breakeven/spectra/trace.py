@@ -13,6 +13,7 @@ import math
 import torch
 from torch import Tensor
 
+from breakeven.progress import within
 from breakeven.spectra.lanczos import MatVec
 
 
@@ -28,7 +29,7 @@ def hutchinson(
     if len(basis) == basis.shape[1]:
         return known, 0.0
     samples = []
-    for _ in range(probes):
+    for _ in within(range(probes), "trace", unit="product"):
         z = torch.randint(0, 2, (basis.shape[1],), generator=generator).mul(2).sub(1).to(basis)
         z = z - (basis @ z) @ basis
         samples.append(float(z @ matvec(z)))

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from breakeven.data.dataset import Dataset, chosen
+from breakeven.progress import within
 
 EXAMPLES, NUMBERS = 1000, 1000 * 3 * 32 * 32  # that go through the network at once, at most
 
@@ -31,7 +32,8 @@ def _loss_and_accuracy(model: nn.Module, dataset: Dataset, inputs: Tensor, label
     dtype = next(model.parameters()).dtype
     loss, correct = 0.0, 0
     size = min(EXAMPLES, max(1, NUMBERS // inputs[0].numel()))
-    for chunk, target in zip(inputs.split(size), labels.split(size), strict=True):
+    chunks = within(inputs.split(size), "evaluate", unit="chunk")
+    for chunk, target in zip(chunks, labels.split(size), strict=True):
         outputs = model(dataset.inputs(chunk, dtype))
         loss += cross_entropy(outputs, target, reduction="sum").item()
         correct += int((outputs.argmax(dim=1) == target).sum().item())

@@ -1,6 +1,8 @@
 """Whatever interrupts a training, it ends with the bytes of one that nothing interrupted."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -131,6 +133,27 @@ def test_interrupted_before_the_last_file(attempt, uninterrupted, tmp_path, monk
             attempt()
     assert not (tmp_path / "out" / "training.json").exists()
     assert attempt() == list(range(13))
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ended_by_a_signal(data, attempt, uninterrupted, tmp_path, capsys, number):
+    """The step is finished and a checkpoint saved, however long ago the last one was: nothing is lost."""
+    real = module._sgd_step
+
+    def signalled(*arguments):
+        if arguments[-2] == 5:
+            os.kill(os.getpid(), number)
+        return real(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_sgd_step", signalled)
+        patch.setattr(module, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+        with pytest.raises(SystemExit) as ending:
+            module.train(SPEC, data, tmp_path / "out", tmp_path / "state", CPU, "code")
+    assert ending.value.code == 128 + number
+    assert "ended by a signal after step 5; the same command goes on from there" in capsys.readouterr().err
+    assert attempt() == list(range(6, 13))
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
 
 

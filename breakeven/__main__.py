@@ -14,7 +14,6 @@ from breakeven.trouble import sentence
 
 # of the stages whose --out is a folder, what they write last; the lock of a job lies beside it
 LAST_FILES = {"prepare": "manifest.json", "train": "training.json", "summarise": "trajectories.csv"}
-PATIENCE = 60.0  # seconds for a job whose Snakemake was killed to end
 
 
 def prepare(a: argparse.Namespace) -> None:
@@ -229,11 +228,14 @@ def main() -> int:
 
 
 def _alone(a: argparse.Namespace, stage: str) -> AbstractContextManager[None]:
-    """Let no other process, on this host or another, write the same results at the same time."""
+    """Let no other process, on this host or another, write the same results at the same time.
+
+    There is one where a Snakemake was killed: on this machine its jobs end at once, but on a cluster they go on.
+    """
     if not hasattr(a, "out"):
         return nullcontext()
     last = f"{a.figure}.vl.json" if stage == "plot" else LAST_FILES.get(stage, "")
-    return held(lock_of(a.out / last), f"writing '{a.out}' ({stage})", PATIENCE)
+    return held(lock_of(a.out / last), f"writing '{a.out}' ({stage})", wait=True)
 
 
 if __name__ == "__main__":

@@ -19,23 +19,20 @@ from breakeven.errors import UserError
 from breakeven.progress import say
 
 
-def acquire(path: Path, what: str, patience: float = 0.0) -> FileLock:
-    """Lock ``path``, waiting for at most ``patience`` seconds; keep what is returned for as long as the lock is needed.
+def acquire(path: Path, what: str, wait: bool = False) -> FileLock:
+    """Lock ``path``; keep what is returned for as long as the lock is needed.
 
-    ``what`` is done meanwhile, as in "training a": others read it in the UserError that they get.
+    ``what`` is done meanwhile, as in "training a": others read it in the UserError that they get, or while they ``wait``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if patience <= 0:
-                raise
-            say(f"waiting for {description(path)}")
-            lock.acquire(timeout=patience, poll_interval=0.2)
+        lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(f"{description(path)}: wait for it, or stop it first") from None
+        if not wait:
+            raise UserError(f"{description(path)}: wait for it, or stop it first") from None
+        say(f"waiting until it has ended: {description(path)}")
+        lock.acquire(poll_interval=0.2)
     since = datetime.now().astimezone().isoformat(timespec="seconds")
     holder = {"what": what, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
     path.write_text(json.dumps(holder), encoding="utf-8")
@@ -48,9 +45,9 @@ def lock_of(out: Path) -> Path:
 
 
 @contextmanager
-def held(path: Path, what: str, patience: float = 0.0) -> Iterator[None]:
+def held(path: Path, what: str, wait: bool = False) -> Iterator[None]:
     """Hold the lock ``path`` within the block; its file is removed at the end, while the lock is still held."""
-    lock = acquire(path, what, patience)
+    lock = acquire(path, what, wait)
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -36,9 +37,6 @@ def test_the_second_is_told_who_the_first_is(tmp_path, other, capsys):
     with pytest.raises(UserError, match=rf"^{words}: wait for it, or stop it first$"):
         acquire(tmp_path / "a.lock", "reading")
     assert capsys.readouterr().err == ""
-    with pytest.raises(UserError, match=words), held(tmp_path / "a.lock", "reading", patience=0.3):
-        pass
-    assert re.fullmatch(rf"waiting for {words}\n", capsys.readouterr().err)
     found = holder(tmp_path / "a.lock")
     assert (found["what"], found["pid"]) == ("writing 'a' (train)", other.pid)
 
@@ -52,10 +50,12 @@ def test_a_kill_frees_it(tmp_path, other):
     assert not (tmp_path / "a.lock").exists()
 
 
-def test_the_second_goes_on_when_the_first_has_ended(tmp_path, other):
-    other.stdin.close()
-    with held(tmp_path / "a.lock", "writing", patience=30):
+def test_the_second_goes_on_when_the_first_has_ended(tmp_path, other, capsys):
+    threading.Timer(1, other.stdin.close).start()
+    with held(tmp_path / "a.lock", "writing", wait=True):
         assert holder(tmp_path / "a.lock")["what"] == "writing"
+    told = capsys.readouterr().err
+    assert re.fullmatch(rf"waiting until it has ended: process {other.pid} on .* is writing 'a' .*\n", told)
 
 
 def test_it_is_free_after_an_error(tmp_path):
@@ -70,7 +70,7 @@ def test_many_that_remove_the_lock_never_hold_it_together(tmp_path):
         "import sys; from pathlib import Path; from breakeven.locks import held\n"
         "p = Path(sys.argv[1])\n"
         "for _ in range(30):\n"
-        "    with held(p / 'x.lock', 'counting', 60):\n"
+        "    with held(p / 'x.lock', 'counting', wait=True):\n"
         "        n = int((p / 'n').read_text()); (p / 'n').write_text(str(n + 1))\n"
     )
     (tmp_path / "n").write_text("0")

@@ -65,7 +65,7 @@ def _problem(state: Path, key: str, metadata: dict[str, str], tensors: dict[str,
         return "is of another specification, code or data"
     if metadata.get("sha256") != _digest(metadata.get("progress", ""), tensors):
         return "is damaged (its SHA-256 is not the recorded one)"
-    if not all(_intact(state / "snapshots", entry) for entry in json.loads(metadata["progress"])["snapshots"]):
+    if not all(intact(state / "snapshots", entry) for entry in json.loads(metadata["progress"])["snapshots"]):
         return "has lost a snapshot"
     return None
 
@@ -77,7 +77,8 @@ def _digest(progress: str, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _intact(folder: Path, entry: dict[str, Any]) -> bool:
+def intact(folder: Path, entry: dict[str, Any]) -> bool:
+    """Whether a snapshot in ``folder`` is the one of its ``entry``."""
     path = folder / str(entry["file"])
     return path.exists() and sha256(path) == entry["sha256"]
 

@@ -21,7 +21,7 @@ from breakeven.config.run_spec import RunSpec, canonical_json, run_id
 from breakeven.config.schedule import learning_rate_at, learning_rates, snapshot_steps, total_steps
 from breakeven.data.dataset import Dataset, chosen, load, read_manifest
 from breakeven.data.targets import training_targets
-from breakeven.digests import sealed_file
+from breakeven.digests import sealed_file, verify
 from breakeven.errors import UserError
 from breakeven.files import json_text, whole_file, write_text
 from breakeven.networks.build import build
@@ -32,9 +32,10 @@ from breakeven.training import checkpoint
 from breakeven.training.augmentation import crop_flip
 from breakeven.training.evaluation import evaluate
 from breakeven.training.precision import WEIGHTS, computing
-from breakeven.training_record import FILE
+from breakeven.training_record import FILE, read_training
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
+RUN_FILE, HISTORY_FILE = "run.yaml", "history.csv"
 
 
 def train(
@@ -67,6 +68,9 @@ def train(
     measured = set(snapshot_steps(spec, steps_per_epoch))
 
     key = _key(spec, rates, read_manifest(data)["sha256"], code)
+    if _is_published(out, key):
+        say(f"{run} has been trained already, by a process that this one waited for")
+        return
     model = build(spec, dataset.input_shape, dataset.classes, WEIGHTS[spec.precision], device)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=spec.learning_rate, momentum=spec.momentum, weight_decay=spec.weight_decay
@@ -112,6 +116,7 @@ def train(
         "steps": steps,
         "steps_per_epoch": steps_per_epoch,
         "train_examples": examples,
+        "key": key,
         "learning_rates": [[step, rate] for step, rate in rates if step <= steps],
     }
     _publish(spec, done, out, state, facts)
@@ -192,10 +197,21 @@ def _resume(state: Path, key: str, model: nn.Module, optimizer: torch.optim.SGD)
     return done
 
 
+def _is_published(out: Path, key: str) -> bool:
+    """Whether the results in ``out`` are whole and of the same specification, data and code."""
+    try:
+        record = read_training(out)
+        for name in (RUN_FILE, HISTORY_FILE):
+            verify(out / name, by=out / FILE)
+    except UserError:
+        return False
+    return record.get("key") == key and all(checkpoint.intact(out / "snapshots", s) for s in record["snapshots"])
+
+
 def _publish(spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, facts: dict[str, Any]) -> None:
     """Move the results from the state folder to where the pipeline expects them, ``training.json`` last."""
-    write_text(out / "run.yaml", yaml.safe_dump({"run": run_id(spec)} | json.loads(canonical_json(spec))))
-    with whole_file(out / "history.csv") as temporary:
+    write_text(out / RUN_FILE, yaml.safe_dump({"run": run_id(spec)} | json.loads(canonical_json(spec))))
+    with whole_file(out / HISTORY_FILE) as temporary:
         columns = ["step", "epoch", "split", "loss", "accuracy"]
         pd.DataFrame(done.history, columns=columns).to_csv(temporary, index=False)
     (state / "snapshots").mkdir(parents=True, exist_ok=True)  # none, where the very first step diverged
@@ -211,6 +227,6 @@ def _publish(spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, f
         **facts,
         "snapshots": done.snapshots,
     }
-    with sealed_file(out / FILE, out / "run.yaml", out / "history.csv") as temporary:
+    with sealed_file(out / FILE, out / RUN_FILE, out / HISTORY_FILE) as temporary:
         temporary.write_text(json_text(record), encoding="utf-8")
     shutil.rmtree(state)

@@ -78,8 +78,19 @@ def test_twice_the_same(attempt, uninterrupted, tmp_path):
     assert attempt() == list(range(13))
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
     assert len(contents(tmp_path / "out")) == 4 + 7
-    assert attempt() == list(range(13))  # over results that are there already
-    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+def test_results_that_are_there_already_are_kept_if_they_are_whole(attempt, uninterrupted, tmp_path, data):
+    """As where a job of a Snakemake that was killed went on in a cluster, and another job waited for it."""
+    whole = uninterrupted[canonical_json(SPEC)]
+    attempt()
+    assert attempt() == [] and contents(tmp_path / "out") == whole
+    for name in ("history.csv", "run.yaml", "training.json", f"snapshots/{snapshots.file_name(4)}"):
+        path = tmp_path / "out" / name
+        path.write_bytes(path.read_bytes()[:-1])
+        assert attempt() == list(range(13)) and contents(tmp_path / "out") == whole
+    assert attempt(code="other") == list(range(13))
+    assert attempt(data=tiny_dataset(tmp_path / "other", seed=1), code="other") == list(range(13))
 
 
 @pytest.mark.parametrize("until", [0, 1, 2, 5, 6, 12])

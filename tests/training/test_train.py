@@ -224,6 +224,7 @@ def test_what_is_recorded(train):
     spec = tiny_spec()
     training = read_json(out)
     training.pop("snapshots")
+    assert len(training.pop("key")) == 64
     assert training == {
         "run": run_id(spec),
         "spec": json.loads(canonical_json(spec)),

@@ -9,7 +9,6 @@ MEMORY = {
     "train": "lower batch_size, or slots_per_gpu if several jobs share a GPU",
     "measurement": "lower memory_mb or the batch_size of that measurement, or slots_per_gpu if several jobs share a GPU",
 }
-MEASUREMENTS = ("covariance", "hessian", "stability", "density", "predictions")
 
 
 def sentence(error: BaseException, stage: str) -> str | None:
@@ -19,6 +18,8 @@ def sentence(error: BaseException, stage: str) -> str | None:
         return f"{stage}: no space is left on the disk{_at(error)}; {ROOM}"
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"{stage}: no permission to write{_at(error)} ({_reason(error)}); results: must be a folder of yours"
+    if number == errno.ENOLCK:
+        return f"{stage}: the file system has no locks{_at(error)}; results: must be a folder of one with flock"
     if number is not None:
         return f"{stage}: {_reason(error)}{_at(error)}"
     if _on_the_gpu(error):
@@ -57,4 +58,4 @@ def _first_sentence(error: BaseException) -> str:
 
 
 def _advice(stage: str) -> str:
-    return MEMORY["measurement" if stage in MEASUREMENTS else "train" if stage == "train" else "measurement"]
+    return MEMORY["train" if stage == "train" else "measurement"]

@@ -34,6 +34,11 @@ TOLD = {
         "plot",
         "plot: no permission to write for 'results/a.csv' (Read-only file system); results: must be a folder of yours",
     ),
+    "a disk without locks": (
+        OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), "results/a.lock"),
+        "train",
+        "train: the file system has no locks for 'results/a.lock'; results: must be a folder of one with flock",
+    ),
     "a broken disk": (
         OSError(errno.EIO, os.strerror(errno.EIO), "data/x"),
         "prepare",

@@ -1,5 +1,6 @@
 """Stage ``covariance``: the spectrum of K at each snapshot of a run."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from breakeven.tables import write_table
 
 LAMBDAS = [f"lambda_{i}" for i in range(1, TOP + 1)]
 RATIOS = ["lambda_star_over_lambda_1", "trace_over_lambda_1", "g_over_g5"]
-COLUMNS = ["step", *LAMBDAS, "lambda_star", "trace", *RATIOS, "gamma_norm"]
+COLUMNS = ["step", *LAMBDAS, "lambda_star", "trace", *RATIOS, "gamma_norm", "note"]
 
 
 def measure_covariance(
@@ -33,7 +34,7 @@ def measure_covariance(
 
     The measured examples are cut into L mini-batches of M = ``batch_size``, a remainder left out; ``batches`` limits L.
     M = 1 is K of single examples, which takes much less memory and time than one backward pass for each. Beside K stands
-    ``gamma_norm``, which explains its scale: see `gamma_norm`.
+    ``gamma_norm``, which explains its scale: see `gamma_norm`. ``note``: why cells are empty.
     """
     rows = []
     for measured in measured_snapshots(run, data, precision, device, "covariance"):
@@ -52,14 +53,21 @@ def measure_covariance(
             | {
                 "lambda_star": k.lambda_star,
                 "trace": k.trace,
-                # K = 0 has no conditioning: an empty cell
                 "lambda_star_over_lambda_1": k.lambda_star / largest if largest > 0 else None,
                 "trace_over_lambda_1": k.trace / largest if largest > 0 else None,
                 "g_over_g5": k.g_over_g5,
                 "gamma_norm": gamma_norm(measured.model),
+                "note": _note(largest, precision),
             }
         )
     write_table(out, pd.DataFrame(rows, columns=COLUMNS))
+
+
+def _note(largest: float, precision: str) -> str:
+    """What could not be computed, and why, from the largest eigenvalue."""
+    if not math.isfinite(largest):
+        return f"the gradients, or their inner products, are not finite in {precision}"
+    return "" if largest > 0 else "K is 0, and has no conditioning"
 
 
 def _gram(measured: Measured, batches: list[tuple[Tensor, Tensor]], memory_mb: float) -> Tensor:

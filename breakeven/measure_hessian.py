@@ -11,7 +11,7 @@ from breakeven.config.run_spec import run_id
 from breakeven.measurement import measured_snapshots, read_spec
 from breakeven.randomness import generator
 from breakeven.spectra.hessian import Hessian
-from breakeven.spectra.lanczos import largest_eigenpairs
+from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs
 from breakeven.spectra.trace import hutchinson
 from breakeven.tables import write_table
 
@@ -35,7 +35,8 @@ def measure_hessian(
 
     ``trace`` is the estimate of Tr(H) with standard error ``trace_error``; ``trace_top_5`` the paper's approximation,
     the sum of the largest five eigenvalues, empty where fewer were asked for. The eigenvector e_H^1 of each snapshot goes
-    into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``memory_mb``: see `Hessian`.
+    into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``note``: why cells are empty, or all 0.
+    ``memory_mb``: see `Hessian`.
     """
     spec = read_spec(run)
     seed = spec.seed
@@ -61,9 +62,19 @@ def measure_hessian(
             | {f"residual_{i}": residual for i, residual in enumerate(residuals, start=1)}
             | {"matvecs": pairs.matvecs, "converged": pairs.converged}
             | {"trace_error": trace_error, "trace_top_5": sum(values[:TOP]) if len(values) >= TOP else None}
+            | {"note": _note(pairs, precision)}
         )
     # with the digests of the eigenvectors
     write_table(out, pd.DataFrame(rows, columns=columns(eigenvalues)), also=files)
+
+
+def _note(pairs: RitzPairs, precision: str) -> str:
+    """What could not be computed, and why."""
+    if bool(pairs.values.isnan().all()):
+        return f"a product of H and a vector is not finite in {precision}"
+    if bool(pairs.values.isnan().any()):
+        return f"max_matvecs is fewer than {len(pairs.values)} eigenvalues"
+    return "" if bool(pairs.projected.any()) else "H is 0"
 
 
 def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: torch.Generator) -> Tensor:
@@ -91,4 +102,4 @@ def columns(eigenvalues: int) -> list[str]:
     """The columns of ``hessian.csv``."""
     numbers = range(1, eigenvalues + 1)
     lambdas, residuals = [f"lambda_{i}" for i in numbers], [f"residual_{i}" for i in numbers]
-    return ["step", *lambdas, "trace", *residuals, "matvecs", "converged", "trace_error", "trace_top_5"]
+    return ["step", *lambdas, "trace", *residuals, "matvecs", "converged", "trace_error", "trace_top_5", "note"]

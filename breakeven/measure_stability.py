@@ -18,7 +18,7 @@ from breakeven.config.schedule import learning_rate_at
 from breakeven.errors import UserError
 from breakeven.measurement import Measured, measured_snapshots, read_spec
 from breakeven.progress import within
-from breakeven.spectra.curvature import per_example_curvature
+from breakeven.spectra.curvature import per_example_curvature, rounding
 from breakeven.spectra.hessian import Hessian
 from breakeven.stability import alpha_star, inapplicable, left_hand_side
 from breakeven.tables import read_table, write_table
@@ -32,6 +32,8 @@ MISMATCH = {torch.float32: 1e-4, torch.float64: 1e-9}
 # What float32 may do to λ_H^1 where batch normalization divides by almost nothing; more is another matter.
 ROUNDING = 0.01
 MOST_LOSSES = 50  # that `alpha_star` needs, about
+# What rounding leaves of the mean curvature, however small it is, in the units of `rounding`; less than one was seen.
+UNITS = 16
 
 
 def measure_stability(run: Path, data: Path, out: Path, device: torch.device, batch_size: int, precision: str) -> None:
@@ -39,8 +41,8 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
 
     ``lambda_1``: λ_H^1 as the hessian stage found it. ``curvature_variance``: s², the variance of the curvatures of the
     measured examples along e_H^1, divided by their number. ``stability_lhs``: the left-hand side of Eq. 1 with the
-    learning rate of that step; empty, with a reason in ``note``, where Eq. 1 is not the condition. ``note`` also says where
-    float32 is too coarse for λ_H^1. ``two_over_lr``: 2/η.
+    learning rate of that step; where it is empty, ``note`` begins with the reason. ``note`` also says where float32 is too
+    coarse for λ_H^1, and why losses are missing. ``two_over_lr``: 2/η.
     ``alpha_star``: see `breakeven.stability`; empty where the loss never grows so much. ``delta_loss``:
     L(θ_{t+1}) − L(θ_t). Losses and curvatures are of the measured examples in mini-batches of ``batch_size``, which must
     be the hessian stage's. That the mean curvature is λ_H^1 is checked at each snapshot.
@@ -54,23 +56,30 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
         if found is None:
             raise UserError(f"'{run / 'hessian.csv'}' has no step {measured.step}: delete it, and measure H again")
         eta = learning_rate_at(training["learning_rates"], measured.step)
-        variance, note, rounded = math.nan, "e_H^1 was not found", ""
+        variance, notes = math.nan, ["e_H^1 was not found"]
         if math.isfinite(found):
             vector = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step)
-            curvatures, rounded = checked_curvatures(measured, vector.to(device), found, batch_size)
-            variance, note = float(curvatures.var(correction=0)), _inapplicable(spec)
-        lhs = left_hand_side(eta, spec.batch_size, training["train_examples"], found, variance)
+            curvatures, remark = checked_curvatures(measured, vector.to(device), found, batch_size)
+            variance = float(curvatures.var(correction=0))
+            notes = [_inapplicable(spec), remark]
+        if found == 0 and variance == 0:
+            notes.insert(0, "there is no curvature along e_H^1")
+        lhs = math.nan
+        if math.isfinite(variance) and not notes[0]:
+            lhs = left_hand_side(eta, spec.batch_size, training["train_examples"], found, variance)
+        if math.isinf(lhs):
+            lhs, notes = math.nan, ["the left-hand side of Eq. 1 is larger than any number", *notes]
         now, after, stretched = losses_along_the_step(measured, batch_size)
         rows.append(
             {
                 "step": measured.step,
                 "lambda_1": found,
                 "curvature_variance": variance,
-                "stability_lhs": math.nan if note else lhs,
+                "stability_lhs": lhs,
                 "two_over_lr": 2 / eta,
                 "alpha_star": stretched,
                 "delta_loss": after - now,
-                "note": "; ".join(filter(None, (note, rounded))),
+                "note": "; ".join(filter(None, [*notes, _missing_loss(now, after)])),
             }
         )
     write_table(out, pd.DataFrame(rows, columns=COLUMNS))
@@ -78,6 +87,15 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
 
 def _inapplicable(spec: RunSpec) -> str:
     return inapplicable(spec.momentum, spec.weight_decay)
+
+
+def _missing_loss(now: float, after: float) -> str:
+    """Why α* or ΔL are empty, where it is not for a lack of growth."""
+    if not math.isfinite(now):
+        return "the loss is not finite"
+    if now == 0:
+        return "the loss is 0 and has no α*"
+    return "" if math.isfinite(after) else "the loss is not finite after the next SGD step"
 
 
 def _eigenvalues(run: Path) -> dict[int, float]:
@@ -96,37 +114,73 @@ def checked_curvatures(measured: Measured, vector: Tensor, found: float, batch_s
     """The curvatures along e_H^1, ``vector``, after the comparison of their mean with e·He, ``found``; and a remark on rounding.
 
     Where they differ in float32, both are computed again in float64, to tell rounding from a wrong derivative, which raises.
+    NaN, and why, where the loss explodes, or where the network is so certain that only rounding is left.
     """
     dtype = next(measured.model.parameters()).dtype
     curvatures = curvatures_along(measured, vector.to(dtype), batch_size)
-    if dtype == torch.float64 or agree(curvatures, found, MISMATCH[dtype]):
-        check(curvatures, found, measured.step, MISMATCH[dtype])
+    if agree(curvatures, found, MISMATCH[dtype]):
         return curvatures, ""
+    double, exact = measured, found
+    if dtype != torch.float64:
+        double, vector = in_float64(measured), vector.double()
+        curvatures = curvatures_along(double, vector, batch_size)
+        exact = float(vector @ Hessian(double.model, double.batches(batch_size)).matvec(vector))
+    problem = lost(double, vector, curvatures, exact, batch_size)
+    if problem:
+        return torch.full_like(curvatures, math.nan), problem
+    if dtype == torch.float64:
+        return curvatures, ""
+    coarse = f"float32 is too coarse: lambda_1 is {exact:.6g} in float64"
+    if agree(curvatures, found, ROUNDING):
+        return curvatures, coarse
+    single = vector.to(dtype)
+    again = float(single @ Hessian(measured.model, measured.batches(batch_size)).matvec(single))
+    if abs(again - found) > ROUNDING * abs(found) + noise(
+        measured, single, batch_size
+    ):  # what the hessian stage measured was something else
+        raise mismatch(curvatures, found, measured.step)
+    return torch.full_like(curvatures, math.nan), f"{coarse}; set measurements.hessian.precision to float64"
+
+
+def in_float64(measured: Measured) -> Measured:
+    """The same snapshot in double precision."""
     inputs = measured.inputs.double() if measured.inputs.is_floating_point() else measured.inputs
     targets = measured.targets.double() if measured.targets.is_floating_point() else measured.targets
-    double = replace(measured, model=deepcopy(measured.model).double(), inputs=inputs, targets=targets)
-    curvatures = curvatures_along(double, vector.double(), batch_size)
-    exact = float(vector.double() @ Hessian(double.model, double.batches(batch_size)).matvec(vector.double()))
-    check(curvatures, exact, measured.step, MISMATCH[torch.float64])
-    check(curvatures, found, measured.step, ROUNDING)
-    return curvatures, f"float32 is too coarse: lambda_1 is {exact:.6g} in float64"
+    return replace(measured, model=deepcopy(measured.model).double(), inputs=inputs, targets=targets)
+
+
+def lost(measured: Measured, vector: Tensor, curvatures: Tensor, expected: float, batch_size: int) -> str:
+    """Why the curvatures, in float64, can't be had; empty where they can; raises where they are wrong."""
+    if not math.isfinite(expected) or not bool(curvatures.square().sum().isfinite()):
+        return "the curvatures along e_H^1, or their squares, are not finite"
+    if agree(curvatures, expected, MISMATCH[torch.float64]):
+        return ""
+    left = noise(measured, vector, batch_size)
+    if abs(float(curvatures.mean()) - expected) > left:
+        raise mismatch(curvatures, expected, measured.step)
+    return "lambda_1 is 0 up to rounding" if abs(expected) <= left else ""
+
+
+def noise(measured: Measured, vector: Tensor, batch_size: int) -> float:
+    """How large a mean curvature can be by rounding alone, in the precision of the network."""
+    units = torch.cat([rounding(measured.model, vector, *batch) for batch in measured.batches(batch_size)])
+    return UNITS * torch.finfo(units.dtype).eps * float(units.mean())
 
 
 def agree(curvatures: Tensor, expected: float, tolerance: float) -> bool:
     """Whether the mean of the curvatures is ``expected``, to ``tolerance`` of their root mean square."""
     mean, scale = float(curvatures.mean()), float(curvatures.square().mean().sqrt())
-    return abs(mean - expected) <= tolerance * max(scale, abs(expected))
+    return math.isfinite(scale) and abs(mean - expected) <= tolerance * max(scale, abs(expected))
 
 
-def check(curvatures: Tensor, expected: float, step: int, tolerance: float) -> None:
-    """Compare the mean of the curvatures (forward mode) with e·He, which is λ_H^1 (reverse mode); raise if they differ."""
-    if not agree(curvatures, expected, tolerance):
-        raise UserError(
-            f"step {step}: the mean curvature of the examples along e_H^1 is {float(curvatures.mean()):.6g}, but e·He is "
-            f"{expected:.6g}, and they must be equal: a derivative of this network is wrong, or hessian.csv and its "
-            "eigenvectors are not of these snapshots; write the network with layers whose forward-mode derivatives are right "
-            "(breakeven/networks), delete hessian.csv to measure H again, or set measurements.hessian.precision to float64"
-        )
+def mismatch(curvatures: Tensor, expected: float, step: int) -> UserError:
+    """The mean of the curvatures (forward mode) is not e·He, which is λ_H^1 (reverse mode)."""
+    return UserError(
+        f"step {step}: the mean curvature of the examples along e_H^1 is {float(curvatures.mean()):.6g}, but e·He is "
+        f"{expected:.6g}, and they must be equal: a derivative of this network is wrong, or hessian.csv and its "
+        "eigenvectors are not of these snapshots; write the network with layers whose forward-mode derivatives are right "
+        "(breakeven/networks), delete hessian.csv to measure H again, or set measurements.hessian.precision to float64"
+    )
 
 
 @torch.no_grad()

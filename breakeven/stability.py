@@ -20,8 +20,16 @@ PRECISION = 2e-3  # of α*, relative
 
 
 def left_hand_side(learning_rate: float, batch_size: int, examples: int, curvature: float, variance: float) -> float:
-    """The left-hand side of Eq. 1, from η, S, N, λ and s²; SGD is stable where it is at most 1."""
-    return (1 - learning_rate * curvature) ** 2 + variance * learning_rate**2 * noise(batch_size, examples)
+    """The left-hand side of Eq. 1, from η, S, N, λ and s²; SGD is stable where it is at most 1.
+
+    It is below 1 where λ is positive and so small that 1 is the nearest number; infinite where no number is large enough.
+    """
+    try:
+        side = (1 - learning_rate * curvature) ** 2 + variance * learning_rate**2 * noise(batch_size, examples)
+    except OverflowError:  # of a power; products are infinite
+        return math.inf
+    above = curvature * (learning_rate * curvature - 2) + variance * learning_rate * noise(batch_size, examples)
+    return math.nextafter(1.0, 0.0) if side == 1 and above < 0 else side
 
 
 def noise(batch_size: int, examples: int) -> float:
@@ -53,8 +61,10 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
     """α*, the smallest α with loss(α) ≥ 1.2 · loss(0), where loss(α) = L(θ_t − α (θ_t − θ_{t+1})) (paper, section 3).
 
     α grows by a factor of √2 from 1/4 until the loss is there, then the crossing between the last two is found to a
-    relative precision of 2e-3. An excursion above the bound that is narrower than a factor of √2 may be missed. A loss
-    that is not finite counts as above. NaN where even α = 4096 is not enough, or the loss at zero is not positive.
+    relative precision of 2e-3. Where 1/4 is too much already, as with a learning rate that makes the loss explode, it shrinks
+    by factors of 4 while a quarter of it is, too. An excursion above the bound that is narrower than the factor
+    between two tries may be missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, or the
+    loss at zero is not positive.
     """
     bound = GROWTH * at_zero
     if not (math.isfinite(bound) and at_zero > 0):
@@ -69,4 +79,6 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
         below, alpha = alpha, alpha * FACTOR
         if alpha > LARGEST:
             return math.nan
-    return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * SMALLEST))
+    while below == 0 and excess(alpha / 4) >= 0:
+        alpha /= 4
+    return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * min(alpha, SMALLEST)))

@@ -12,6 +12,7 @@ Problem, SIAM 1998, theorems 4.5.1 and 11.7.1). The iteration ends when the smal
 every wanted value, not after a fixed number of steps. Each new vector is orthogonalised against the whole basis, twice.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -52,7 +53,7 @@ def largest_eigenpairs(
 
     ``start``: (b, D), the start vectors as rows; products have their precision, everything small is float64.
     ``tolerance``: the largest estimated error of a wanted value, relative to the largest |wanted value|. ``generator`` draws a
-    new direction where the Krylov space is exhausted before D. A product that is not finite ends it, unconverged.
+    new direction where the Krylov space is exhausted before D. A product whose norm is not finite ends it, unconverged.
     """
     dimension = start.shape[1]
     count, limit = min(count, dimension), min(max_matvecs, dimension)
@@ -66,7 +67,7 @@ def largest_eigenpairs(
             basis.append_random()
         product = matvec(basis.vectors[matvecs])
         matvecs += 1
-        if not bool(torch.isfinite(product).all()):
+        if not math.isfinite(float(product.norm())):
             return _failed(basis.vectors, count, matvecs)
         column = basis.append(product)
         coefficients = _with_column(coefficients, column)
@@ -169,6 +170,7 @@ def _padded(values: Tensor, count: int) -> Tensor:
 
 
 def _failed(basis: Tensor, count: int, matvecs: int) -> RitzPairs:
+    """Nothing: NaN, and a basis of no vectors."""
     nan = torch.full((count,), torch.nan, dtype=torch.float64)
     vectors = basis.new_full((count, basis.shape[1]), torch.nan)
-    return RitzPairs(nan, vectors, nan, nan, basis, torch.full((0, 0), torch.nan), matvecs, False)
+    return RitzPairs(nan, vectors, nan, nan, basis[:0], torch.zeros(0, 0, dtype=torch.float64), matvecs, False)

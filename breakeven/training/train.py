@@ -15,6 +15,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import get_total_norm
 
 from breakeven import snapshots
 from breakeven.config.run_spec import RunSpec, canonical_json, run_id
@@ -51,18 +52,18 @@ def train(
 
     Each step takes exactly S examples; an epoch is floor(N / S) steps on a fresh random order, its remainder left out.
     At each step of the snapshot schedule, θ_t and θ_{t+1} are saved; the loss and accuracy at θ_t are evaluated there
-    and at the start of each epoch. A loss that is not finite ends the run: it is recorded as diverged at that step. Where
-    the training accuracy was evaluated and is at least ``stop_at_accuracy``, the run ends with a snapshot.
-    ``state`` holds the checkpoints, also of a training that a signal ends; ``code`` is the digest of this stage's code.
-    ``break_even_step``: of the run that `source_of` names, which a schedule may count in; None where it has no break-even
-    point.
+    and at the start of each epoch. The run ends, diverged, at the first step t where the loss of its mini-batch or a weight
+    of θ_t is not finite. Where the training accuracy was evaluated and is at least ``stop_at_accuracy``, the run ends with
+    a snapshot. ``state`` holds the checkpoints, also of a training that a signal ends; ``code`` is the digest of this
+    stage's code. ``break_even_step``: of the run that `source_of` names, which a schedule may count in; None where it has
+    no break-even point.
     """
     dataset = load(data, device, spec.dataset)
     run = run_id(spec)
     examples = len(dataset.train_labels)
     steps_per_epoch = examples // spec.batch_size
     if steps_per_epoch == 0:
-        raise UserError(f"batch_size: {spec.batch_size} is more than the {examples} training examples")
+        raise UserError(f"batch_size: {spec.batch_size} is more than the {examples} training examples: lower it")
     steps = total_steps(spec, steps_per_epoch)
     rates = learning_rates(spec, steps_per_epoch, break_even_step)
     measured = set(snapshot_steps(spec, steps_per_epoch))
@@ -92,10 +93,10 @@ def train(
             raw, labels = _mini_batch(dataset, spec, step, steps_per_epoch)
             inputs = dataset.inputs(raw, WEIGHTS[spec.precision])
             targets = training_targets(labels, dataset.classes, spec.label_smoothing, WEIGHTS[spec.precision])
-            loss = _sgd_step(model, optimizer, inputs, targets, spec, step, learning_rate_at(rates, step))
-            if not math.isfinite(loss):
+            problem = _sgd_step(model, optimizer, inputs, targets, spec, step, learning_rate_at(rates, step))
+            if problem:
                 done.diverged_step = step
-                say(f"diverged: the training loss is {loss} at step {step}")
+                say(f"diverged: {problem} at step {step}")
                 break
             if now is not None:
                 snapshot = snapshots.Snapshot(step, now[0], _weights(model)[0], now[1])
@@ -135,20 +136,27 @@ def _sgd_step(
     spec: RunSpec,
     step: int,
     learning_rate: float,
-) -> float:
-    """Take the SGD step θ_t → θ_{t+1}, unless the loss is not finite; return the loss of its mini-batch at θ_t."""
+) -> str:
+    """Take the SGD step θ_t → θ_{t+1}, unless the loss of its mini-batch or θ_t is not finite; then return what is not.
+
+    A weight can be infinite where the loss is finite, behind a ReLU that is 0.
+    """
     model.train()
     torch.manual_seed(derived_seed(spec.seed, "dropout", step))  # the one randomness that layers draw themselves
     with computing(spec.precision, inputs.device):
         loss = cross_entropy(model(inputs), targets)
-        value = loss.item()
-        if math.isfinite(value):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return value
+        largest = get_total_norm([parameter.detach() for parameter in model.parameters()], norm_type=math.inf)
+        value, weight = torch.stack([loss.detach().to(largest), largest]).tolist()
+        if not math.isfinite(value):
+            return f"the training loss is {value}"
+        if not math.isfinite(weight):
+            return f"a weight is {weight}"
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return ""
 
 
 def _mini_batch(dataset: Dataset, spec: RunSpec, step: int, steps_per_epoch: int) -> tuple[Tensor, Tensor]:

@@ -30,7 +30,8 @@ def break_even(stability: pd.DataFrame, batch_size: int, examples: int) -> Break
     known = stability.dropna(subset="stability_lhs")
     if known.empty:
         notes = stability["note"].dropna()
-        return BreakEven(note=str(notes.iloc[0]) if len(notes) else "nothing was measured")
+        # where the left-hand side is empty, the reason comes first
+        return BreakEven(note=str(notes.iloc[0]).split("; ")[0] if len(notes) else "nothing was measured")
     unstable = known[known["stability_lhs"] >= 1]
     if unstable.empty:
         return BreakEven(note="the left-hand side of Eq. 1 stays below 1")

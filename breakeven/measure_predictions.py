@@ -25,11 +25,12 @@ def measure_predictions(run: Path, data: Path, out: Path, device: torch.device) 
     dataset = load(data, device)
     inputs = dataset.test_inputs[:EXAMPLES]
     size = min(AT_ONCE, max(1, NUMBERS // inputs[0].numel()))
-    steps, found = [], []
+    # none, of a run that diverged at once
+    steps, found = [], [torch.zeros(0, len(inputs), dataset.classes, dtype=torch.float16)]
     for measured in measured_snapshots(run, data, "float32", device, "predictions"):
         measured.model.eval()
         chunks = within(inputs.split(size), "test set", unit="chunk")
         outputs = [measured.model(dataset.inputs(chunk, torch.float32)) for chunk in chunks]
         steps.append(measured.step)
-        found.append(torch.cat(outputs).softmax(dim=1).to(torch.float16).cpu())
-    predictions.write(out, run_id(read_spec(run)), steps, found)
+        found.append(torch.cat(outputs).softmax(dim=1).to(torch.float16).cpu()[None])
+    predictions.write(out, run_id(read_spec(run)), steps, torch.cat(found))

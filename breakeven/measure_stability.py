@@ -139,7 +139,7 @@ def checked_curvatures(measured: Measured, vector: Tensor, found: float, batch_s
         measured, single, batch_size
     ):  # what the hessian stage measured was something else
         raise mismatch(curvatures, found, measured.step)
-    return torch.full_like(curvatures, math.nan), f"{coarse}; set measurements.hessian.precision to float64"
+    return torch.full_like(curvatures, math.nan), f"{coarse} (set measurements.hessian.precision to float64)"
 
 
 def in_float64(measured: Measured) -> Measured:
@@ -191,7 +191,8 @@ def losses_along_the_step(measured: Measured, batch_size: int) -> tuple[float, f
     step = {name: measured.snapshot.next[name].to(weight) - weight for name, weight in now.items()}
 
     def loss(alpha: float) -> float:
-        weights = {name: weight + alpha * step[name] for name, weight in now.items()}
+        # not 0 times a step that may be infinite
+        weights = {name: weight + alpha * step[name] for name, weight in now.items()} if alpha else now
         sums = [cross_entropy(functional_call(model, weights, (x,)), y, reduction="sum") for x, y in batches]
         return float(torch.stack(sums).to(torch.float64).sum()) / len(measured.targets)
 

@@ -15,11 +15,14 @@ from breakeven.digests import sealed_file, verify
 from breakeven.errors import UserError
 
 
-def write(path: Path, run: str, steps: list[int], predictions: list[Tensor]) -> None:
-    """Write the predictions, (examples, classes) at each step, whole or not at all."""
-    stacked = torch.stack(predictions).to(torch.float16).contiguous()
+def write(path: Path, run: str, steps: list[int], predictions: Tensor) -> None:
+    """Write the predictions, (snapshots, examples, classes), whole or not at all."""
+    tensors = {
+        "steps": torch.tensor(steps, dtype=torch.int64),
+        "predictions": predictions.to(torch.float16).contiguous(),
+    }
     with sealed_file(path) as temporary:
-        save_file({"steps": torch.tensor(steps), "predictions": stacked}, temporary, metadata={"run": run})
+        save_file(tensors, temporary, metadata={"run": run})
 
 
 def read(path: Path, run: str) -> tuple[Tensor, Tensor]:

@@ -14,8 +14,10 @@ from collections.abc import Callable
 
 from scipy.optimize import brentq
 
+PLAIN_SGD = "Eq. 1 holds for plain SGD only"
 GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
 SMALLEST, LARGEST, FACTOR = 0.25, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
+SHORTEST = 1e-45  # the smallest number in float32
 PRECISION = 2e-3  # of α*, relative
 
 
@@ -54,7 +56,7 @@ def inapplicable(momentum: float, weight_decay: float) -> str:
     """Why Eq. 1 is not the condition of stability of this optimizer; empty where it is."""
     others = {"momentum": momentum, "weight decay": weight_decay}
     used = [f"{name} {value:g}" for name, value in others.items() if value != 0]
-    return f"Eq. 1 holds for plain SGD only, not with {' and '.join(used)}" if used else ""
+    return f"{PLAIN_SGD}, not with {' and '.join(used)}" if used else ""
 
 
 def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
@@ -62,9 +64,9 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
 
     α grows by a factor of √2 from 1/4 until the loss is there, then the crossing between the last two is found to a
     relative precision of 2e-3. Where 1/4 is too much already, as with a learning rate that makes the loss explode, it shrinks
-    by factors of 4 while a quarter of it is, too. An excursion above the bound that is narrower than the factor
-    between two tries may be missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, or the
-    loss at zero is not positive.
+    by factors of 4 while a quarter of it is, too. An excursion above the bound that is narrower than the factor between two
+    tries may be missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, where no α is small
+    enough, as of a step that is not finite, or where the loss at zero is not positive.
     """
     bound = GROWTH * at_zero
     if not (math.isfinite(bound) and at_zero > 0):
@@ -81,4 +83,6 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
             return math.nan
     while below == 0 and excess(alpha / 4) >= 0:
         alpha /= 4
+        if alpha < SHORTEST:
+            return math.nan
     return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * min(alpha, SMALLEST)))

@@ -14,6 +14,7 @@ import pandas as pd
 
 from breakeven.break_even import break_even
 from breakeven.progress import progress
+from breakeven.remarks import remarks
 from breakeven.tables import read_table, write_table
 from breakeven.training_record import FILE, read_training
 
@@ -112,7 +113,8 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     `breakeven.break_even`. ``first_peak_step``: where λ_H^1 stops growing, its first local maximum of at least half of the
     largest value; later peaks are often larger, as λ_H^1 goes up and down about the break-even value.
     ``threshold_epoch``: the first epoch (a fraction, at an evaluated step) at which the training accuracy is above the
-    threshold. ``first_switch_step``: where the learning rate switches. Without a value, the cell is empty.
+    threshold. ``first_switch_step``: where the learning rate switches. Without a value, the cell is empty; ``remarks`` say what
+    could not be computed.
     """
     k, h = table.covariance, table.hessian
     point = break_even(table.stability, table.training["batch_size"], table.training["train_examples"])
@@ -134,14 +136,16 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "break_even_lambda_H": point.lambda_H,
         "break_even_epoch": None if point.step is None else point.step / table.training["steps_per_epoch"],
         "threshold_epoch": past["epoch"].iloc[0] if len(past) else None,
-        "final_train_accuracy": train["accuracy"].iloc[-1],
-        "final_test_accuracy": test["accuracy"].iloc[-1],
+        # one that diverged has no end
+        "final_train_accuracy": None if table.training["diverged"] else train["accuracy"].iloc[-1],
+        "final_test_accuracy": None if table.training["diverged"] else test["accuracy"].iloc[-1],
         "break_even_after_step": point.after_step,
         "predicted_lambda_H": point.predicted_lambda_H,
         "break_even_note": point.note,
         "first_peak_step": _first_peak(h),
-        "unconverged_snapshots": int((h["converged"].astype(str) != "True").sum()),
+        "unconverged_snapshots": int(((h["converged"].astype(str) != "True") & h["lambda_1"].notna()).sum()),
         "first_switch_step": _first_switch(table.training),
+        "remarks": remarks(table.training, table.history, k, h, table.stability),
     }
 
 
@@ -158,7 +162,9 @@ def _first_peak(hessian: pd.DataFrame) -> int | None:
     """The step at which λ_H^1 stops growing: its first local maximum of at least half of the largest value."""
     values = hessian["lambda_1"]
     larger_than_next = values > values.shift(-1).fillna(-math.inf)
-    peaks = larger_than_next & (values >= values.shift(1).fillna(-math.inf)) & (values >= values.max() / 2)
+    peaks = (
+        larger_than_next & (values >= values.shift(1).fillna(-math.inf)) & (values >= values.max() / 2) & (values > 0)
+    )
     return int(hessian["step"][peaks].iloc[0]) if peaks.any() else None
 
 

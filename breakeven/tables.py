@@ -1,5 +1,6 @@
 """CSV tables: written whole or not at all with their digest beside them, and refused where they aren't what was written."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,18 +13,19 @@ from breakeven.errors import UserError
 def write_table(
     path: str | Path, table: pd.DataFrame, also: Sequence[Path] = (), float_format: str | None = None
 ) -> None:
-    """Write ``table``; ``also``: finished files whose digests belong to it."""
+    """Write ``table``; ``also``: finished files whose digests belong to it. What is not finite is an empty cell."""
     with sealed_file(path, *also) as temporary:
-        table.to_csv(temporary, index=False, float_format=float_format)
+        table.replace([math.inf, -math.inf], math.nan).to_csv(temporary, index=False, float_format=float_format)
 
 
 def read_table(path: str | Path, by: Path | None = None) -> pd.DataFrame:
     """Read a table that is what was written, by the digest written with it or with the file ``by``.
 
-    Only an empty cell or nan is a missing value: ``none`` and ``NA`` can be swept values.
+    Only an empty cell or nan is a missing value: ``none`` and ``NA`` can be swept values. The name of a study is text, also
+    if it looks like a number.
     """
     verify(Path(path), by)
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+        return pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"], dtype={"study": str})
     except ValueError as error:
         raise UserError(f"'{path}' is no table ({error}): delete it, {AGAIN}") from error

@@ -24,7 +24,7 @@ def write(results, rows, snapshots=3, classes=CLASSES, diverged=()):
         if run in diverged:
             values[-1] = np.nan
         steps = [10 * index for index in range(snapshots)]
-        predictions.write(folder / "predictions.safetensors", run, steps, list(torch.tensor(values)))
+        predictions.write(folder / "predictions.safetensors", run, steps, torch.tensor(values))
 
 
 def points_of(rows, columns=COLUMNS):

@@ -29,20 +29,20 @@ def write_run(
     folder = results / "runs" / run
     folder.mkdir(parents=True)
     training = {"run": run, "diverged": diverged_step is not None, "diverged_step": diverged_step, "steps_per_epoch": 8}
-    training["learning_rates"] = [[0, 0.1]]
+    training |= {"learning_rates": [[0, 0.1]], "spec": {}}
     training |= {"batch_size": 32, "train_examples": 288}
     (folder / "training.json").write_text(json.dumps(training))
     tables = {
         "covariance": [
-            "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5,gamma_norm",
+            "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5,gamma_norm,note",
             *(
-                f"{step},{k1},{ks},{tr},{ks / k1},{tr / k1},0.25,{step + 1}"
+                f"{step},{k1},{ks},{tr},{ks / k1},{tr / k1},0.25,{step + 1},"
                 for step, (k1, ks, tr) in covariance.items()
             ),
         ],
         "hessian": [
-            "step,lambda_1,lambda_2,trace,residual_1,residual_2,matvecs,converged",
-            *(f"{step},{h1},{h2},{tr},1e-4,1e-4,30,{step != 20}" for step, (h1, h2, tr) in hessian.items()),
+            "step,lambda_1,lambda_2,trace,residual_1,residual_2,matvecs,converged,note",
+            *(f"{step},{h1},{h2},{tr},1e-4,1e-4,30,{step != 20}," for step, (h1, h2, tr) in hessian.items()),
         ],
         "stability": [
             "step,lambda_1,curvature_variance,stability_lhs,two_over_lr,alpha_star,delta_loss,note",
@@ -114,6 +114,7 @@ def test_one_row_per_run(tmp_path):
         "first_peak_step": "20",
         "unconverged_snapshots": "1",
         "first_switch_step": "",
+        "remarks": "",
     }
 
 
@@ -177,21 +178,20 @@ def test_where_lambda_h_stops_growing(tmp_path, values, step):
     assert row["first_peak_step"] == step
 
 
-def test_nan_and_infinity(tmp_path):
-    """What has no value has no row; infinity is a value, and the largest."""
+def test_what_has_no_value_has_no_row(tmp_path):
     covariance = {0: (1.5, 0.5, 3.0), 10: (math.nan, math.nan, math.nan), 20: (1.0, 0.5, 2.0)}
-    hessian = {0: (7.0, 3.0, 9.0), 10: (math.inf, 2.0, math.nan)}
-    history = {0: (2.3, 0.1, 2.4, 0.1), 10: (math.nan, 0.1, math.inf, 0.2)}
+    hessian = {0: (7.0, 3.0, 9.0), 10: (math.nan, 2.0, math.nan)}
+    history = {0: (2.3, 0.1, 2.4, 0.1), 10: (math.nan, 0.1, 9.0, 0.2)}
     write_run(tmp_path, "a", covariance, hessian, history, diverged_step=10)
     (row,), rows = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
     assert (row["diverged"], row["max_lambda_K"], row["step_of_max_lambda_K"]) == ("True", "1.5", "0")
-    assert (row["max_lambda_H"], row["step_of_max_lambda_H"]) == ("inf", "10")
-    assert (row["threshold_epoch"], row["final_train_accuracy"], row["final_test_accuracy"]) == ("", "0.1", "0.2")
+    assert (row["max_lambda_H"], row["step_of_max_lambda_H"]) == ("7.0", "0")
+    assert (row["threshold_epoch"], row["final_train_accuracy"], row["final_test_accuracy"]) == ("", "", "")
     assert values(rows, "lambda_K_1") == {0: 1.5, 20: 1.0}
-    assert values(rows, "lambda_H_1") == {0: 7.0, 10: math.inf}
+    assert values(rows, "lambda_H_1") == {0: 7.0}
     assert values(rows, "trace_H") == {0: 9.0}
     assert values(rows, "train_loss") == {0: 2.3}
-    assert values(rows, "test_loss") == {0: 2.4, 10: math.inf}
+    assert values(rows, "test_loss") == {0: 2.4, 10: 9.0}
 
 
 def test_a_run_without_snapshots_beside_one_with(tmp_path):

@@ -88,7 +88,9 @@ def run_rows(runs: pd.DataFrame, shown: list[str], training: dict[str, dict[str,
         step = training.get(run["run"], {}).get("diverged_step")
         outcome = "finished" if not diverged else "diverged" if step is None else f"diverged at step {step}"
         unconverged = int(run["unconverged_snapshots"])
+        incomplete = str(run["remarks"]) if pd.notna(run["remarks"]) else ""
         remarks = [f"H not converged at {unconverged} measured steps"] if unconverged else []
+        remarks += [incomplete] if incomplete else []
         remarks += [f"no break-even point: {run['break_even_note']}"] if pd.isna(run["break_even_step"]) else []
         cells = [run.get(column) for column in COLUMNS]
         numbers = [
@@ -100,7 +102,7 @@ def run_rows(runs: pd.DataFrame, shown: list[str], training: dict[str, dict[str,
                 "settings": [words(run[name]) for name in shown] + [str(run["seed"])],
                 "outcome": "; ".join([outcome, *remarks]),
                 "diverged": diverged,
-                "alarm": diverged or unconverged > 0,
+                "alarm": diverged or unconverged > 0 or bool(incomplete),
                 "numbers": numbers,
                 "run": run["run"],
             }
@@ -157,6 +159,7 @@ def study_view(study: dict[str, Any], results: Path, out: Path) -> dict[str, Any
         "runs": sorted(runs["run"].astype(str)),
         "diverged": diverged,
         "unconverged": int((runs["unconverged_snapshots"] > 0).sum()),
+        "incomplete": int(runs["remarks"].notna().sum()),
         "threshold": f"{100 * study['accuracy_threshold']:.4g} %",
         "settings": common_settings(training),
         "headings": [*(label(key) for key in shown), "seed", "outcome", *(head for head, _ in COLUMNS.values()), "run"],

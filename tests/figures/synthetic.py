@@ -80,6 +80,7 @@ def make_study(
         accuracies = ["final_train_accuracy", "final_test_accuracy"]
         summary = dict.fromkeys([*MAXIMA, *OTHERS, *BREAK_EVEN, *accuracies], np.nan)
         summary |= {"break_even_note": "nothing was measured", "unconverged_snapshots": int(index in unconverged)}
+        summary["remarks"] = None
         if not missing:
             finite = {name: values[quantity][np.isfinite(values[quantity])] for name, quantity in MAXIMA.items()}
             summary |= {name: series.max() for name, series in finite.items()}

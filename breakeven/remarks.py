@@ -1,0 +1,46 @@
+"""What could not be computed of a run, in words, from the notes in its tables."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from breakeven.stability import PLAIN_SGD
+
+SPLITS = {"train": "training", "test": "test"}
+NAMED = 3  # steps, beyond which they are counted
+# said of the whole run where its break-even point is missing, and by the note on H
+SAID_ELSEWHERE = (PLAIN_SGD, "e_H^1 was not found")
+
+
+def remarks(
+    training: dict[str, Any],
+    history: pd.DataFrame,
+    covariance: pd.DataFrame,
+    hessian: pd.DataFrame,
+    stability: pd.DataFrame,
+) -> str:
+    """The remarks on a run; empty where everything was computed. That it diverged is said elsewhere."""
+    found: list[str] = []
+    for split, words in SPLITS.items():
+        lost = history[(history["split"] == split) & history["loss"].isna()]
+        found += _grouped(f"{words} loss", lost["step"], pd.Series("not finite", index=lost.index))
+    found += _grouped("K", covariance["step"], covariance["note"])
+    found += _grouped("H", hessian["step"], hessian["note"])
+    without = stability[stability["stability_lhs"].isna()]
+    reasons = without["note"].astype(str).str.split("[;:]").str[0]
+    found += _grouped("Eq. 1", without["step"], reasons[~reasons.str.startswith(SAID_ELSEWHERE)])
+    lost = stability[stability["delta_loss"].isna()]
+    found += _grouped("ΔL", lost["step"], lost["note"].astype(str).str.split("; ").str[-1])
+    if training["spec"].get("schedule") and len(training["learning_rates"]) == 1:
+        found.append("the learning rate never switches: there is no break-even point to switch at")
+    return "; ".join(found)
+
+
+def _grouped(what: str, steps: pd.Series, notes: pd.Series) -> Iterator[str]:
+    """A remark for each reason, with the steps where it is one."""
+    known = notes[notes.notna() & (notes != "")]
+    for reason, rows in known.groupby(known, sort=False):
+        at = [str(step) for step in steps[rows.index]]
+        where = f"{len(at)} measured steps" if len(at) > NAMED else f"step{'s' if len(at) > 1 else ''} {', '.join(at)}"
+        yield f"{what} at {where}: {reason}"

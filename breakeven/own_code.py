@@ -14,6 +14,8 @@ from typing import Any
 
 from breakeven.errors import UserError
 
+LONGEST = 1000
+
 
 @dataclass(frozen=True)
 class Option:
@@ -35,13 +37,16 @@ def file_of(name: str) -> Path:
 
 def problem(name: str) -> str | None:
     """Why the function that ``name`` says can't be used, if so."""
+    if len(name) > LONGEST or not name.isprintable():
+        return f"{name[:50]!r}... is no FILE.py:function: longer than {LONGEST}, or with a character that can't be seen"
     path, function = file_of(name), name.rpartition(":")[2]
-    if not path.is_file():
-        return f"there is no file '{path}' (looked for from '{Path.cwd()}')"
     try:
+        if not path.is_file():
+            return f"there is no file '{path}' (looked for from '{Path.cwd()}')"
         options(path, function)
-    except (SyntaxError, ValueError) as error:  # ValueError: a default that is no literal, or a file that is no text
-        return f"'{path}' can't be read: {error}"
+    # ValueError: an option that is none, or a file that is no text; the last two: nested too deeply for the parser
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return f"'{path}' can't be read: {' '.join(str(error).split()) or type(error).__name__}"
     except LookupError:
         return f"'{path}' has no function '{function}'"
     return None
@@ -58,7 +63,12 @@ def options(path: Path, function: str) -> dict[str, Option]:
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if argument.annotation is None or default is None:
             raise ValueError(f"option '{argument.arg}' of '{function}' needs a type and a default")
-        declared[argument.arg] = Option(ast.unparse(argument.annotation), ast.literal_eval(default))
+        try:
+            declared[argument.arg] = Option(ast.unparse(argument.annotation), ast.literal_eval(default))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"the default of option '{argument.arg}' of '{function}' must be written out, not computed"
+            ) from None
     return declared
 
 

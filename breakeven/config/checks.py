@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from breakeven.config.dataset_spec import available_examples, measured_examples, training_examples
+from breakeven.config.folders import path_problem
 from breakeven.config.messages import not_known, show
 from breakeven.config.network_options import option_problems
+from breakeven.config.run_spec import Segment
+from breakeven.config.schedule import segment_steps, snapshots_problem
 from breakeven.config.validate import Path, Problem
 from breakeven.data.registry import content
 from breakeven.networks import registry
@@ -14,6 +17,7 @@ from breakeven.own_code import is_own
 from breakeven.own_code import problem as own_code_problem
 
 REQUIRED = ("dataset", "network", "learning_rate", "batch_size")
+PATHS = ("root", "path", "tokenizer")  # options of data sets; a tokenizer may be a folder
 CLASSES_OF_DIGITS = 10
 TEXTS = ("words", "word pieces")
 
@@ -60,6 +64,7 @@ def check_run(run: dict[str, Any], datasets: dict[str, Any], device: str) -> Ite
         yield Finding("batch_size", f"{run['batch_size']} is more than {size}", ("dataset",))
     steps_per_epoch = None if examples is None else max(1, examples // run["batch_size"])
     yield from _check_snapshots(run["snapshots"], steps_per_epoch)
+    yield from _check_number_of_snapshots(run, steps_per_epoch)
     yield from _check_schedule(run, steps_per_epoch)
 
 
@@ -93,6 +98,18 @@ def _check_snapshots(segments: list[dict[str, Any]], steps_per_epoch: int | None
             message = f"{_words(now)} is not after the {_words(previous)} of the segment before"
             yield Finding("snapshots", message, _because(previous, now), (index, "until"))
         previous = now
+
+
+def _check_number_of_snapshots(run: dict[str, Any], steps_per_epoch: int | None) -> Iterator[Finding]:
+    """Where the size of the training set is not known, or not needed, training checks it again."""
+    segments = [Segment(**segment) for segment in run["snapshots"]]
+    in_epochs = run.get("steps") is None or any(segment.unit == "epoch" for segment in segments)
+    if in_epochs and steps_per_epoch is None:
+        return
+    last = run["steps"] if run.get("steps") is not None else run["epochs"] * (steps_per_epoch or 1)
+    problem = snapshots_problem(segment_steps(segments, last, steps_per_epoch or 1))
+    if problem:
+        yield Finding("snapshots", problem, ("steps", "epochs", *(("dataset", "batch_size") if in_epochs else ())))
 
 
 def _check_schedule(run: dict[str, Any], steps_per_epoch: int | None) -> Iterator[Finding]:
@@ -140,7 +157,11 @@ def _words(moment: tuple[int, str]) -> str:
 
 
 def check_dataset(name: str, options: dict[str, Any]) -> Iterator[Problem]:
-    """Subsets that are larger than what they are drawn from; mistakes in code of the user's own and its options."""
+    """Subsets that are larger than what they are drawn from; mistakes in paths, in code of the user's own and its options."""
+    for key in PATHS:
+        unfit = path_problem(options[key]) if options.get(key) is not None else None
+        if unfit:
+            yield Problem(("datasets", name, key), unfit)
     if is_own(options["loader"]):
         unknown = own_code_problem(options["loader"])
         if unknown:

@@ -1,6 +1,7 @@
 """Expand the studies of a config into runs: what the workflow plans its jobs from."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 
 from breakeven.config.checks import Finding, check_dataset, check_measured, check_run
 from breakeven.config.dataset_spec import canonical_dataset, dataset_id, location
+from breakeven.config.folders import results_problem
 from breakeven.config.messages import line, not_known, show
 from breakeven.config.network_options import canonical_options
-from breakeven.config.run_spec import RunSpec, Segment, Switch, run_id, source_of
+from breakeven.config.run_spec import RunSpec, Segment, Switch, canonical_json, run_id, source_of
 from breakeven.config.validate import Problem, validate
 from breakeven.config.yaml_file import read_yaml
 from breakeven.errors import ConfigError
@@ -18,6 +20,9 @@ from breakeven.figures.registry import DEFAULT, FIGURES, chosen
 from breakeven.networks.registry import BATCH_STATISTICS
 from breakeven.own_code import is_own
 
+MOST_RUNS = 20_000
+LONGEST_SPEC = 100_000  # Linux takes arguments of a command up to 128 KiB
+TOO_LONG = f"the specification of a run is longer than {LONGEST_SPEC} characters, too long for a command"
 OVERRIDABLE = ("device", "memory_mb", "results", "slots_per_gpu", "threads")
 Labels = dict[str, Any]
 
@@ -59,6 +64,9 @@ class Plan:
 
 def load_plan(path: str | Path, schema_path: str | Path, overrides: dict[str, Any] | None = None) -> Plan:
     """Read, validate and expand the config ``path``; ``overrides`` are top-level values from the command line."""
+    if not str(path).isprintable():
+        message = "the name of a config can't hold a line break or another character that can't be seen"
+        raise ConfigError([f"{str(path)!r}: {message}"])
     config = read_yaml(path)
     overrides = overrides or {}
     unknown = [name for name in overrides if name not in OVERRIDABLE]
@@ -69,6 +77,7 @@ def load_plan(path: str | Path, schema_path: str | Path, overrides: dict[str, An
 
 def make_plan(config: dict[str, Any], filename: str = "config.yaml") -> Plan:
     """Expand a validated ``config`` and check every run of it; a ConfigError lists all mistakes, equal ones once."""
+    _refuse(list(_size_problems(config)), filename)
     problems = list(_config_problems(config))
     for name in config["studies"]:
         problems += _study_problems(name, config)
@@ -86,6 +95,8 @@ def make_plan(config: dict[str, Any], filename: str = "config.yaml") -> Plan:
             for seed in study["seeds"]:
                 spec = _run_spec(study["base"] | point.values, seed, config["datasets"])
                 run = run_id(spec)
+                if len(canonical_json(spec)) > LONGEST_SPEC:
+                    problems.append(Problem(("studies", name, "base"), TOO_LONG))
                 labels = {key: _label(key, study["base"] | point.values) for key in swept}
                 if run in points:
                     message = f"the points {show(points[run])} and {show(labels)} are the same run"
@@ -184,8 +195,27 @@ def _label(hyperparameter: str, run: dict[str, Any]) -> Any:
     return ", ".join(words)
 
 
+def _size_problems(config: dict[str, Any]) -> Iterator[Problem]:
+    """Counted before they are made: a grid of three long lists is millions of runs."""
+    total = 0
+    for name, study in config["studies"].items():
+        points = sum(math.prod(map(len, grid.values())) for _, grid in _grids(study))
+        count = points * len(study["seeds"])
+        total += count
+        if count > MOST_RUNS:
+            yield Problem(
+                ("studies", name), f"{count} runs are too many; at most {MOST_RUNS} in all studies of a config"
+            )
+            total -= count
+    if total > MOST_RUNS:
+        yield Problem(("studies",), f"{total} runs are too many; at most {MOST_RUNS} in all studies of a config")
+
+
 def _config_problems(config: dict[str, Any]) -> Iterator[Problem]:
-    """Mistakes of data sets, alone and with the measurements."""
+    """Mistakes of the folder of the results, of data sets, alone and with the measurements."""
+    unfit = results_problem(config["results"], Path.cwd())
+    if unfit:
+        yield Problem(("results",), unfit)
     for name, options in config["datasets"].items():
         yield from check_dataset(name, options)
     batch_size = config["measurements"]["covariance"]["batch_size"]

@@ -4,9 +4,12 @@ Step t is the update θ_t → θ_{t+1}; a snapshot at step t holds θ_t, so that
 one, equal to the length of the run, is the end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from breakeven.config.run_spec import RunSpec
+from breakeven.config.run_spec import RunSpec, Segment
+from breakeven.errors import UserError
+
+MOST_SNAPSHOTS = 100_000
 
 
 def total_steps(spec: RunSpec, steps_per_epoch: int) -> int:
@@ -20,14 +23,31 @@ def total_steps(spec: RunSpec, steps_per_epoch: int) -> int:
 def snapshot_steps(spec: RunSpec, steps_per_epoch: int) -> list[int]:
     """The steps with a snapshot, sorted: 0, every ``every`` steps from where each segment starts, and the last."""
     last = total_steps(spec, steps_per_epoch)
-    steps = {0, last}
+    ranges = segment_steps(spec.snapshots, last, steps_per_epoch)
+    problem = snapshots_problem(ranges)
+    if problem:
+        raise UserError(f"snapshots: {problem}")
+    return sorted({0, last}.union(*ranges))
+
+
+def segment_steps(segments: Iterable[Segment], last: int, steps_per_epoch: int) -> list[range]:
+    """The steps of each segment in a run of ``last`` steps."""
+    ranges = []
     start = 0
-    for segment in spec.snapshots:
+    for segment in segments:
         end = last if segment.until is None else min(last, _steps(segment.until, segment.unit, steps_per_epoch))
         every = _steps(segment.every, segment.unit, steps_per_epoch)
-        steps.update(range(start + every, end + 1, every))
+        ranges.append(range(start + every, end + 1, every))
         start = max(start, end)
-    return sorted(steps)
+    return ranges
+
+
+def snapshots_problem(ranges: Iterable[range]) -> str | None:
+    """Why there can't be a snapshot at each of these steps, if so."""
+    count = sum(map(len, ranges))
+    if count <= MOST_SNAPSHOTS:
+        return None
+    return f"{count} snapshots of one run are too many; at most {MOST_SNAPSHOTS}: raise 'every'"
 
 
 def learning_rates(spec: RunSpec, steps_per_epoch: int, break_even_step: int | None) -> list[tuple[int, float]]:

@@ -56,9 +56,34 @@ def _known(validator: Any, allowed: list[Any], value: Any, schema: Schema) -> It
         yield from Draft202012Validator.VALIDATORS["enum"](validator, allowed, value, schema)
 
 
+def _unique(validator: Any, unique: bool, value: Any, schema: Schema) -> Iterator[ValidationError]:
+    """The keyword `uniqueItems`; jsonschema's own compares each item of a list with all others."""
+    if isinstance(value, list) and _repeated(value):
+        yield ValidationError("repeated")
+
+
+def _repeated(items: list[Any]) -> list[Any]:
+    """The items that equal an earlier one; 1 equals 1.0, but not true."""
+    seen, repeated = set(), []
+    for item in items:
+        key = _hashable(item)
+        if key in seen:
+            repeated.append(item)
+        seen.add(key)
+    return repeated
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_hashable, value))
+    if isinstance(value, dict):
+        return frozenset((key, _hashable(item)) for key, item in value.items())
+    return (bool, value) if isinstance(value, bool) else value
+
+
 _Validator = validators.extend(
     Draft202012Validator,
-    {"enum": _known},
+    {"enum": _known, "uniqueItems": _unique},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer}),
 )
 
@@ -173,7 +198,7 @@ def _hint(name: str, schema: Schema) -> str:
     guess = nearest(name, schema["properties"])
     if guess:
         return f"; did you mean '{guess}'?"
-    return f"; allowed: {', '.join(schema['properties'])}"
+    return f"; allowed: {', '.join(schema['properties']) or 'none'}"
 
 
 def _message(error: ValidationError) -> str:
@@ -191,8 +216,7 @@ def _message(error: ValidationError) -> str:
         case "minItems" | "minProperties" | "minLength":
             return "must not be empty"
         case "uniqueItems":
-            repeated = next(item for index, item in enumerate(value) if item in value[:index])
-            return f"{show(repeated)} stands here more than once"
+            return f"{show(_repeated(value)[0])} stands here more than once"
         case _:
             return f"{show(value)} is not allowed ({error.validator})"
 

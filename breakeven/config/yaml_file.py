@@ -5,7 +5,9 @@ keys win in silence. Here scalars follow the core schema of YAML 1.2, and keys a
 merge keys (``<<``) work.
 """
 
+import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from breakeven.errors import ConfigError
 
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 DEEPEST = 50
+LARGEST = 1_000_000  # bytes
+MOST_VALUES = 100_000  # ten lines of aliases of aliases can stand for billions
 
 
 class _Loader(yaml.SafeLoader):
@@ -55,7 +59,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
             raise ConfigError([f"{path}: the file is empty"])
         if not isinstance(node, yaml.MappingNode):
             raise _Mistake(node, "the file must be a mapping, with lines like 'key: value'")
-        content: dict[str, Any] = _value(node, ())
+        content: dict[str, Any] = _value(node, (), itertools.count(1))
         return content
     except _Mistake as error:
         raise ConfigError([f"{path}:{_place(error.node.start_mark)}: {error}"]) from None
@@ -69,11 +73,14 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 def _read_text(path: str | Path) -> str:
     try:
-        raw = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            raw = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise ConfigError([f"{path}: there is no such file"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    if len(raw) > LARGEST:
+        raise ConfigError([f"{path}: more than {LARGEST} bytes, too long for a config"])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,17 +104,19 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return " ".join(words.split()) + advice
 
 
-def _value(node: yaml.Node, parents: tuple[yaml.Node, ...]) -> Any:
-    """The Python value of a node: dict, list, str, int, float, bool or None."""
+def _value(node: yaml.Node, parents: tuple[yaml.Node, ...], counter: Iterator[int]) -> Any:
+    """The Python value of a node: dict, list, str, int, float, bool or None; ``counter`` counts all values of the file."""
+    if next(counter) > MOST_VALUES:
+        raise _Mistake(node, f"more than {MOST_VALUES} values, counting what aliases repeat")
     if node in parents:
         raise _Mistake(node, "an anchor that contains itself")
     if len(parents) == DEEPEST:
         raise _Mistake(node, "nested too deeply")
     kind = node.tag.removeprefix("tag:yaml.org,2002:")
     if isinstance(node, yaml.MappingNode) and kind == "map":
-        return _mapping(node, (*parents, node))
+        return _mapping(node, (*parents, node), counter)
     if isinstance(node, yaml.SequenceNode) and kind == "seq":
-        return [_value(item, (*parents, node)) for item in node.value]
+        return [_value(item, (*parents, node), counter) for item in node.value]
     if isinstance(node, yaml.ScalarNode) and kind in ("null", "bool", "int", "float", "str", "merge"):
         return _scalar(node, kind)
     raise _Mistake(node, f"the tag {show(node.tag)} is not supported")
@@ -129,12 +138,13 @@ def _scalar(node: yaml.ScalarNode, kind: str) -> Any:
             case "float":
                 return float(re.sub(r"\.(?=[iInN])", "", text))  # .inf and .nan
             case _:
+                text.encode()  # fails where an escape like \ud800 is half of a character
                 return text
     except (KeyError, ValueError):
-        raise _Mistake(node, f"{show(text)} cannot be read as {kind}") from None
+        raise _Mistake(node, f"{show(text)} cannot be read as {'text' if kind == 'str' else kind}") from None
 
 
-def _mapping(node: yaml.MappingNode, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
+def _mapping(node: yaml.MappingNode, parents: tuple[yaml.Node, ...], counter: Iterator[int]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     own: dict[str, Any] = {}
     lines: dict[str, int] = {}
@@ -147,15 +157,15 @@ def _mapping(node: yaml.MappingNode, parents: tuple[yaml.Node, ...]) -> dict[str
             raise _Mistake(key_node, f"duplicate key {show(key)}: it stands in line {lines[key]} and in line {number}")
         lines[key] = number
         if key_node.tag == "tag:yaml.org,2002:merge":
-            merged = _merged(value_node, parents)
+            merged = _merged(value_node, parents, counter)
         else:
-            own[key] = _value(value_node, parents)
+            own[key] = _value(value_node, parents, counter)
     return merged | own
 
 
-def _merged(node: yaml.Node, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
+def _merged(node: yaml.Node, parents: tuple[yaml.Node, ...], counter: Iterator[int]) -> dict[str, Any]:
     """What ``<<`` brings in: one mapping, or a list of them in which the earlier ones win."""
-    value = _value(node, parents)
+    value = _value(node, parents, counter)
     sources = value if isinstance(value, list) else [value]
     if not all(isinstance(source, dict) for source in sources):
         raise _Mistake(node, "'<<' takes a mapping or a list of mappings")

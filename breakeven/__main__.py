@@ -135,6 +135,11 @@ def check(a: argparse.Namespace) -> None:
     print(describe(load_plan(a.config, a.schema)))
 
 
+def _json(text: str) -> Any:
+    """``text`` is JSON; ``-`` reads it from standard input, since Linux takes a single argument up to 128 KiB."""
+    return json.loads(sys.stdin.read() if text == "-" else text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m breakeven", description=__doc__)
     stages = parser.add_subparsers(title="stages", metavar="STAGE", required=True)
@@ -174,18 +179,18 @@ def _parser() -> argparse.ArgumentParser:
 
     command = stage(embed)
     command.add_argument("--results", type=Path, required=True, help="the results folder")
-    command.add_argument("--points", type=json.loads, required=True, help="the runs and their labels, JSON")
+    command.add_argument("--points", type=_json, required=True, help="the runs and their labels, JSON; - reads it")
     command.add_argument("--out", type=Path, required=True, help="the table to write")
 
     command = stage(summarise)
     command.add_argument("--results", type=Path, required=True, help="the results folder")
-    command.add_argument("--points", type=json.loads, required=True, help="the runs and their labels, JSON")
+    command.add_argument("--points", type=_json, required=True, help="the runs and their labels, JSON; - reads it")
     command.add_argument("--accuracy-threshold", type=float, required=True, help="training accuracy, from 0 to 1")
     command.add_argument("--out", type=Path, required=True, help="folder for the tables")
 
     command = stage(claims)
     command.add_argument("--tables", type=Path, required=True, help="folder with the tables of all studies")
-    command.add_argument("--studies", type=json.loads, required=True, help="name and swept of each study, JSON")
+    command.add_argument("--studies", type=_json, required=True, help="name and swept of each study, JSON; - reads it")
     command.add_argument("--out", type=Path, required=True, help="the table to write")
 
     command = stage(plot)
@@ -196,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = stage(report)
     command.add_argument("--results", type=Path, required=True, help="the results folder")
-    command.add_argument("--studies", type=json.loads, required=True, help="the studies, JSON")
+    command.add_argument("--studies", type=_json, required=True, help="the studies, JSON; - reads it")
     command.add_argument("--config", type=Path, required=True, help="the config that was run")
     command.add_argument("--out", type=Path, required=True, help="the page to write")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from breakeven.config.network_options import canonical_options, option_problems
+from breakeven.config.network_options import TYPES, canonical_options, option_problems
 from breakeven.config.plan import DatasetUse, describe
 from breakeven.config.run_spec import Switch, run_id, source_of
 from breakeven.errors import ConfigError
@@ -98,6 +98,15 @@ def network(input_shape, classes, *, width: int = 3):
 
 def without_type(input_shape, classes, *, width=3):
     ...
+
+def computed(input_shape, classes, *, width: int = 10**3):
+    ...
+
+def listed(input_shape, classes, *, width: list[int] = 3):
+    ...
+
+def numbered(input_shape, classes, *, width: Literal[4, 5] = 4):
+    ...
 """
 
 
@@ -135,6 +144,39 @@ def test_code_of_the_users_own(tmp_path, own):
             "own.py:network",
             "own.py:without_type",
             f"{BASE}.network: 'own.py' can't be read: option 'width' of 'without_type' needs a type and a default",
+        ),
+        (
+            "own.py:network",
+            "own.py:computed",
+            f"{BASE}.network: 'own.py' can't be read: the default of option 'width' of 'computed' must be written out, "
+            "not computed",
+        ),
+        (
+            "own.py:network",
+            "own.py:listed",
+            f"{BASE}.network_options: option 'width' of 'own.py:listed' has the type list[int]; allowed: {TYPES}",
+        ),
+        (
+            "own.py:network",
+            "own.py:numbered",
+            f"{BASE}.network_options: option 'width' of 'own.py:numbered' has the type Literal[4, 5]; allowed: {TYPES}",
+        ),
+        (
+            "own.py:network",
+            '"own\\n.py:network"',
+            f"{BASE}.network: 'own\\n.py:network'... is no FILE.py:function: longer than 1000, or with a character that "
+            "can't be seen",
+        ),
+        (
+            "own.py:network",
+            f"{'x' * 1000}.py:network",
+            f"{BASE}.network: '{'x' * 50}'... is no FILE.py:function: longer than 1000, or with a character that can't be "
+            "seen",
+        ),
+        (
+            "own.py:network",
+            f"{'x' * 300}.py:network",
+            f"{BASE}.network: '{'x' * 300}.py' can't be read: [Errno 36] File name too long: '{'x' * 300}.py'",
         ),
         (
             "width: 4",

@@ -98,6 +98,12 @@ def test_keys_are_texts_and_a_byte_order_mark_is_ignored(tmp_path):
         ("a: !!int [1]\n", ":1:4: the tag 'tag:yaml.org,2002:int' is not supported"),
         ("a: " + "9" * 5000 + "\n", f":1:4: '{'9' * 56}... cannot be read as int"),
         ("a: 0x" + "f" * 5000 + "\n", f":1:4: '0x{'f' * 54}... cannot be read as int"),
+        (r'a: "\ud800"', r":1:4: '\ud800' cannot be read as text"),
+        (
+            "a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40)),
+            ":1:10: more than 100000 values, counting what aliases repeat",
+        ),
+        ("a: " + "x" * 1_000_000 + "\n", ": more than 1000000 bytes, too long for a config"),
         ("a: 1\nb: \x07\n", r":2: the character '\x07' is not allowed in YAML"),
         (b"a: 1\nb: \xff\n", ":2: not UTF-8 text (byte 0xff)"),
         ("a: " + "[" * 60 + "]" * 60 + "\n", ":1:53: nested too deeply"),

@@ -18,5 +18,5 @@ rule evaluate_claims:
         code=stage_code("claims", "breakeven.claims.evaluate"),
         tables=lambda w, threads: f"{RESULTS}/tables",
     shell:
-        "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies {params.studies:q} --out {output:q} "
-        "> {log:q} 2>&1"
+        "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies - --out {output:q} "
+        "> {log:q} 2>&1 <<< {params.studies:q}"

@@ -9,6 +9,7 @@ sys.path.insert(0, workflow.basedir)
 
 from breakeven.code_digest import code_digest
 from breakeven.config.dataset_spec import dataset_id
+from breakeven.config.folders import links
 from breakeven.config.plan import load_plan
 from breakeven.config.run_spec import canonical_json, run_id, source_of
 from breakeven.data.registry import loader_module
@@ -31,6 +32,9 @@ except UserError as error:
     sys.exit(str(error))
 
 RESULTS = Path(PLAN.config["results"]).as_posix()  # ./results/ is results
+LINKS = list(links(Path(RESULTS), PLAN.runs, PLAN.datasets, PLAN.studies))
+if LINKS:
+    sys.exit("\n".join(LINKS))
 os.environ[PARENT] = str(os.getpid())  # a job ends when the Snakemake that started it does
 
 
@@ -69,7 +73,7 @@ def source_folders(run):
 
 
 def study_points(study):
-    """The runs of a study with their labels; a table and not one mapping per run, to keep the command line short."""
+    """The runs of a study with their labels. Passed to the stage on its standard input: thousands are no argument."""
     columns = ["learning_rate", "batch_size", *(n for n in study.swept if n not in ("learning_rate", "batch_size"))]
     rows = []
     for run in study.runs:

@@ -17,5 +17,5 @@ rule embed_study:
         code=stage_code("embed", "breakeven.embed"),
         results=lambda w, threads: RESULTS,
     shell:
-        "{params.python:q} -m breakeven embed --results {params.results:q} --points {params.points:q} "
-        "--out {output.table:q} > {log:q} 2>&1"
+        "{params.python:q} -m breakeven embed --results {params.results:q} --points - "
+        "--out {output.table:q} > {log:q} 2>&1 <<< {params.points:q}"

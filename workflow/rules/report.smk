@@ -29,5 +29,5 @@ rule write_report:
         results=lambda w, threads: RESULTS,
         config=lambda w, threads: CONFIG_FILES[0],
     shell:
-        "{params.python:q} -m breakeven report --results {params.results:q} --studies {params.studies:q} "
-        "--config {params.config:q} --out {output:q} > {log:q} 2>&1"
+        "{params.python:q} -m breakeven report --results {params.results:q} --studies - "
+        "--config {params.config:q} --out {output:q} > {log:q} 2>&1 <<< {params.studies:q}"

@@ -29,5 +29,5 @@ rule summarise_study:
         accuracy_threshold=lambda w, threads: PLAN.studies[w.study].accuracy_threshold,
         out=lambda w, threads: f"{RESULTS}/tables/{w.study}",
     shell:
-        "{params.python:q} -m breakeven summarise --results {params.results:q} --points {params.points:q} "
-        "--accuracy-threshold {params.accuracy_threshold} --out {params.out:q} > {log:q} 2>&1"
+        "{params.python:q} -m breakeven summarise --results {params.results:q} --points - "
+        "--accuracy-threshold {params.accuracy_threshold} --out {params.out:q} > {log:q} 2>&1 <<< {params.points:q}"

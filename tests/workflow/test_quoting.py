@@ -8,10 +8,12 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import yaml
+from PIL import Image
 
 from breakeven.config.plan import load_plan
 from tests.config.example import SCHEMA_PATH, edited, plan_of
-from tests.workflow.project import CHECKOUT, CONFIG, FIGURES, MEASUREMENTS
+from tests.workflow.project import CHECKOUT, FIGURES, MEASUREMENTS
 
 pytestmark = pytest.mark.workflow
 
@@ -77,29 +79,42 @@ print(arguments[0], arguments[arguments.index("--{many}") + 1], len(sys.stdin.re
 
 
 NASTY = """ü 数 'a' "b" $(touch pwned) `touch pwned` *?[a];&#%|<>!,:@=^\\"""
-STUDY = """\
-studies:
-  rate:
-    description: "{x} {{y}} {output} %s 'a' \\"b\\" \\\\ $(touch pwned) `touch pwned` \\n ü\\0"
-    base:
-      dataset: digits
-      network: simple_cnn
-      network_options: {channels: [1], dense: 4}
-      learning_rate: 0.1
-      batch_size: 100
-      steps: 2
-      snapshots: [{every: 2}]
-    seeds: [0]
+DESCRIPTION = f"{{x}} {{{{y}}}} {{output}} %s {NASTY} \n ü\0"
+OWN = """
+import math
+from torch import nn
+
+def build(input_shape, classes, *, width: int = 4):
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), width), nn.Tanh(), nn.Linear(width, classes))
 """
 
 
+def write_pictures(folder):
+    """Eight pictures of 6 x 6 for each of two classes to train on, two to test on."""
+    for split, count in (("train", 8), ("test", 2)):
+        for brightness, name in enumerate(("dark", NASTY)):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                picture = Image.new("RGB", (6, 6), (100 * brightness + 9 * number, 20 * number, 30))
+                picture.save(folder / split / name / f"{NASTY} {number}.png")
+
+
 def test_names_of_all_kinds_work_and_run_nothing(fresh):
-    """The project's folder, the config's name, the results' folder and the description of a study."""
+    """The folders of the project, the results and the pictures, the config, the user's own code, a description."""
     folder = fresh.folder.rename(fresh.folder.with_name(f"{{x}} {NASTY}"))
     project = type(fresh)(folder)
-    config, results = f"{{run}} {NASTY}.yaml", f"my results {NASTY}"
-    text = CONFIG.partition("studies:\n")[0] + f"results: '{results.replace(chr(39), chr(39) * 2)}'\n" + STUDY
-    (folder / config).write_text(text, encoding="utf-8")
+    config, results, pictures, own = (f"{{run}} {NASTY}.yaml", f"my results {NASTY}", f"{{y}} {NASTY}", f"{NASTY}.py")
+    write_pictures(folder / pictures)
+    (folder / own).write_text(OWN, encoding="utf-8")
+    base = {"dataset": "pictures", "network": f"{own}:build", "learning_rate": 0.1, "batch_size": 4, "steps": 2}
+    content = {
+        "device": "cpu",
+        "results": results,
+        "datasets": {"pictures": {"loader": "image_folder", "path": pictures, "measured_fraction": 0.5}},
+        "measurements": {"covariance": {"batch_size": 2}, "hessian": {"eigenvalues": 1, "max_matvecs": 9}},
+        "studies": {"rate": {"description": DESCRIPTION, "base": base, "seeds": [0]}},
+    }
+    (folder / config).write_text(yaml.safe_dump(content), encoding="utf-8")
     executed = project.run("--configfile", config)
     assert len(executed) == 1 + 1 + len(MEASUREMENTS) + 1 + len(FIGURES) + 2
     assert project.plan("--configfile", config) == set()
@@ -107,7 +122,7 @@ def test_names_of_all_kinds_work_and_run_nothing(fresh):
 
     page = (folder / results / "report.html").read_text(encoding="utf-8")
     shown = [html.unescape(each) for each in re.findall(r"<p class=\"study\">(.*?)</p>", page, re.DOTALL)]
-    assert shown[0].startswith("{x} {{y}} {output} %s 'a' \"b\" \\ $(touch pwned) `touch pwned` \n ü")
+    assert shown[0].startswith(DESCRIPTION.rstrip("\0"))
     again = {html.unescape(each) for each in re.findall(r"Drawn by <code>(.*?)</code>", page)}
     assert len(again) == len(FIGURES)
     for command in again:  # to be pasted into a shell
@@ -118,7 +133,7 @@ def test_names_of_all_kinds_work_and_run_nothing(fresh):
 
 def test_a_link_in_the_place_of_a_run_or_data_set(fresh, tmp_path):
     """What a job deletes and replaces would lie elsewhere. Links inside of a run's folder are replaced as files are."""
-    (fresh.folder / "config.yaml").write_text(CONFIG.partition("studies:\n")[0] + STUDY, encoding="utf-8")
+    fresh.edit("network: [simple_cnn, twin]", "network: [simple_cnn]")  # this checkout has no twin
     plan = load_plan(fresh.folder / "config.yaml", SCHEMA_PATH)
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "snapshots").mkdir(parents=True)

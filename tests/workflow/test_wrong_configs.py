@@ -154,6 +154,10 @@ def test_no_config_at_all(fresh):
         ),
         ("studies=none", "--config: 'studies' is not known; allowed: device, memory_mb, results, threads"),
         ("device=gpu", "config.yaml: device: 'gpu' is not known; allowed: auto, cpu, cuda; did you mean 'cuda'?"),
+        (
+            "results=..",
+            "config.yaml: results: '..' is a folder that holds this project; name one for the results alone",
+        ),
         ("threads=0", "config.yaml: threads: 0 is too small; allowed: an integer of at least 1"),
     ],
 )

@@ -150,9 +150,9 @@ def test_no_config_at_all(fresh):
     [
         (
             "devcie=cpu",
-            "--config: 'devcie' is not known; allowed: device, memory_mb, results, threads; did you mean 'device'?",
+            "--config: 'devcie' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads; did you mean 'device'?",
         ),
-        ("studies=none", "--config: 'studies' is not known; allowed: device, memory_mb, results, threads"),
+        ("studies=none", "--config: 'studies' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads"),
         ("device=gpu", "config.yaml: device: 'gpu' is not known; allowed: auto, cpu, cuda; did you mean 'cuda'?"),
         (
             "results=..",
@@ -175,7 +175,7 @@ def test_right_values_on_the_command_line(fresh):
     on_device = [line for line in commands if any(f"breakeven {stage} " in line for stage in stages)]
     assert len(on_device) == 5 * len(stages)
     # jobs take no more threads than there are cores: a dry run has as many as the machine
-    assert all("--device cuda --threads " in line for line in on_device)
+    assert all("--device cuda --slots-per-gpu 1 --threads " in line for line in on_device)
     assert all("elsewhere/" in line and "results/" not in line for line in commands)
 
 

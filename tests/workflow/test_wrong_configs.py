@@ -150,9 +150,13 @@ def test_no_config_at_all(fresh):
     [
         (
             "devcie=cpu",
-            "--config: 'devcie' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads; did you mean 'device'?",
+            "--config: 'devcie' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads; "
+            "did you mean 'device'?",
         ),
-        ("studies=none", "--config: 'studies' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads"),
+        (
+            "studies=none",
+            "--config: 'studies' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads",
+        ),
         ("device=gpu", "config.yaml: device: 'gpu' is not known; allowed: auto, cpu, cuda; did you mean 'cuda'?"),
         (
             "results=..",

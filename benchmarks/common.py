@@ -4,6 +4,7 @@ A time never stands alone: what is compared takes turns in one process (`by_turn
 """
 
 import argparse
+import contextlib
 import io
 import os
 import platform
@@ -50,7 +51,7 @@ def parser(description: str | None, **defaults: int) -> argparse.ArgumentParser:
     options.add_argument(
         "--network",
         default="simple_cnn",
-        choices=["simple_cnn", "tiny"],
+        choices=["simple_cnn", "resnet32", "resnet32_bn", "tiny"],
         help="SimpleCNN with 591,274 parameters, or a tiny one to try the program (default: %(default)s)",
     )
     for name, value in defaults.items():
@@ -91,7 +92,18 @@ class Examples:
 
 
 def examples(data: str | None, device: torch.device, count: int = TRAINING_PICTURES) -> Examples:
-    """``count`` pictures of CIFAR-10's training set, the same number of each class, in random but fixed order."""
+    """`pictures`, normalised per channel."""
+    images, labels = pictures(data, count)
+    inputs = torch.tensor(images, dtype=torch.float32)
+    inputs = (inputs - inputs.mean((0, 2, 3), keepdim=True)) / inputs.std((0, 2, 3), keepdim=True)
+    return Examples(inputs.to(device), torch.tensor(labels, device=device))
+
+
+def pictures(data: str | None, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """``count`` pictures of CIFAR-10's training set, the same number of each class, in random but fixed order; their classes.
+
+    uint8 (count, 3, 32, 32), and int64.
+    """
     if data == "random":
         draws = np.random.default_rng(0)
         images = draws.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
@@ -102,9 +114,7 @@ def examples(data: str | None, device: torch.device, count: int = TRAINING_PICTU
         images = images.transpose(0, 3, 1, 2)
         labels = np.array([label for _, label in files])
     order = np.random.default_rng(1).permutation(len(labels))
-    inputs = torch.tensor(images[order], dtype=torch.float32)
-    inputs = (inputs - inputs.mean((0, 2, 3), keepdim=True)) / inputs.std((0, 2, 3), keepdim=True)
-    return Examples(inputs.to(device), torch.tensor(labels[order], dtype=torch.int64, device=device))
+    return images[order], labels[order].astype(np.int64)
 
 
 def _jpeg_files(data: str | None, count: int) -> list[tuple[bytes, int]]:
@@ -206,6 +216,28 @@ def ratio_text(times: Sequence[float], units: Sequence[float]) -> str:
     """The median of times / units, pair by pair, with the smallest and the largest."""
     ratios = [time / unit for time, unit in zip(times, units, strict=True)]
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+# --- memory
+
+
+def forget_the_peak() -> None:
+    """The peak of this process's memory starts from now, where the kernel allows it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def resident_memory(which: str) -> float:
+    """The memory that this process holds now (VmRSS) or held at most (VmHWM), in bytes.
+
+    Not ``ru_maxrss`` of getrusage: a process inherits it from its parent, which holds far more than this one.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError("peak memory on a CPU is read from /proc/self/status, which only Linux has") from error
+    [kilobytes] = [line.split()[1] for line in lines if line.startswith(f"{which}:")]
+    return int(kilobytes) * 1024
 
 
 # --- output

@@ -12,12 +12,10 @@ relative to the largest ‖g_i‖².
 """
 
 import argparse
-import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import common
 import torch
@@ -25,7 +23,6 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy
 
-from breakeven.errors import UserError
 from breakeven.spectra.blocked_gram import inner_products
 from breakeven.spectra.covariance import spectrum
 from breakeven.spectra.mini_batch import mini_batch_gram
@@ -148,24 +145,10 @@ def peak_memory(method: Method, model: nn.Module, inputs: Tensor, targets: Tenso
         torch.cuda.reset_peak_memory_stats()
         method(model, inputs, targets)
         return torch.cuda.max_memory_allocated() - before
-    before = resident_memory("VmRSS")
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts from now, where the kernel allows it
+    before = common.resident_memory("VmRSS")
+    common.forget_the_peak()
     method(model, inputs, targets)
-    return resident_memory("VmHWM") - before
-
-
-def resident_memory(which: str) -> float:
-    """The memory that this process holds now (VmRSS) or held at most (VmHWM), in bytes.
-
-    Not ``ru_maxrss`` of getrusage: a process inherits it from its parent, which holds far more than this one.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError("peak memory on a CPU is read from /proc/self/status, which only Linux has") from error
-    [kilobytes] = [line.split()[1] for line in lines if line.startswith(f"{which}:")]
-    return int(kilobytes) * 1024
+    return common.resident_memory("VmHWM") - before
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def tables(output: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [*RUNS, "memory"])
 def test_help(name, program, capsys):
     with pytest.raises(SystemExit) as ended:
         program(name, "--help")

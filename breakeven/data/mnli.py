@@ -171,6 +171,9 @@ def _tokenizer(name: str, tokens: int) -> Any:
         raise UserError(
             f"mnli: tokenizer '{name}' can't be loaded from HuggingFace's hub or a local folder: {reason}"
         ) from error
+    from breakeven.data.hub import verify  # which comes with transformers
+
+    verify(name)
     if tokenizer.pad_token is None:
         raise UserError(f"mnli: tokenizer '{name}' has no token for padding; choose one that has, as BERT's")
     least = tokenizer.num_special_tokens_to_add(pair=True) + 2

@@ -47,6 +47,9 @@ def bert(
         attn_implementation="eager",
         dtype=torch.float32,
     )
+    from breakeven.data.hub import verify  # which comes with transformers
+
+    verify(model)
     return Bert(network)
 
 

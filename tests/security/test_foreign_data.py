@@ -1,6 +1,7 @@
 """Nothing of a data set or of a pretrained network unpickles, and none of its code runs."""
 
 import gzip
+import hashlib
 import json
 import shutil
 
@@ -268,3 +269,39 @@ def test_code_that_comes_with_a_tokenizer_does_not_run(model, tmp_path, harmful)
         tokenise(model, tmp_path)
     except UserError as error:
         assert "\n" not in str(error)
+
+
+@pytest.fixture
+def cached(model, tmp_path, monkeypatch):
+    """The same in the cache of HuggingFace's hub, as its client lays it: files are links to blobs named by digests."""
+    folder = tmp_path / "hub" / "models--some--bert"
+    snapshot = folder / "snapshots" / ("1" * 40)
+    for path in (folder / "blobs", folder / "refs", snapshot):
+        path.mkdir(parents=True)
+    (folder / "refs" / "main").write_text(snapshot.name)
+    for path in model.iterdir():
+        content = path.read_bytes()
+        small = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
+        digest = (hashlib.sha256(content) if path.suffix == ".safetensors" else small).hexdigest()
+        shutil.move(path, folder / "blobs" / digest)
+        (snapshot / path.name).symlink_to(folder / "blobs" / digest)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return snapshot
+
+
+def test_a_network_of_the_hub_is_known_by_its_digests(cached, tmp_path, harmful):
+    build_bert("some/bert")
+    tokenise("some/bert", tmp_path)
+    path = cached / "model.safetensors"
+    raw = bytearray(path.read_bytes())
+    raw[-2] ^= 1  # a weight that nobody would miss
+    path.resolve().write_bytes(raw)
+    with pytest.raises(UserError, match=f"'{path}' is damaged .its digest is not the one by which .*: delete '"):
+        build_bert("some/bert")
+
+
+def test_a_tokenizer_of_the_hub_is_known_by_its_digests(cached, tmp_path, harmful):
+    path = cached / "tokenizer_config.json"
+    path.resolve().write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(UserError, match=f"'{path}' is damaged"):
+        tokenise("some/bert", tmp_path)

@@ -8,9 +8,9 @@ rule evaluate_claims:
         f"{RESULTS}/logs/claims.log",
     benchmark:
         f"{RESULTS}/benchmarks/claims.tsv"
+    localrule: True
     resources:
         mem_mb=2000,
-        runtime=30,
     params:
         python=python,
         # sorted: reordering the studies of a config changes no verdict

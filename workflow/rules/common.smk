@@ -119,3 +119,8 @@ def memory_mb(wildcards, threads):
 # NVIDIA's driver makes a file beside /dev/null; `snakemake --lint` takes its full path for a mistake.
 NVIDIA = Path(os.devnull).with_name("nvidiactl")
 GPUS = {"cpu": 0, "cuda": 1, "auto": int(NVIDIA.exists())}[PLAN.config["device"]]
+
+
+def growing(amount):
+    """Memory or time of which each further attempt asks for more: twice, three times as much."""
+    return lambda wildcards, attempt: amount * attempt

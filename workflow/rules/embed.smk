@@ -9,8 +9,8 @@ rule embed_study:
     benchmark:
         f"{RESULTS}/benchmarks/embed/{{study}}.tsv"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         python=python,
         points=lambda w: as_json(study_points(PLAN.studies[w.study])),

@@ -23,8 +23,8 @@ rule measure_covariance:
     threads: PLAN.config["threads"]
     resources:
         gpu=GPUS,
-        mem_mb=2000 + PLAN.config["memory_mb"],
-        runtime=240,
+        mem_mb=growing(2000 + PLAN.config["memory_mb"]),
+        runtime=growing(240),
     params:
         python=python,
         stage="covariance",

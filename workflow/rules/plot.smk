@@ -18,9 +18,9 @@ rule plot_figure:
         f"{RESULTS}/logs/plot/{{study}}/{{figure}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot/{{study}}/{{figure}}.tsv"
+    localrule: True
     resources:
         mem_mb=2000,
-        runtime=30,
     params:
         python=python,
         study=lambda w: as_json(drawn_study(w.study)),

@@ -6,9 +6,9 @@ rule prepare_dataset:
         f"{RESULTS}/logs/prepare/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/prepare/{{dataset}}.tsv"
+    localrule: True
     resources:
         mem_mb=4000,
-        runtime=60,
     params:
         python=python,
         spec=lambda w: as_json(PLAN.datasets[w.dataset].spec),

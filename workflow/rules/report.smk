@@ -13,9 +13,9 @@ rule write_report:
         f"{RESULTS}/report.html",
     log:
         f"{RESULTS}/logs/report.log",
+    localrule: True
     resources:
         mem_mb=2000,
-        runtime=30,
     params:
         python=python,
         studies=lambda w: as_json(

@@ -17,9 +17,9 @@ rule summarise_study:
         f"{RESULTS}/logs/summarise/{{study}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/summarise/{{study}}.tsv"
+    localrule: True
     resources:
         mem_mb=2000,
-        runtime=30,
     params:
         python=python,
         points=lambda w: as_json(study_points(PLAN.studies[w.study])),

@@ -16,8 +16,8 @@ rule train_run:
     threads: PLAN.config["threads"]
     resources:
         gpu=GPUS,
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         python=python,
         spec=lambda w: canonical_json(spec_of(w.run)),

@@ -1,0 +1,109 @@
+"""The study on a real Slurm: what the jobs ask for, what becomes of those that fail, and the same tables as here."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.night import GPU_RULES
+from tests.workflow.project import Project
+
+pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
+
+EVENING, NIGHT, MORNING = range(3)
+FAILED = re.compile(r"SLURM-job '(\d+)' failed.*SLURM status is: '(\w+)'")
+
+
+def test_a_study_runs_through_slurm_up_to_the_report(night):
+    assert night.codes[EVENING] == 0, night.said[EVENING]
+    submitted = {int(job) for job in re.findall(r"submitted with SLURM jobid (\d+)", night.said[EVENING])}
+    jobs = [job for job in night.jobs if job.run == night.first_run]
+    assert {job.id for job in jobs} == submitted
+    assert sorted(job.rule for job in jobs) == sorted(GPU_RULES)  # everything else is local
+    assert {job.state for job in jobs} == {"COMPLETED"}
+    assert "The report is in results/report.html" in night.said[EVENING]
+
+
+def test_jobs_ask_for_what_their_rules_need(night):
+    first = [job for job in night.jobs if job.run == night.first_run]
+    assert {(job.partition, job.account) for job in night.jobs} == {("night", "root")}  # of the profile, one place
+    assert {(job.cpus, job.gpus, job.mem_mb, job.minutes) for job in first} == {(2, 1, 4000, 240)}
+
+
+def test_a_job_sees_the_gpu_that_slurm_gave_it(night):
+    assert len(night.devices) >= 4 + 3 + 3  # of the evening, and the attempts that were held
+    assert set(night.devices.values()) == {"0"}  # each node has one
+
+
+def test_a_job_waits_for_a_drained_node_and_slurm_says_so(night):
+    assert "DRAINED" in night.waiting
+
+
+def test_a_training_that_was_cancelled_and_one_past_its_time_are_retried_with_more(night):
+    attempts = night.attempts("train_run", night.second_run)
+    assert [job.state for job in attempts] == ["CANCELLED", "TIMEOUT", "COMPLETED"]
+    assert [(job.mem_mb, job.minutes) for job in attempts] == [(4000, 240), (8000, 480), (12000, 720)]
+    log = Path(night.folder, f"results/logs/train/{night.second_run}.log").read_text(encoding="utf-8")
+    assert "from step 2 to 4" in log  # each attempt made one step, and its checkpoint was found
+
+
+def test_a_job_out_of_memory_is_retried_with_more(night):
+    first, second, *others = night.attempts("measure_covariance", night.second_run)
+    assert not others
+    assert first.state in ("FAILED", "OUT_OF_MEMORY") and second.state == "COMPLETED"
+    assert first.mem_mb == 300 and second.mem_mb == 4000
+    assert "exceeded memory limit" in slurm_log(night, first).read_text(encoding="utf-8")
+
+
+def test_a_job_whose_node_went_down_is_retried_on_another(night):
+    first, second, *_ = night.attempts("measure_hessian", night.second_run)
+    assert first.state == "NODE_FAIL"
+    assert first.node != second.node
+
+
+def test_every_failure_is_a_line_with_its_logs(night):
+    failed = [job for job in night.jobs if job.state != "COMPLETED"]
+    said = night.said[NIGHT]
+    assert {(int(job), state) for job, state in FAILED.findall(said)} == {(job.id, job.state) for job in failed}
+    for job in failed:
+        [line] = [
+            line
+            for line in said.splitlines()
+            if line.lstrip().startswith("log:") and str(slurm_log(night, job)) in line
+        ]
+        stage = job.rule.rpartition("_")[2].replace("run", "train")
+        assert f"results/logs/{stage}/{night.second_run}.log" in line
+        assert slurm_log(night, job).exists()
+    assert not list(
+        Path(night.folder, "results/logs/slurm").rglob(f"{night.attempts('train_run', night.second_run)[2].id}.log")
+    )
+
+
+def test_snakemake_gives_up_after_three_attempts_and_the_next_call_finishes_the_study(night):
+    hessian = night.attempts("measure_hessian", night.second_run)
+    assert [job.state for job in hessian] == ["NODE_FAIL", "CANCELLED", "CANCELLED", "COMPLETED"]
+    assert night.codes[NIGHT] == 1 and "write_report" not in executed(night.said[NIGHT])
+    assert night.codes[MORNING] == 0, night.said[MORNING]
+    again = executed(night.said[MORNING])
+    assert {rule for rule in again if rule in GPU_RULES} == {"measure_hessian", "measure_stability"}
+    assert "write_report" in again
+
+
+def test_the_tables_are_those_of_a_local_run(night):
+    here, there = Project(Path(night.local)).tables(), Project(Path(night.folder)).tables()
+    assert len(here) > 2 * 4
+    assert there == here
+    assert not list(Path(night.folder, "results/state").glob("*"))
+
+
+def test_the_finished_study_has_nothing_to_do_where_it_is_run_here(night):
+    assert Project(Path(night.folder)).plan() == set()
+
+
+def slurm_log(night, job):
+    return Path(night.folder, f"results/logs/slurm/rule_{job.rule}/{job.run}/{job.id}.log")
+
+
+def executed(said):
+    """The rules of which Snakemake started jobs."""
+    return set(re.findall(r"^(?:local)?rule (\w+):$", said, re.MULTILINE))

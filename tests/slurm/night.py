@@ -1,6 +1,6 @@
 """A night of bad luck on a real Slurm, played once; `Night` is the record of it, on which the tests are.
 
-The study has two runs, those of the two networks. In the evening the first runs undisturbed. Then the second is added, and
+In the evening the study has one learning rate, and runs undisturbed. Then a second one is added, and
 while Snakemake runs, its jobs meet with bad luck: of its training one attempt is cancelled and one runs out of time, the
 covariance runs out of memory, the Hessian loses its node and is then cancelled until Snakemake gives up. In the morning the
 same command is typed once more.
@@ -23,7 +23,7 @@ from tests.workflow.project import CHECKOUT, CONFIG, Project, environment, make
 
 IMPATIENT = Path(__file__).with_name("impatient_snakemake.py")
 PARTS = ("evening", "night", "morning")
-BOTH = ["simple_cnn", "twin"]
+BOTH = [0.1, 0.3]
 SECONDS = 240  # that any step of the play may take, on a busy machine
 GPU_RULES = ("train_run", "measure_covariance", "measure_hessian", "measure_stability")
 # Of the covariance's first attempt: less than Python with PyTorch takes.
@@ -167,10 +167,10 @@ def play(base: Path) -> Night:
 # ---------------------------------------------------------------- the study
 
 
-def study(folder: Path, networks: list[str]) -> Project:
-    """A copy of the checkout with the study of ``networks``, and the site's partition and account in its profile."""
+def study(folder: Path, learning_rates: list[float]) -> Project:
+    """A copy of the checkout with a study of ``learning_rates``, and the site's partition and account in its profile."""
     project = make(folder)
-    write_config(project, networks)
+    write_config(project, learning_rates)
     project.edit("# slurm_partition: gpu", "slurm_partition: night", "profiles/slurm/profile.yaml")
     project.edit("# slurm_account: my_project", "slurm_account: root", "profiles/slurm/profile.yaml")
     project.append(HELD, "breakeven/progress.py")
@@ -178,10 +178,10 @@ def study(folder: Path, networks: list[str]) -> Project:
     return project
 
 
-def write_config(project: Project, networks: list[str]) -> None:
+def write_config(project: Project, learning_rates: list[float]) -> None:
     config = yaml.safe_load(CONFIG) | {"threads": 2}
-    del config["studies"]["rate"]
-    config["studies"]["network"]["sweeps"]["network"] = networks
+    del config["studies"]["network"]
+    config["studies"]["rate"] |= {"sweeps": {"learning_rate": learning_rates}, "seeds": [0], "figures": ["maxima"]}
     (project.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 

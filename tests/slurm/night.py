@@ -19,13 +19,13 @@ import yaml
 
 from breakeven.config.plan import load_plan
 from tests.slurm import cluster
-from tests.workflow.project import CHECKOUT, CONFIG, Project, environment, make
+from tests.workflow.project import CHECKOUT, CONFIG, MEASUREMENTS, Project, environment, make
 
 IMPATIENT = Path(__file__).with_name("impatient_snakemake.py")
 PARTS = ("evening", "night", "morning")
 BOTH = [0.1, 0.3]
 SECONDS = 240  # that any step of the play may take, on a busy machine
-GPU_RULES = ("train_run", "measure_covariance", "measure_hessian", "measure_stability")
+GPU_RULES = ("train_run", *MEASUREMENTS)
 # Of the covariance's first attempt: less than Python with PyTorch takes.
 LITTLE_MEMORY = "measure_covariance:mem_mb=300 if attempt == 1 else 4000"
 

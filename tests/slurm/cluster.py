@@ -12,12 +12,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 NEEDS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd", "mariadb-install-db", "squeue", "sacct")
 NODES = ("n1", "n2")
 ETC = Path("/etc/slurm")
-MUNGED = Path("/run/munge/munged.pid")
 MYSQL_SOCKET = "/run/mysqld/mysqld.sock"
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # the daemons are there
 
@@ -84,15 +84,17 @@ FILES = {"slurm.conf": SLURM_CONF, "gres.conf": GRES_CONF, "slurmdbd.conf": SLUR
 
 def why_not() -> str | None:
     """Why no cluster can be started here, if so."""
-    missing = [program for program in NEEDS if shutil.which(program, path=PATH) is None]
+    missing = [program for program in NEEDS if not which(program)]
     if missing:
         return (
             f"not installed: {', '.join(missing)} (Debian: slurmctld slurmd slurm-client munge slurmdbd mariadb-server)"
         )
     if os.geteuid() != 0:
         return "starting Slurm's daemons takes root"
-    if (ETC / "slurm.conf").exists() and not (ETC / "slurm.conf").is_symlink():
-        return f"this machine has a Slurm of its own: {ETC / 'slurm.conf'}"
+    if not (ETC / "slurm.conf").is_symlink():  # of tests that were killed, see stop_leftover
+        in_use = [path for path in (str(ETC / "slurm.conf"), MYSQL_SOCKET) if Path(path).exists()]
+        if in_use:
+            return f"this machine has a Slurm or a database of its own: {', '.join(in_use)}"
     if socket.gethostbyname(socket.gethostname()) != "127.0.0.1":
         return f"the host name {socket.gethostname()} is not 127.0.0.1"
     return None
@@ -111,15 +113,17 @@ def start(base: Path) -> None:
         (ETC / name).unlink(missing_ok=True)
         (ETC / name).symlink_to(path)
 
-    call("install", "-d", "-o", "munge", "-g", "munge", "-m", "755", str(MUNGED.parent))
+    call("install", "-d", "-o", "munge", "-g", "munge", "-m", "755", "/run/munge")
     call("install", "-d", "-o", "mysql", "-g", "mysql", "-m", "755", str(Path(MYSQL_SOCKET).parent))
     call("install", "-d", "-o", "mysql", "-g", "mysql", "-m", "755", str(base / "db"))
-    call("runuser", "-u", "munge", "--", shutil.which("munged", path=PATH) or "munged")
+    if not succeeds("munge", "-n"):
+        call("runuser", "-u", "munge", "--", which("munged"))
+        (base / "run/munged.pid").symlink_to("/run/munge/munged.pid")
     call("mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={base}/db", "--skip-test-db")
     with (base / "log/mariadbd.log").open("wb") as log:
         subprocess.Popen(
             [
-                shutil.which("mariadbd", path=PATH) or "mariadbd",
+                which("mariadbd"),
                 "--no-defaults",
                 "--user=mysql",
                 f"--datadir={base}/db",
@@ -146,10 +150,11 @@ def start(base: Path) -> None:
 
 def stop(base: Path) -> None:
     """Stop all of it, in the order in which nothing is lost, and remove its files."""
-    if succeeds("squeue"):
-        succeeds("scancel", "--user=root")
-    slurm = [base / f"run/{name}.pid" for name in (*(f"slurmd-{node}" for node in NODES), "slurmctld", "slurmdbd")]
-    for pid_file in (*slurm, base / "db/mariadb.pid", MUNGED):
+    if succeeds("scancel", "--user=root"):
+        with suppress(TimeoutError):
+            until("no job runs", lambda: not call("squeue", "-h"), seconds=20)
+    daemons = [*(f"run/slurmd-{node}" for node in NODES), "run/slurmctld", "run/slurmdbd", "db/mariadb", "run/munged"]
+    for pid_file in (base / f"{daemon}.pid" for daemon in daemons):
         if pid_file.exists():
             end(int(pid_file.read_text(encoding="utf-8")))
     for name in FILES:
@@ -179,6 +184,11 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def which(program: str) -> str:
+    """The path of a program, or nothing."""
+    return shutil.which(program, path=PATH) or ""
 
 
 def call(*command: str) -> str:

@@ -10,6 +10,11 @@ from tests.slurm.night import Night, play
 from tests.workflow.project import SNAKEMAKE
 
 
+def pytest_collection_modifyitems(items):
+    """These first: the longest fixture of all, for which only one of pytest-xdist's workers should wait."""
+    items.sort(key=lambda item: item.get_closest_marker("slurm") is None)
+
+
 @pytest.fixture(scope="session")
 def night(tmp_path_factory):
     """The record of the night, played once for the whole session, also where pytest-xdist starts several workers."""

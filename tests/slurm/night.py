@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -108,9 +109,14 @@ class Night:
 def play(base: Path) -> Night:
     """Play the night in the new folder ``base``, on a cluster that runs already."""
     local = study(base / "local", BOTH)
-    said = local.snakemake("--cores", "2")
-    assert said.returncode == 0, said.stdout
+    with ThreadPoolExecutor(1) as beside:
+        said = beside.submit(local.snakemake, "--cores", "2")
+        night = play_on_slurm(base, local)
+    assert said.result().returncode == 0, said.result().stdout
+    return night
 
+
+def play_on_slurm(base: Path, local: Project) -> Night:
     project = study(base / "slurm", BOTH[:1])
     for name in ("seen", "hold/train", "hold/hessian"):
         (project.folder / name).mkdir(parents=True)
@@ -126,7 +132,7 @@ def play(base: Path) -> Night:
     cluster.call("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=repair")
     with snakemake(project, "night", LITTLE_MEMORY) as night:
         job = submitted("train_run", second, 1)
-        until("Slurm says why it waits", lambda: queue("%r", job) != "None")
+        until("Slurm says why it waits", lambda: "DRAIN" in queue("%r", job))
         waiting = queue("%r", job)
         cluster.call("scontrol", "update", "NodeName=n1,n2", "State=RESUME")
         until("it trains", (project.folder / f"seen/{job}").exists)
@@ -144,7 +150,7 @@ def play(base: Path) -> Night:
         cluster.call("scontrol", "update", f"NodeName={queue('%N', job)}", "State=DOWN", "Reason=broken")
         for attempt in (2, 3):
             job = submitted("measure_hessian", second, attempt)
-            until("the Hessian is measured again", (project.folder / f"seen/{job}").exists)
+            until("it starts on another node", slurm_log(project.folder, "measure_hessian", second, job).exists)
             cluster.call("scancel", job)
 
     hold_hessian.unlink()
@@ -239,6 +245,11 @@ def submitted(rule: str, run: str, attempt: int) -> str:
 
     until(f"attempt {attempt} of {rule} is submitted", lambda: len(found()) >= attempt)
     return found()[attempt - 1]
+
+
+def slurm_log(folder: Path, rule: str, run: str, job: str | int) -> Path:
+    """What Slurm itself wrote of a job."""
+    return folder / f"results/logs/slurm/rule_{rule}/{run}/{job}.log"
 
 
 def queue(field: str, job: str) -> str:

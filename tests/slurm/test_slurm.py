@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.night import GPU_RULES
+from tests.slurm.night import GPU_RULES, slurm_log
 from tests.workflow.project import Project
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
@@ -31,7 +31,7 @@ def test_jobs_ask_for_what_their_rules_need(night):
 
 
 def test_a_job_sees_the_gpu_that_slurm_gave_it(night):
-    assert len(night.devices) >= 4 + 3 + 3  # of the evening, and the attempts that were held
+    assert len(night.devices) >= 4 + 3 + 2 + 2  # of the evening, the night and morning
     assert set(night.devices.values()) == {"0"}  # each node has one
 
 
@@ -53,7 +53,7 @@ def test_a_job_out_of_memory_is_retried_with_more(night):
     assert not others
     assert first.state in ("FAILED", "OUT_OF_MEMORY") and second.state == "COMPLETED"
     assert first.mem_mb == 300 and second.mem_mb == 4000
-    assert "exceeded memory limit" in slurm_log(night, first).read_text(encoding="utf-8")
+    assert "exceeded memory limit" in log_of(night, first).read_text(encoding="utf-8")
 
 
 def test_a_job_whose_node_went_down_is_retried_on_another(night):
@@ -67,17 +67,11 @@ def test_every_failure_is_a_line_with_its_logs(night):
     said = night.said[NIGHT]
     assert {(int(job), state) for job, state in FAILED.findall(said)} == {(job.id, job.state) for job in failed}
     for job in failed:
-        [line] = [
-            line
-            for line in said.splitlines()
-            if line.lstrip().startswith("log:") and str(slurm_log(night, job)) in line
-        ]
-        stage = job.rule.rpartition("_")[2].replace("run", "train")
-        assert f"results/logs/{stage}/{night.second_run}.log" in line
-        assert slurm_log(night, job).exists()
-    assert not list(
-        Path(night.folder, "results/logs/slurm").rglob(f"{night.attempts('train_run', night.second_run)[2].id}.log")
-    )
+        stage = "train" if job.rule == "train_run" else job.rule.removeprefix("measure_")
+        log = log_of(night, job)
+        assert f"log: results/logs/{stage}/{job.run}.log, {log} " in said
+        assert log.exists()
+    assert set(Path(night.folder, "results/logs/slurm").rglob("*.log")) == {log_of(night, job) for job in failed}
 
 
 def test_snakemake_gives_up_after_three_attempts_and_the_next_call_finishes_the_study(night):
@@ -101,8 +95,8 @@ def test_the_finished_study_has_nothing_to_do_where_it_is_run_here(night):
     assert Project(Path(night.folder)).plan() == set()
 
 
-def slurm_log(night, job):
-    return Path(night.folder, f"results/logs/slurm/rule_{job.rule}/{job.run}/{job.id}.log")
+def log_of(night, job):
+    return slurm_log(Path(night.folder), job.rule, job.run, job.id)
 
 
 def executed(said):

@@ -50,4 +50,4 @@ def test_the_limits_are_what_the_workflow_asks_for(rule, value, monkeypatch):
     limit = runpy.run_path(str(PROGRAM))[value]
     sys.modules.pop("common", None)
     text = (PROGRAM.parent.parent / "workflow" / "rules" / f"{rule}.smk").read_text(encoding="utf-8")
-    assert f"mem_mb={limit}" in text
+    assert f"mem_mb=growing({limit}" in text

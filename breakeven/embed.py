@@ -15,7 +15,7 @@ from breakeven.progress import progress, say
 from breakeven.tables import write_table
 
 NEIGHBOURS = 15  # UMAP's default
-FEWEST = 5  # snapshots; UMAP's first layout, by eigenvectors, does not exist for fewer
+FEWEST = 5  # different snapshots; UMAP's first layout, by eigenvectors, does not exist for fewer
 SEED = 0
 
 
@@ -59,9 +59,12 @@ def pairwise(predictions: np.ndarray) -> np.ndarray:
 
 
 def layout(distances: np.ndarray) -> dict[str, np.ndarray]:
-    """``x`` and ``y`` of each snapshot, by UMAP (McInnes, Healy, Melville 2018); NaN where there are too few snapshots."""
+    """``x`` and ``y`` of each snapshot, by UMAP (McInnes, Healy, Melville 2018); NaN where there are too few different snapshots.
+
+    UMAP would scatter equal ones, as those of a network that always says the same, into a cloud that means nothing.
+    """
     count = len(distances)
-    if count < FEWEST:
+    if len(np.unique(distances, axis=0)) < FEWEST:
         return dict.fromkeys("xy", np.full(count, np.nan))
     from umap import UMAP  # its import takes 15 s
 

@@ -39,7 +39,7 @@ from tests.tiny import DATASET, tiny_splits
 CPU = torch.device("cpu")
 NETWORK = f"{Path(__file__).with_name('degenerate_network.py')}:build"
 SEARCH = {"eigenvalues": 2, "tolerance": 1e-3, "max_matvecs": 40, "trace_probes": 2, "batch_size": 8}
-FEW_FIGURES = ("lambda_H", "early_phase", "maxima")
+FEW_FIGURES = ("training_curves", "lambda_H", "early_phase", "break_even", "maxima", "generalization")
 EXPLODES = 1e30  # a learning rate
 
 

@@ -80,6 +80,13 @@ def test_few_snapshots_are_laid_out_or_left_without_a_place(count):
     assert np.isnan(places["x"]).all() if count < FEWEST else np.isfinite([places["x"], places["y"]]).all()
 
 
+def test_equal_snapshots_have_no_place():
+    """Constant predictions, and those of four different snapshots again and again."""
+    different = np.random.default_rng(1).dirichlet(np.ones(3), size=(FEWEST - 1, 4))
+    for values in (np.full((30, 4, 3), 1 / 3), np.concatenate([different] * 5)):
+        assert np.isnan(layout(pairwise(values))["x"]).all()
+
+
 def test_the_layout_is_the_same_each_time_and_keeps_what_is_close_together():
     rng = np.random.default_rng(2)
     centres = np.repeat(rng.dirichlet(np.ones(3), size=(2, 50)), 30, axis=0)

@@ -19,6 +19,7 @@ from breakeven.own_code import problem as own_code_problem
 REQUIRED = ("dataset", "network", "learning_rate", "batch_size")
 PATHS = ("root", "path", "tokenizer")  # options of data sets; a tokenizer may be a folder
 CLASSES_OF_DIGITS = 10
+LARGEST = 3.4e38  # in float32
 TEXTS = ("words", "word pieces")
 
 
@@ -58,6 +59,7 @@ def check_run(run: dict[str, Any], datasets: dict[str, Any], device: str) -> Ite
         yield from _check_content(run, datasets)
     if run["precision"] == "tf32" and device == "cpu":
         yield Finding("precision", "tf32 needs a CUDA device, and the config says device: cpu")
+    yield from _check_range(run)
     examples = training_examples(datasets[run["dataset"]]) if run["dataset"] in datasets else None
     if examples is not None and run["batch_size"] > examples:
         size = f"the {examples} training examples of data set {show(run['dataset'])}"
@@ -66,6 +68,20 @@ def check_run(run: dict[str, Any], datasets: dict[str, Any], device: str) -> Ite
     yield from _check_snapshots(run["snapshots"], steps_per_epoch)
     yield from _check_number_of_snapshots(run, steps_per_epoch)
     yield from _check_schedule(run, steps_per_epoch)
+
+
+def _check_range(run: dict[str, Any]) -> Iterator[Finding]:
+    """PyTorch refuses a step with a number that the weights can't be."""
+    if run["precision"] == "float64":
+        return
+    given: list[tuple[str, Path, Any]] = [(name, (), run[name]) for name in ("learning_rate", "weight_decay")]
+    given += [("schedule", (i, "learning_rate"), switch["learning_rate"]) for i, switch in enumerate(run["schedule"])]
+    for name, path, value in given:
+        if value > LARGEST:
+            message = (
+                f"{show(value)} is more than float32 can hold; allowed: at most {LARGEST:g}, or precision: float64"
+            )
+            yield Finding(name, message, ("precision",), path)
 
 
 def _network_problem(name: str) -> str | None:

@@ -173,6 +173,11 @@ def zoom(*axes: Any, name: str = "zoom") -> alt.Parameter:
     return alt.selection_interval(name=name, bind="scales", encodings=list(axes), zoom="wheel![event.altKey]")
 
 
+def not_positive(what: str, values: pd.Series) -> str:
+    """What there are no values of on a logarithmic axis: those above 0, where there are others."""
+    return f"{what} above 0, as a logarithmic axis needs" if finite(values, log=False).notna().any() else what
+
+
 def nothing(what: str, width: int, height: int) -> alt.Chart:
     """Stands where there is no value to draw."""
     chart = alt.Chart(alt.Data(values=[{"text": f"no values of {what}"}])).mark_text(size=13, color="#555")

@@ -88,7 +88,7 @@ def marked(runs: pd.DataFrame) -> list[str]:
     return [
         *(["Diamonds: break-even points of single runs."] if runs["break_even_step"].notna().any() else []),
         *common.unconverged(runs),
-        *common.divergence(runs, "drawn as far as measured"),
+        *common.divergence(runs, "drawn as far as measured, on the axis of the others"),
     ]
 
 
@@ -126,7 +126,8 @@ def curves(
     """
     rows = common.select(trajectories, quantity, log)
     if rows.empty:
-        return common.nothing(quantity, width, height)
+        values = trajectories["value"][trajectories["quantity"] == quantity]
+        return common.nothing(common.not_positive(quantity, values), width, height)
     first, *others = common.swept(study)
     facets = bool(others) and not overlay
     colour, shape = common.colour_scale(runs, study)

@@ -48,7 +48,7 @@ def points(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> pd.DataF
 def sentence(table: pd.DataFrame, words: str) -> str:
     """Spearman's ρ with its interval, in words."""
     if len(table) < FEWEST:
-        return f"{words}: {len(table)} runs, too few for a correlation."
+        return f"{words}: {len(table)} {'run' if len(table) == 1 else 'runs'}, too few for a correlation."
     x, y = table["value"].to_numpy(float), table["accuracy"].to_numpy(float)
     if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
         return f"{words}: all values are the same, so there is no correlation."
@@ -70,7 +70,10 @@ def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     axis = alt.Axis(format="~g", values=common.ticks(low, high))
     x = alt.X("value:Q", title=f"{AGAINST[quantity]} (log scale)", axis=axis, scale=scale)
-    y = alt.Y("accuracy:Q", title="final test accuracy", scale=alt.Scale(zero=False, padding=8))
+    around: Any = alt.Undefined
+    if table["accuracy"].nunique() == 1:  # Vega labels an axis without a length with the nearest integer
+        around = common.span(table.assign(value=table["accuracy"]), runs, log=False)
+    y = alt.Y("accuracy:Q", title="final test accuracy", scale=alt.Scale(zero=False, padding=8, domain=around))
     highlight = common.highlight()
     colour, shape = common.colour_scale(runs, study)
     first, *others = common.swept(study)

@@ -42,7 +42,7 @@ def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
     values = runs[quantity] if quantity in runs else pd.Series(float("nan"), index=runs.index)
     rows = common.labelled(runs, study).assign(value=common.finite(values, log=True)).dropna(subset=["value"])
     if rows.empty:
-        return common.nothing(QUANTITIES[quantity], WIDTH, HEIGHT)
+        return common.nothing(common.not_positive(QUANTITIES[quantity], values), WIDTH, HEIGHT)
     first, *others = common.swept(study)
     columns = ["colour", "panel", "run", "seed", "value"]
     rows = rows.assign(outcome=["diverged" if failed else "finished" for failed in common.diverged(rows)])
@@ -109,6 +109,6 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
     lines = [
         f"One point for each run; {means} over seeds.",
         *common.unconverged(runs),
-        *common.divergence(runs, "crosses where measured, at the upper edge if beyond it; not in the means"),
+        *common.divergence(runs, "crosses where measured, at the edge if beyond it; not in the means"),
     ]
     return common.finish(common.grid(views), "Largest values attained along the trajectory", study, lines)

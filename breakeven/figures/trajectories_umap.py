@@ -62,7 +62,7 @@ def _tooltip(study: dict[str, Any]) -> list[alt.Tooltip]:
 def _map(table: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any], field: str, title: str, scale: Any) -> Any:
     """The trajectories, coloured by one quantity."""
     if table.empty:
-        return common.nothing("x and y: too few snapshots for UMAP", SIDE, SIDE)
+        return common.nothing("x and y: too few different snapshots for UMAP", SIDE, SIDE)
     if table[field].isna().all():
         return common.nothing(title, SIDE, SIDE)
     columns = ["colour", "panel", "run", "seed", "step", "epoch", "x", "y"]

@@ -409,6 +409,14 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
             [f"{BASE}.precision: tf32 needs a CUDA device, and the config says device: cpu"],
         ),
         (
+            [(STEPS, STEPS + "      weight_decay: 1.0e+50\n"), (SWEEP, "      learning_rate: [0.1, 1.0e+60]")],
+            [
+                f"{BASE}.weight_decay: 1e+50 is more than float32 can hold; allowed: at most 3.4e+38, or precision: float64",
+                "studies.main.sweeps.learning_rate: 1e+60 is more than float32 can hold; allowed: at most 3.4e+38, or "
+                "precision: float64 (at learning_rate=1e+60)",
+            ],
+        ),
+        (
             [(SWEEP, "      - {learning_rate: [0.1]}\n      - {batch_size: [2000]}")],
             [
                 "studies.main.sweeps[1].batch_size: 2000 is more than the 1437 training examples of data set 'digits' "

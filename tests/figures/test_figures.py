@@ -147,7 +147,7 @@ def test_a_second_hyperparameter_makes_panels_in_numerical_order():
 
 def test_diverged_runs_are_counted_and_their_infinities_left_out():
     spec = spec_of("lambda_K", *make_study(**CASES["diverged"]))
-    assert "4 of 12 runs diverged: drawn as far as measured." in spec["title"]["subtitle"]
+    assert "4 of 12 runs diverged: drawn as far as measured, on the axis of the others." in spec["title"]["subtitle"]
     drawn = rows_of(spec, "curve")
     assert np.isfinite(drawn[["mean", "min", "max"]]).all(axis=None)
     assert drawn[drawn["colour"] == "3"]["epoch"].max() < drawn[drawn["colour"] == "0.03"]["epoch"].max()

@@ -19,7 +19,7 @@ from breakeven.errors import UserError
 from breakeven.measurement import Measured, measured_snapshots, read_spec
 from breakeven.progress import within
 from breakeven.spectra.curvature import per_example_curvature, rounding
-from breakeven.spectra.hessian import Hessian
+from breakeven.spectra.hessian import product
 from breakeven.stability import alpha_star, inapplicable, left_hand_side
 from breakeven.tables import read_table, write_table
 from breakeven.training_record import read_training
@@ -124,7 +124,7 @@ def checked_curvatures(measured: Measured, vector: Tensor, found: float, batch_s
     if dtype != torch.float64:
         double, vector = in_float64(measured), vector.double()
         curvatures = curvatures_along(double, vector, batch_size)
-        exact = float(vector @ Hessian(double.model, double.batches(batch_size)).matvec(vector))
+        exact = float(vector @ product(double.model, double.batches(batch_size), vector))
     problem = lost(double, vector, curvatures, exact, batch_size)
     if problem:
         return torch.full_like(curvatures, math.nan), problem
@@ -134,7 +134,7 @@ def checked_curvatures(measured: Measured, vector: Tensor, found: float, batch_s
     if agree(curvatures, found, ROUNDING):
         return curvatures, coarse
     single = vector.to(dtype)
-    again = float(single @ Hessian(measured.model, measured.batches(batch_size)).matvec(single))
+    again = float(single @ product(measured.model, measured.batches(batch_size), single))
     if abs(again - found) > ROUNDING * abs(found) + noise(
         measured, single, batch_size
     ):  # what the hessian stage measured was something else

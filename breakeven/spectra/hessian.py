@@ -47,23 +47,35 @@ class Hessian:
     def matvec(self, vector: Tensor) -> Tensor:
         """H ``vector``, both (D,)."""
         if self.kept:
-            return _sum(self._product(graph, vector, keep=True) for graph in self._graphs)
-        return _sum(self._product(self._gradient(piece), vector, keep=False) for piece in self._in_turn())
+            return _sum(_product(graph, self._parameters, vector, keep=True) for graph in self._graphs)
+        return _sum(_product(self._gradient(piece), self._parameters, vector, keep=False) for piece in self._in_turn())
 
     def _in_turn(self) -> Iterator[Batch]:
         return within(self._pieces, "gradients of the loss", unit="mini-batch")
 
     def _gradient(self, piece: Batch) -> Tensor:
-        """The piece's share of the gradient, with its graph."""
-        inputs, targets = piece
-        with fast_convolutions():
-            loss = cross_entropy(self._model(inputs), targets) * (len(targets) / self._examples)
-        return flatten(torch.autograd.grad(loss, self._parameters, create_graph=True))
+        return _gradient(self._model, self._parameters, piece, self._examples)
 
-    def _product(self, gradient: Tensor, vector: Tensor, keep: bool) -> Tensor:
-        return flatten(
-            torch.autograd.grad(gradient, self._parameters, vector, retain_graph=keep, materialize_grads=True)
-        )
+
+def product(model: nn.Module, batches: Sequence[Batch], vector: Tensor) -> Tensor:
+    """H ``vector``, where that is all that is wanted: no mini-batch's graph outlives it."""
+    parameters, examples = trainable(model), sum(len(targets) for _, targets in batches)
+    return _sum(
+        _product(_gradient(model, parameters, batch, examples), parameters, vector, keep=False)
+        for batch in within(batches, "a product with H", unit="mini-batch")
+    )
+
+
+def _gradient(model: nn.Module, parameters: list[nn.Parameter], piece: Batch, examples: int) -> Tensor:
+    """The piece's share of the gradient of the mean loss over so many examples, with its graph."""
+    inputs, targets = piece
+    with fast_convolutions():
+        loss = cross_entropy(model(inputs), targets) * (len(targets) / examples)
+    return flatten(torch.autograd.grad(loss, parameters, create_graph=True))
+
+
+def _product(gradient: Tensor, parameters: list[nn.Parameter], vector: Tensor, keep: bool) -> Tensor:
+    return flatten(torch.autograd.grad(gradient, parameters, vector, retain_graph=keep, materialize_grads=True))
 
 
 def _sum(vectors: Iterator[Tensor]) -> Tensor:

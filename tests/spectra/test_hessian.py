@@ -1,8 +1,11 @@
+import weakref
+
 import pytest
 import torch
 from torch.nn import Linear
 
 from breakeven.errors import UserError
+from breakeven.spectra import hessian as module
 from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import largest_eigenpairs
@@ -133,3 +136,26 @@ def test_graph_bytes_grow_with_the_examples():
     assert many == pytest.approx(4 * few, rel=0.05)
     activations = 8 * 4 * (2 * 64 + 2 * 64)  # 8 examples in float32, at least the outputs of the first two convolutions
     assert few > activations
+
+
+def test_a_single_product_keeps_no_graph(monkeypatch):
+    """The same numbers as those of the operator, with one mini-batch's graph in memory at a time."""
+    model, _ = same_network(False, torch.float64)
+    inputs, targets = examples(23)
+    batches = list(zip(inputs.split(10), targets.split(10), strict=True))
+    vector = torch.randn(
+        sum(p.numel() for p in model.parameters()), dtype=torch.float64, generator=torch.Generator().manual_seed(3)
+    )
+    expected = Hessian(model, batches).matvec(vector)
+    ends = []  # of the graphs
+
+    def noted(*arguments):
+        assert not [end for end in ends if end() is not None]
+        gradient = original(*arguments)
+        ends.append(weakref.ref(gradient))
+        return gradient
+
+    original = module._gradient
+    monkeypatch.setattr(module, "_gradient", noted)
+    assert torch.equal(module.product(model, batches, vector), expected)
+    assert len(ends) == len(batches) == 3

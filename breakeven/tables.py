@@ -21,11 +21,11 @@ def write_table(
 def read_table(path: str | Path, by: Path | None = None) -> pd.DataFrame:
     """Read a table that is what was written, by the digest written with it or with the file ``by``.
 
-    Only an empty cell or nan is a missing value: ``none`` and ``NA`` can be swept values. The name of a study is text, also
-    if it looks like a number.
+    Only an empty cell is a missing value: ``none`` and ``NA`` can be swept values. The name of a study is text, also ``nan`` and
+    ``1e30``.
     """
     verify(Path(path), by)
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"], dtype={"study": str})
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"study": str})
     except ValueError as error:
         raise UserError(f"'{path}' is no table ({error}): delete it, {AGAIN}") from error

@@ -27,6 +27,7 @@ def lease(gpus: Sequence[str], slots: int, locks: Path) -> tuple[int, FileLock]:
 
     The first slot of each GPU is taken before any second one.
     """
+    assert gpus and slots > 0, "there would be nothing to wait for"
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)
     told = False
     while True:

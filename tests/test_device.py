@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from breakeven import device as module
 from breakeven.device import DTYPES, choose_device
 from breakeven.errors import UserError
 
@@ -15,6 +16,7 @@ def same_threads_afterwards():
 @pytest.mark.parametrize(("available", "expected"), [(False, "cpu"), (True, "cuda")])
 def test_auto(monkeypatch, available, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    monkeypatch.setattr(module, "_gpu", lambda slots: torch.device("cuda"))  # see test_gpu_slots.py
     assert choose_device("auto", 1).type == expected
     assert choose_device("cpu", 1).type == "cpu"
 

@@ -211,7 +211,7 @@ def mutate(draw, config):
             del holder[key]
     else:
         action = "replace"
-        holder[key] = draw(nasty)
+        holder[key] = copy.deepcopy(draw(nasty))  # what is drawn is shared, and may be changed next
     return action, path
 
 

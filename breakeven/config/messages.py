@@ -51,6 +51,11 @@ def line(filename: str, path: Iterable[str | int], message: str) -> str:
     return f"{filename}: {place}: {message}" if place else f"{filename}: {message}"
 
 
+def distinct_lines(filename: str, mistakes: Iterable[tuple[Iterable[str | int], str]]) -> list[str]:
+    """The lines of all mistakes, each a place and what is wrong; equal ones, as of several runs, are told once."""
+    return list(dict.fromkeys(line(filename, path, message) for path, message in mistakes))
+
+
 def nearest(name: Any, known: Iterable[str]) -> str | None:
     """The known name that ``name`` was probably meant to be, whatever its case."""
     by_lower_case = {each.lower(): each for each in known}

@@ -10,7 +10,7 @@ from typing import Any
 from breakeven.config.checks import Finding, check_dataset, check_measured, check_run
 from breakeven.config.dataset_spec import canonical_dataset, dataset_id, location
 from breakeven.config.folders import results_problem
-from breakeven.config.messages import line, not_known, show
+from breakeven.config.messages import distinct_lines, not_known, show
 from breakeven.config.network_options import canonical_options
 from breakeven.config.run_spec import RunSpec, Segment, Switch, canonical_json, run_id, source_of
 from breakeven.config.validate import Problem, validate
@@ -121,9 +121,9 @@ def make_plan(config: dict[str, Any], filename: str = "config.yaml") -> Plan:
 
 
 def _refuse(problems: list[Problem], filename: str) -> None:
-    """Raise a ConfigError with all problems, if there are any; equal ones, found in several runs, are told once."""
+    """Raise a ConfigError with all problems, if there are any."""
     if problems:
-        raise ConfigError([line(filename, problem.path, problem.message) for problem in dict.fromkeys(problems)])
+        raise ConfigError(distinct_lines(filename, ((problem.path, problem.message) for problem in problems)))
 
 
 def describe(plan: Plan) -> str:

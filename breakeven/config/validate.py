@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from breakeven.config.messages import line, nearest, not_known, show
+from breakeven.config.messages import distinct_lines, nearest, not_known, show
 from breakeven.config.yaml_file import NUMBER
 from breakeven.errors import ConfigError
 from breakeven.own_code import is_own
@@ -92,7 +92,7 @@ def validate(config: Any, schema: Schema, filename: str) -> dict[str, Any]:
     """``config`` with defaults filled in at all depths and numbers coerced; a ConfigError lists all mistakes."""
     problems = find_problems(config, schema)
     if problems:
-        raise ConfigError([line(filename, problem.path, problem.message) for problem in problems])
+        raise ConfigError(distinct_lines(filename, ((problem.path, problem.message) for problem in problems)))
     result: dict[str, Any] = filled(config, schema)
     return result
 

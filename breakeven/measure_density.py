@@ -37,5 +37,6 @@ def measure_density(
             say(f"density at step {measured.step}: a product of H and a vector is not finite in {precision}")
         rows = {"step": measured.step, "eigenvalue": nodes.flatten().tolist(), "weight": weights.flatten().tolist()}
         tables.append(pd.DataFrame(rows).sort_values("eigenvalue"))
+        del hessian  # its graph, before that of the next snapshot
     empty = pd.DataFrame(columns=["step", "eigenvalue", "weight"])
     write_table(out, pd.concat(tables, ignore_index=True) if tables else empty)

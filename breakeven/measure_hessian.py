@@ -64,6 +64,7 @@ def measure_hessian(
             | {"trace_error": trace_error, "trace_top_5": sum(values[:TOP]) if len(values) >= TOP else None}
             | {"note": _note(pairs, precision)}
         )
+        del hessian, pairs  # the graph and the basis, before those of the next snapshot
     # with the digests of the eigenvectors
     write_table(out, pd.DataFrame(rows, columns=columns(eigenvalues)), also=files)
 

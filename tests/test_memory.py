@@ -6,10 +6,14 @@ On ResNet-32 and CIFAR-10 anyone can run it: benchmarks/README.md has its table.
 import runpy
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from breakeven.spectra.hessian import Hessian
+from tests.tiny_pipeline import Pipeline
 
 PROGRAM = Path(__file__).parent.parent / "benchmarks" / "memory.py"
 FEW, MANY, MARGIN_MB = 3, 30, 12  # 27 snapshots of this network are 65 MB, their eigenvectors 33
@@ -27,6 +31,24 @@ def test_many_snapshots_take_no_more_than_few():
     for stage, _, few, many, growth, limit in rows[2:]:
         assert float(few) > 100 and float(many) < float(limit), stage
         assert float(growth) <= MARGIN_MB, stage
+
+
+@pytest.mark.parametrize("stage", ["hessian", "density"])
+def test_the_graph_of_one_snapshot_is_gone_before_that_of_the_next(stage, tmp_path, monkeypatch):
+    alive = []
+
+    class Noted(Hessian):
+        def __init__(self, *arguments):
+            assert not [one for one in alive if one() is not None]
+            alive.append(weakref.ref(self))
+            super().__init__(*arguments)
+
+    pipeline = Pipeline(tmp_path)
+    pipeline.prepare()
+    pipeline.train()
+    monkeypatch.setattr(f"breakeven.measure_{stage}.Hessian", Noted)
+    getattr(pipeline, stage)()
+    assert len(alive) == 2
 
 
 def test_the_program_fails_where_memory_grows_or_is_above_its_limit(monkeypatch):

@@ -6,17 +6,17 @@ examples fails the comparison, and its parameters go the direct way.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import cross_entropy
 
 from breakeven.errors import UserError
 from breakeven.networks.batch_norm import mixes_examples
 from breakeven.spectra.direct_gradients import looped, vectorised
+from breakeven.spectra.graph_memory import SavedTensors
 from breakeven.spectra.layer_factors import (
     Use,
     bias_gradients,
@@ -74,10 +74,11 @@ def make_plan(model: nn.Module, inputs: Tensor, targets: Tensor) -> Plan | None:
     inputs, targets = inputs[examples], targets[examples]
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
-    saved = _Saved(parameters.values())
-    with capturing(filter(can_be_factored, model.modules())) as uses, saved_tensors_hooks(saved.count, _unchanged):
+    saved = SavedTensors(parameters.values())
+    with capturing(filter(can_be_factored, model.modules())) as uses, saved:
         logits = model(inputs)
     deltas, _ = gradients_of_outputs(cross_entropy(logits, targets, reduction="sum"), uses, [])
+    saved.forget()
     ways = {
         parameter: (module, name)
         for module, used in uses.items()
@@ -165,22 +166,3 @@ def _vectorises(model: nn.Module, names: Sequence[str], inputs: Tensor, targets:
         return False
     expected = looped(model, names, inputs, targets)
     return _close(found, expected, float(expected.norm()))
-
-
-class _Saved:
-    """Counts the bytes that autograd keeps for a backward pass, each storage once, parameters left out."""
-
-    def __init__(self, parameters: Iterable[Tensor]):
-        self._seen = {parameter.untyped_storage().data_ptr() for parameter in parameters}
-        self.bytes = 0
-
-    def count(self, tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in self._seen:
-            self._seen.add(storage.data_ptr())
-            self.bytes += storage.nbytes()
-        return tensor
-
-
-def _unchanged(tensor: Tensor) -> Tensor:
-    return tensor

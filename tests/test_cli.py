@@ -72,8 +72,9 @@ def test_a_mistake_of_the_user_is_one_line(tmp_path):
     done = command("prepare", "--spec", spec, "--out", "out", folder=tmp_path)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("error: image_folder: 'nowhere' has no folder 'train'")
-    assert done.stderr.count("\n") == 1
+    began, told = done.stderr.splitlines()
+    assert began == "prepare image_folder in out"
+    assert told.startswith("error: image_folder: 'nowhere' has no folder 'train'")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from breakeven.config.run_spec import RunSpec
 from breakeven.errors import UserError
@@ -22,4 +23,9 @@ def build(
             model = builder(spec.network)(input_shape, classes, **spec.network_options)
         except ValueError as error:
             raise UserError(f"network '{spec.network}': {error}") from error
+    lazy = [name for name, parameter in model.named_parameters() if is_lazy(parameter)]
+    if lazy:
+        raise UserError(
+            f"network '{spec.network}': the size of '{lazy[0]}' must be given, not left to a lazy module of torch"
+        )
     return model.to(device=device, dtype=dtype)

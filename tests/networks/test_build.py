@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from breakeven.errors import UserError
+from breakeven.networks import build as module
 from breakeven.networks.build import build
 from breakeven.networks.registry import NETWORKS, builder, network_module, network_options, reads
 from tests.networks.tiny_bert import saved
@@ -76,3 +77,9 @@ def test_every_registered_network_can_be_built(name, tmp_path):
     shape, inputs = INPUTS[reads(name)]
     options = {"model": saved(tmp_path)} if name == "bert" else {}
     assert builder(name)(shape, 7, **options)(inputs).shape == (2, 7)
+
+
+def test_a_size_that_is_left_open_is_told(monkeypatch):
+    monkeypatch.setattr(module, "builder", lambda name: lambda shape, classes, **options: torch.nn.LazyLinear(classes))
+    with pytest.raises(UserError, match="network 'simple_cnn': the size of 'weight' must be given, not left to a lazy"):
+        weights(tiny_spec())

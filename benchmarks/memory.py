@@ -1,6 +1,6 @@
 """Peak memory of training and measuring ResNet-32 on CIFAR-10: below a limit, and the same for few and many snapshots.
 
-Each stage runs in a process of its own, on 1,000 pictures, 64 of them measured, K in mini-batches of 16, H and the stability in
+Each stage runs in a process of its own, on 1,000 pictures, 32 of them measured, K in mini-batches of 8, H and the stability in
 float64, so that no snapshot is measured twice. A run has a few snapshots, another many. The limits are what the workflow asks
 a cluster for: 4000 MB to train, and 2000 MB more than the config's ``memory_mb`` to measure. The program fails where a stage
 is above its limit, or where many snapshots take more than ``--margin-mb`` more than few.
@@ -24,21 +24,21 @@ from breakeven.errors import UserError
 MEGABYTE = 2**20
 TRAIN_MB, MEASURE_MB = 4000, 2000  # as in workflow/rules/train.smk and measure.smk
 EVERY = 2  # steps
-MEASURED = 64  # pictures
+MEASURED = 32  # pictures
 # glibc keeps what is freed in pieces below 32 MB, more of it the longer a program runs; so it gives all of it back
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 HEADER = ["stage", "imports, in MB", "peak with {few} snapshots", "with {many}", "growth", "limit"]
 MEASUREMENTS = {
-    "covariance": {"batch_size": 16, "batches": None, "precision": "float32"},
+    "covariance": {"batch_size": 8, "batches": None, "precision": "float32"},
     "hessian": {
         "eigenvalues": 1,
         "tolerance": 0.1,
         "max_matvecs": 5,
         "trace_probes": 1,
-        "batch_size": 64,
+        "batch_size": 32,
         "precision": "float64",
     },
-    "stability": {"batch_size": 64, "precision": "float64"},
+    "stability": {"batch_size": 32, "precision": "float64"},
 }
 STAGES = ("train", *MEASUREMENTS)
 

@@ -3,6 +3,7 @@
 On ResNet-32 and CIFAR-10 anyone can run it: benchmarks/README.md has its table.
 """
 
+import os
 import runpy
 import subprocess
 import sys
@@ -23,7 +24,9 @@ def test_many_snapshots_take_no_more_than_few():
     options = (
         f"--data random --network tiny --images 200 --few {FEW} --many {MANY} --margin-mb {MARGIN_MB} --in-one-process"
     )
-    said = subprocess.run([sys.executable, PROGRAM, *options.split()], capture_output=True, text=True, timeout=300)
+    here = os.environ | {"PYTHONPATH": str(PROGRAM.parent.parent)}  # and not what is installed
+    command = [sys.executable, PROGRAM, *options.split()]
+    said = subprocess.run(command, env=here, capture_output=True, text=True, timeout=300)
     assert said.returncode == 0, said.stderr
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.stdout.splitlines() if "|" in line]
     assert rows[0][-2:] == ["growth", "limit"]

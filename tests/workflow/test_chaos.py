@@ -20,7 +20,7 @@ def undisturbed(fresh, tmp_path_factory):
     return chaos.undisturbed(fresh, tmp_path_factory.mktemp("chaos") / "undisturbed")
 
 
-@pytest.mark.parametrize("kind", ["SIGKILL to snakemake", "SIGTERM to a job", "power loss"])
+@pytest.mark.parametrize("kind", ["SIGKILL to snakemake", "power loss"])
 def test_killed_at_a_random_moment(fresh, undisturbed, tmp_path, kind):
     tables, seconds = undisturbed
     draws = random.Random(kind)  # noqa: S311 - which moment is no secret

@@ -23,7 +23,7 @@ def test_a_figure_of_one_study_and_the_stages_that_only_it_needs(project):
     page = project.folder / "results/report.html"
     assert f"spec-1-{NAME}" in page.read_text(encoding="utf-8")
     pictures = {path.suffix for path in (project.folder / "results/figures/rate").glob(f"{NAME}.*")}
-    assert pictures == {".html", ".svg", ".png", ".json", ".csv"}
+    assert pictures == {".html", ".svg", ".png", ".json", ".csv", ".sha256"}
 
     for module, expected in (
         (f"figures/{NAME}.py", PLOT | REPORT),

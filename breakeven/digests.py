@@ -42,7 +42,7 @@ def verify(path: Path, by: Path | None = None) -> None:
     """Refuse a file that is not the one that was written, by the digests written with it or with the file ``by``."""
     record = record_of(by or path)
     try:
-        lines = [line.split("  ", 1) for line in record.read_text(encoding="utf-8").splitlines()]
+        lines = [line.split("  ", 1) for line in record.read_text(encoding="utf-8").split("\n") if line]
         digests = {name: digest for digest, name in lines}
     except FileNotFoundError:
         digests = None

@@ -16,6 +16,13 @@ from breakeven.trouble import sentence
 LAST_FILES = {"prepare": "manifest.json", "train": "training.json", "summarise": "trajectories.csv"}
 
 
+def _device(a: argparse.Namespace) -> Any:
+    """The device of a stage that computes, with a slot of a GPU if it is one."""
+    from breakeven.device import choose_device
+
+    return choose_device(a.device, a.threads, a.slots_per_gpu)
+
+
 def prepare(a: argparse.Namespace) -> None:
     """Load a data set once and write it as uint8 arrays with a manifest."""
     from breakeven.data.prepare import prepare
@@ -27,7 +34,6 @@ def train(a: argparse.Namespace) -> None:
     """Train one run: its history, and snapshots of its weights."""
     from breakeven.break_even import break_even_step
     from breakeven.config.run_spec import from_json, source_of
-    from breakeven.device import choose_device
     from breakeven.training.train import train
 
     spec, step = from_json(a.spec), None
@@ -37,53 +43,42 @@ def train(a: argparse.Namespace) -> None:
                 "--source: this run's learning rate switches at the break-even point of another; name its folder"
             )
         step = break_even_step(a.source)
-    train(spec, a.data, a.out, a.state, choose_device(a.device, a.threads, a.slots_per_gpu), a.code, step)
+    train(spec, a.data, a.out, a.state, _device(a), a.code, step)
 
 
 def covariance(a: argparse.Namespace) -> None:
     """Measure the covariance of gradients K at each snapshot of a run."""
-    from breakeven.device import choose_device
     from breakeven.measure_covariance import measure_covariance
 
-    measure_covariance(
-        a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), a.memory_mb, **a.settings
-    )
+    measure_covariance(a.run, a.data, a.out, _device(a), a.memory_mb, **a.settings)
 
 
 def hessian(a: argparse.Namespace) -> None:
     """Measure the largest eigenvalues and the trace of the Hessian H at each snapshot of a run."""
-    from breakeven.device import choose_device
     from breakeven.measure_hessian import measure_hessian
 
-    measure_hessian(
-        a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), a.memory_mb, **a.settings
-    )
+    measure_hessian(a.run, a.data, a.out, _device(a), a.memory_mb, **a.settings)
 
 
 def stability(a: argparse.Namespace) -> None:
     """Measure the stability of SGD (Eq. 1) at each snapshot of a run, along the eigenvectors that ``hessian`` left."""
-    from breakeven.device import choose_device
     from breakeven.measure_stability import measure_stability
 
-    measure_stability(a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), **a.settings)
+    measure_stability(a.run, a.data, a.out, _device(a), **a.settings)
 
 
 def density(a: argparse.Namespace) -> None:
     """Measure the density of all eigenvalues of the Hessian H at each snapshot of a run; an option of a config."""
-    from breakeven.device import choose_device
     from breakeven.measure_density import measure_density
 
-    measure_density(
-        a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), a.memory_mb, **a.settings
-    )
+    measure_density(a.run, a.data, a.out, _device(a), a.memory_mb, **a.settings)
 
 
 def predictions(a: argparse.Namespace) -> None:
     """Predict the test set at each snapshot of a run; only where a figure asks for it."""
-    from breakeven.device import choose_device
     from breakeven.measure_predictions import measure_predictions
 
-    measure_predictions(a.run, a.data, a.out, choose_device(a.device, a.threads, a.slots_per_gpu), **a.settings)
+    measure_predictions(a.run, a.data, a.out, _device(a), **a.settings)
 
 
 def embed(a: argparse.Namespace) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import vl_convert
 
-from breakeven.digests import sealed_file
 from breakeven.errors import UserError
 from breakeven.figures.drawn import drawn
 from breakeven.figures.offline import javascript, script_json
 from breakeven.figures.registry import NEEDS_EMBEDDING
-from breakeven.files import json_text, whole_file, write_text
+from breakeven.files import whole_file, write_text
 from breakeven.progress import say
+from breakeven.sealed_json import write_sealed_json
 from breakeven.tables import read_table, write_table
 
 PNG_SCALE = 2.0  # pixels for each unit of length: sharp on paper and on dense screens
@@ -100,6 +100,5 @@ def plot(
     with whole_file(base.with_suffix(".png")) as temporary:
         temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=PNG_SCALE))
     write_table(base.with_suffix(".csv"), drawn(spec, study))
-    with sealed_file(base.with_suffix(".vl.json")) as temporary:
-        temporary.write_text(json_text(spec), encoding="utf-8")
+    write_sealed_json(base.with_suffix(".vl.json"), spec)
     say(f"drawn: {base}.html")

@@ -1,6 +1,5 @@
 """A prepared data set on a device, as every later stage reads it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from breakeven.data.arrays import sha256
-from breakeven.digests import AGAIN, verify
+from breakeven.digests import AGAIN
 from breakeven.errors import UserError
+from breakeven.sealed_json import read_sealed_json
 
 RESIDENT_BYTES = 8 * 2**30  # all data sets of the paper but ImageNet are resident on the device
 
@@ -89,10 +89,4 @@ def load(folder: Path, device: torch.device, spec: dict[str, Any] | None = None)
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read ``manifest.json`` of a prepared data set."""
-    path = folder / "manifest.json"
-    verify(path)
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"'{path}' is no manifest ({error}): delete the folder '{folder}', {AGAIN}") from error
-    return manifest
+    return read_sealed_json(folder / "manifest.json", "manifest", delete=f"the folder '{folder}'")

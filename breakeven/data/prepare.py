@@ -16,11 +16,11 @@ from breakeven.config.dataset_spec import defaults
 from breakeven.data.arrays import write_arrays
 from breakeven.data.registry import loader
 from breakeven.data.splits import Splits
-from breakeven.digests import sealed_file
 from breakeven.errors import UserError
-from breakeven.files import json_text, whole_file
+from breakeven.files import whole_file
 from breakeven.own_code import is_own
 from breakeven.progress import say, within
+from breakeven.sealed_json import write_sealed_json
 
 EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
 CHUNK = 10_000
@@ -83,8 +83,7 @@ def write(
         "std": std.tolist(),
         "measured_examples": len(measured),
     }
-    with sealed_file(out / "manifest.json") as temporary:
-        temporary.write_text(json_text(manifest), encoding="utf-8")
+    write_sealed_json(out / "manifest.json", manifest)
     say(f"prepared {count} training and {len(test[1])} test examples, {len(measured)} of them measured, in {out}")
 
 

@@ -1,6 +1,5 @@
 """One study in words, numbers and figures, as the template of the report shows it."""
 
-import json
 import os
 import shlex
 from collections.abc import Collection
@@ -10,10 +9,9 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from breakeven.digests import AGAIN, verify
-from breakeven.errors import UserError
 from breakeven.figures.offline import script_json
 from breakeven.figures.registry import FIGURES
+from breakeven.sealed_json import read_sealed_json
 from breakeven.tables import read_table
 from breakeven.training_record import FILE, read_training
 
@@ -118,11 +116,7 @@ def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, A
         path = folder / f"{name}.vl.json"
         if name not in names or not path.is_file():
             continue
-        verify(path)
-        try:
-            spec = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"'{path}' is no figure ({error}): delete it, {AGAIN}") from error
+        spec = read_sealed_json(path, "figure")
         title = spec.pop("title")  # text of the page instead, where it wraps on a phone and is found by a search
         _, *notes = title["subtitle"]  # its first line names the study, as the section does
         found.append(

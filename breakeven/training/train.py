@@ -22,12 +22,13 @@ from breakeven.config.run_spec import RunSpec, canonical_json, run_id
 from breakeven.config.schedule import learning_rate_at, learning_rates, snapshot_steps, total_steps
 from breakeven.data.dataset import Dataset, chosen, load, read_manifest
 from breakeven.data.targets import training_targets
-from breakeven.digests import sealed_file, verify
+from breakeven.digests import verify
 from breakeven.errors import UserError
-from breakeven.files import json_text, whole_file, write_text
+from breakeven.files import whole_file, write_text
 from breakeven.networks.build import build
 from breakeven.progress import progress, say
 from breakeven.randomness import derived_seed, generator
+from breakeven.sealed_json import write_sealed_json
 from breakeven.termination import deferred_signals, end
 from breakeven.training import checkpoint
 from breakeven.training.augmentation import crop_flip
@@ -235,6 +236,5 @@ def _publish(spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, f
         **facts,
         "snapshots": done.snapshots,
     }
-    with sealed_file(out / FILE, out / RUN_FILE, out / HISTORY_FILE) as temporary:
-        temporary.write_text(json_text(record), encoding="utf-8")
+    write_sealed_json(out / FILE, record, out / RUN_FILE, out / HISTORY_FILE)
     shutil.rmtree(state)

@@ -177,7 +177,9 @@ def test_in_the_place_of_a_record_of_durations(pipeline, harmful):
     path.parent.mkdir(parents=True)
     for name in ("pickle 0", "pickle 5", "zip"):
         path.write_bytes(harmful[name])
+        (pipeline.results / "report.html").unlink(missing_ok=True)
         pipeline.report()
+        assert (pipeline.results / "report.html").is_file()
 
 
 def test_in_the_place_of_a_config(tmp_path, harmful):

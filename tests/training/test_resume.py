@@ -139,7 +139,7 @@ def test_interrupted_while_publishing(attempt, uninterrupted, tmp_path, monkeypa
 def test_interrupted_before_the_last_file(attempt, uninterrupted, tmp_path, monkeypatch):
     """The snapshots have moved away already: the run starts over, and doesn't end without them."""
     with monkeypatch.context() as patch:
-        patch.setattr(module, "json_text", lambda *arguments: (_ for _ in ()).throw(Interrupted))
+        patch.setattr(module, "write_sealed_json", lambda *arguments: (_ for _ in ()).throw(Interrupted))
         with pytest.raises(AssertionError):  # since the folder is there
             attempt()
     assert not (tmp_path / "out" / "training.json").exists()

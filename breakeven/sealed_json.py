@@ -1,0 +1,25 @@
+"""JSON written whole or not at all with its digest beside it, and refused where it isn't what was written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from breakeven.digests import AGAIN, sealed_file, verify
+from breakeven.errors import UserError
+from breakeven.files import json_text
+
+
+def write_sealed_json(path: Path, content: Any, *also: Path) -> None:
+    """Write ``content``; ``also``: finished files whose digests belong to it."""
+    with sealed_file(path, *also) as temporary:
+        temporary.write_text(json_text(content), encoding="utf-8")
+
+
+def read_sealed_json(path: Path, what: str, delete: str = "it") -> dict[str, Any]:
+    """The content of ``path``, whose digest is verified; the user reads ``what`` it is not, and what to ``delete``."""
+    verify(path)
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"'{path}' is no {what} ({error}): delete {delete}, {AGAIN}") from error
+    return content

@@ -1,3 +1,4 @@
+import gc
 import io
 import sys
 
@@ -48,6 +49,7 @@ def test_a_terminal_gets_a_bar(monkeypatch):
         def isatty(self):
             return True
 
+    gc.collect()  # the bars of failures that other tests provoked: while one is open, a new bar goes a line below it
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     list(progress(range(3), "train", unit="step"))

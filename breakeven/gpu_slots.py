@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from breakeven.locks import take
 from breakeven.progress import say
 
 SECONDS_BETWEEN_TRIES = 1.0
@@ -33,10 +34,8 @@ def lease(gpus: Sequence[str], slots: int, locks: Path) -> tuple[int, FileLock]:
     while True:
         for slot in range(slots):
             for index, gpu in enumerate(gpus):
-                lock = FileLock(locks / f"{gpu}-slot{slot}.lock")
                 try:
-                    lock.acquire(timeout=0)
-                    return index, lock
+                    return index, take(locks / f"{gpu}-slot{slot}.lock")
                 except Timeout:
                     continue
         if not told:

@@ -4,6 +4,8 @@ The operating system keeps them (flock, through filelock), also between the host
 BeeGFS as they are commonly set up. Beside the lock, its file says who holds it, for those who wait and for ``status``.
 """
 
+import errno
+import fcntl
 import json
 import os
 import socket
@@ -18,6 +20,20 @@ from filelock import FileLock, Timeout
 from breakeven.errors import UserError
 from breakeven.progress import say
 
+PATIENCE = 1.0  # seconds, longer than `holder` looks
+
+
+def take(path: Path, patience: float = 0) -> FileLock:
+    """Lock ``path``; filelock's Timeout where another process still has it after ``patience`` seconds."""
+    lock = FileLock(path, fallback_to_soft=False)  # a soft lock is a file, which a kill would leave behind
+    try:
+        lock.acquire(timeout=patience, poll_interval=0.2)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS):
+            raise
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), str(path)) from error
+    return lock
+
 
 def acquire(path: Path, what: str, wait: bool = False) -> FileLock:
     """Lock ``path``; keep what is returned for as long as the lock is needed.
@@ -25,14 +41,13 @@ def acquire(path: Path, what: str, wait: bool = False) -> FileLock:
     ``what`` is done meanwhile, as in "training a": others read it in the UserError that they get, or while they ``wait``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock = take(path, PATIENCE)
     except Timeout:
         if not wait:
             raise UserError(f"{description(path)}: wait for it, or stop it first") from None
         say(f"waiting until it has ended: {description(path)}")
-        lock.acquire(poll_interval=0.2)
+        lock = take(path, patience=-1)
     since = datetime.now().astimezone().isoformat(timespec="seconds")
     holder = {"what": what, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
     path.write_text(json.dumps(holder), encoding="utf-8")
@@ -56,14 +71,18 @@ def held(path: Path, what: str, wait: bool = False) -> Iterator[None]:
 
 
 def holder(path: Path) -> dict[str, Any] | None:
-    """Who holds the lock ``path`` now: what, pid, host, since; None where nobody does."""
-    if not path.is_file():
-        return None
+    """Who holds the lock ``path`` now: what, pid, host, since; None where nobody does.
+
+    For reading alone, since it may be a colleague's, and shared, so that no other who looks is taken for a holder.
+    """
     try:
-        with FileLock(path, timeout=0):
-            return None
-    except Timeout:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
         return _read(path)
+    return None
 
 
 def description(path: Path) -> str:

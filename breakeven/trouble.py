@@ -19,7 +19,8 @@ def sentence(error: BaseException, stage: str) -> str | None:
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"{stage}: no permission to write{_at(error)} ({_reason(error)}); results: must be a folder of yours"
     if number == errno.ENOLCK:
-        return f"{stage}: the file system has no locks{_at(error)}; results: must be a folder of one with flock"
+        folders = "results: (or, for a slot of a GPU, TMPDIR) must be a folder of one with flock"
+        return f"{stage}: the file system has no locks{_at(error)}; {folders}"
     if number is not None:
         return f"{stage}: {_reason(error)}{_at(error)}"
     if _on_the_gpu(error):

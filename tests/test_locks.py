@@ -1,5 +1,8 @@
 """Who holds a lock is told; a lock that is held by a process that is killed is free."""
 
+import errno
+import fcntl
+import os
 import re
 import socket
 import subprocess
@@ -9,6 +12,7 @@ import threading
 import pytest
 
 from breakeven.errors import UserError
+from breakeven.gpu_slots import lease
 from breakeven.locks import acquire, held, holder
 
 HOLD = """
@@ -48,6 +52,44 @@ def test_a_kill_frees_it(tmp_path, other):
     with held(tmp_path / "a.lock", "writing"):
         assert holder(tmp_path / "a.lock")["what"] == "writing"
     assert not (tmp_path / "a.lock").exists()
+
+
+def test_the_lock_of_a_colleague_is_only_read(tmp_path, other, monkeypatch):
+    def of_another_user(path, flags, *arguments, **options):
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path, flags, *arguments, **options)
+
+    real = os.open
+    monkeypatch.setattr(os, "open", of_another_user)
+    assert holder(tmp_path / "a.lock")["pid"] == other.pid
+    other.kill()
+    other.wait()
+    assert holder(tmp_path / "a.lock") is None
+
+
+def test_who_looks_at_a_free_lock_stops_nobody(tmp_path, other):
+    """And isn't taken for the killed process whose name is still in the file."""
+    other.kill()
+    other.wait()
+    with (tmp_path / "a.lock").open() as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        threading.Timer(0.2, fcntl.flock, [looked_at, fcntl.LOCK_UN]).start()
+        acquire(tmp_path / "a.lock", "writing").release()
+
+
+@pytest.mark.parametrize("answer", [errno.ENOSYS, errno.ENOLCK])
+@pytest.mark.parametrize("take", [lambda path: acquire(path / "a.lock", "x"), lambda path: lease(["GPU-a"], 1, path)])
+def test_a_disk_without_locks_is_refused(tmp_path, monkeypatch, answer, take):
+    """A file that stands for a lock would stay after a kill."""
+
+    def flock(file, operation):
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match=re.escape(str(tmp_path))) as error:
+        take(tmp_path)
+    assert error.value.errno == errno.ENOLCK
 
 
 def test_the_second_goes_on_when_the_first_has_ended(tmp_path, other, capsys):

@@ -37,7 +37,8 @@ TOLD = {
     "a disk without locks": (
         OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), "results/a.lock"),
         "train",
-        "train: the file system has no locks for 'results/a.lock'; results: must be a folder of one with flock",
+        "train: the file system has no locks for 'results/a.lock'; results: (or, for a slot of a GPU, TMPDIR) must be a "
+        "folder of one with flock",
     ),
     "a broken disk": (
         OSError(errno.EIO, os.strerror(errno.EIO), "data/x"),

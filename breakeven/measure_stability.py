@@ -20,7 +20,7 @@ from breakeven.measurement import Measured, measured_snapshots, read_spec
 from breakeven.progress import within
 from breakeven.spectra.curvature import per_example_curvature, rounding
 from breakeven.spectra.hessian import product
-from breakeven.stability import alpha_star, inapplicable, left_hand_side
+from breakeven.stability import TOO_LARGE, alpha_star, inapplicable, left_hand_side
 from breakeven.tables import read_table, write_table
 from breakeven.training_record import read_training
 
@@ -68,7 +68,7 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
         if math.isfinite(variance) and not notes[0]:
             lhs = left_hand_side(eta, spec.batch_size, training["train_examples"], found, variance)
         if math.isinf(lhs):
-            lhs, notes = math.nan, ["the left-hand side of Eq. 1 is larger than any number", *notes]
+            lhs, notes = math.nan, [TOO_LARGE, *notes]
         now, after, stretched = losses_along_the_step(measured, batch_size)
         rows.append(
             {

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from scipy.optimize import brentq
 
+TOO_LARGE = "the left-hand side of Eq. 1 is larger than any number"
 PLAIN_SGD = "Eq. 1 holds for plain SGD only"
 GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
 SMALLEST, LARGEST, FACTOR = 0.25, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
@@ -49,7 +50,11 @@ def break_even_curvature(
     """
     if not curvature > 0:
         return math.nan
-    return 2 / (learning_rate * (1 + variance / curvature**2 * noise(batch_size, examples)))
+    try:
+        excess = variance / curvature**2 * noise(batch_size, examples)
+    except (OverflowError, ZeroDivisionError):  # of the square
+        excess = variance * noise(batch_size, examples) / curvature / curvature
+    return 2 / (learning_rate * (1 + excess))
 
 
 def inapplicable(momentum: float, weight_decay: float) -> str:

@@ -3,14 +3,15 @@ import math
 import pandas as pd
 import pytest
 
-from breakeven.break_even import BreakEven, break_even
-from breakeven.stability import left_hand_side
+from breakeven.break_even import BreakEven, break_even, break_even_step
+from breakeven.stability import TOO_LARGE, left_hand_side
+from breakeven.tables import write_table
 
 ETA, S, N = 0.1, 32, 1437
 
 
 def table(rows, note=None):
-    """rows: (step, λ, s²); the left-hand side follows, unless a note says why there is none."""
+    """rows: (step, λ, s²); the left-hand side follows, unless a note says why there is none; too large, it is as in the file."""
     records = [
         {
             "step": step,
@@ -22,6 +23,9 @@ def table(rows, note=None):
         }
         for step, lam, var in rows
     ]
+    for record in records:
+        if math.isinf(record["stability_lhs"]):
+            record |= {"stability_lhs": math.nan, "note": f"{TOO_LARGE}; the loss is 0 and has no α*"}
     columns = ["step", "lambda_1", "curvature_variance", "stability_lhs", "two_over_lr", "note"]
     return pd.DataFrame(records, columns=columns)
 
@@ -49,6 +53,40 @@ def test_never():
 def test_at_once():
     found = break_even(table([(0, 25.0, 1.0), (10, 3.0, 1.0)]), S, N)
     assert (found.step, found.after_step, found.note) == (0, None, "at the first measured step")
+
+
+def test_at_the_first_step_that_is_known():
+    found = break_even(table([(0, math.nan, math.nan), (10, 25.0, 1.0)]), S, N)
+    assert (found.step, found.after_step) == (10, None)
+    assert found.note == "at the first measured step where the left-hand side of Eq. 1 is known"
+
+
+def test_never_where_it_is_known():
+    found = break_even(table([(0, 2.0, 1.0), (10, math.nan, math.nan), (20, 3.0, 1.0)]), S, N)
+    assert found == BreakEven(
+        note="the left-hand side of Eq. 1 stays below 1 where it is known, at 2 of 3 measured steps"
+    )
+
+
+@pytest.mark.parametrize(
+    "rows", [[(0, 2.0, 1.0), (10, 1e200, 1.0)], [(0, 2.0, 1.0), (10, 1e200, 1.0), (20, 30.0, 1.0)]]
+)
+def test_a_left_hand_side_larger_than_any_number_is_unstable(tmp_path, rows):
+    found = break_even(table(rows), S, N)
+    assert (found.step, found.after_step, found.lambda_H) == (10, 0, 1e200)
+    assert found.predicted_lambda_H == pytest.approx(2 / ETA)
+    write_table(tmp_path / "stability.csv", table(rows))
+    assert break_even_step(tmp_path) == 10
+
+
+@pytest.mark.parametrize("curvature", [0.0, -3.0])
+def test_unstable_without_curvature(curvature):
+    found = break_even(table([(0, 2.0, 1.0), (10, curvature, 100.0)]), S, N)
+    assert (found.step, found.after_step, found.lambda_H) == (10, 0, curvature)
+    assert found.predicted_lambda_H is None
+    assert found.note == "λ_H^1 is not above 0 there, and Eq. 1 predicts none"
+    both = break_even(table([(0, curvature, 100.0)]), S, N).note
+    assert both == "at the first measured step; λ_H^1 is not above 0 there, and Eq. 1 predicts none"
 
 
 def test_where_equation_1_does_not_apply():

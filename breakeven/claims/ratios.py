@@ -20,7 +20,7 @@ def peak(claim: Claim, test: Peak, study: StudyTables) -> Iterator[Evidence]:
     for smoothed in RAW_AND_SMOOTHED:
         largest = quantities.logarithms(quantities.peak_epochs(study, test.quantity, smoothed))[runs.index]
         ratio = largest - threshold
-        why = "left out: never past the threshold, nothing measured, or largest at the start"
+        why = "left out: never past the threshold, a value that could not be computed, or largest at the start"
         yield row(
             claim,
             f"epoch of {maximum(test.quantity, smoothed)} / epoch past the accuracy threshold",
@@ -45,7 +45,7 @@ def predicted_point(claim: Claim, test: PredictedPoint, study: StudyTables) -> I
         "λ_H^1 at break-even, measured / predicted by Eq. 1",
         by_seed(ratio, runs),
         our_value=_means({"measured": measured, "predicted": predicted}),
-        notes=[*notes, *lacking(ratio, "left out: no break-even point")],
+        notes=[*notes, *lacking(ratio, "left out: no break-even point, or λ_H^1 not above 0 there")],
     )
 
 

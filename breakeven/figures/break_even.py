@@ -12,8 +12,9 @@ LAMBDAS = ["predicted", "before", "after", "max"]
 
 
 def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
-    """One row for each run with a break-even point: λ_H^1 predicted, measured at the steps between which it lies, and ``max``.
+    """One row for each run with a break-even point and all that is drawn of it, on logarithmic axes.
 
+    λ_H^1 ``predicted``, measured at the steps between which the point lies (``before``, ``after``), and ``max``.
     Where the break-even point is at the first measured step, both ends are that step's.
     """
     measured = common.select(trajectories, "lambda_H_1", log=True).set_index(["run", "step"])["value"]
@@ -34,12 +35,15 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
     """Draw the measured λ_H^1 against the predicted one, with the diagonal."""
     title = "Where λ_H^1 stops growing: theory against measurement"
     table = points(trajectories, runs, study)
-    without = len(runs) - len(table)
+    without = int(runs["break_even_step"].isna().sum())
+    undrawn = len(runs) - without - len(table)
     lines = [
         "Symbols: the largest measured λ_H^1 of each run. Bars: λ_H^1 from the last stable to the first unstable step.",
         "On the dashed line, theory is right.",
     ]
     lines += [f"{without} of {len(runs)} runs have no break-even point."] if without else []
+    unknown = f"{undrawn} of {len(runs)} runs have one, and are not drawn: a λ_H^1 is unknown or not above 0."
+    lines += [unknown] if undrawn else []
     if table.empty:
         return common.finish(common.nothing("a break-even point", SIDE, SIDE), title, study, lines)
     low, high = table[LAMBDAS].min().min() / 1.3, table[LAMBDAS].max().max() * 1.3

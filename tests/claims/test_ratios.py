@@ -63,7 +63,7 @@ def test_break_even_at_the_predicted_curvature(ratio, expected):
 def test_without_break_even_points():
     runs = [run(seed, predicted_lambda_H=20.0) for seed in SEEDS]
     [row] = rows(PredictedPoint(), runs)
-    assert row.note == "4 of 4 runs left out: no break-even point"
+    assert row.note == "4 of 4 runs left out: no break-even point, or λ_H^1 not above 0 there"
     assert row.n_seeds == 0 and math.isnan(row.effect) and row.our_value == ""
 
 

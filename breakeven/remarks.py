@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from breakeven.stability import PLAIN_SGD
+from breakeven.switches import unreached
 
 SPLITS = {"train": "training", "test": "test"}
 NAMED = 3  # steps, beyond which they are counted
@@ -32,8 +33,7 @@ def remarks(
     found += _grouped("Eq. 1", without["step"], reasons[~reasons.str.startswith(SAID_ELSEWHERE)])
     lost = stability[stability["delta_loss"].isna()]
     found += _grouped("ΔL", lost["step"], lost["note"].astype(str).str.split("; ").str[-1])
-    if training["spec"].get("schedule") and len(training["learning_rates"]) == 1:
-        found.append("the learning rate never switches: there is no break-even point to switch at")
+    found += unreached(training)
     return "; ".join(found)
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from breakeven.break_even import break_even
 from breakeven.progress import progress
 from breakeven.remarks import remarks
+from breakeven.switches import first_switch
 from breakeven.tables import read_table, write_table
 from breakeven.training_record import FILE, read_training
 
@@ -109,14 +110,16 @@ def trajectory(table: RunTables) -> pd.DataFrame:
 def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     """The row of one run in ``runs.csv``.
 
-    Maxima are over the measured steps, of the raw values. ``break_even_*``, ``predicted_lambda_H``: see
-    `breakeven.break_even`. ``first_peak_step``: where λ_H^1 stops growing, its first local maximum of at least half of the
-    largest value; later peaks are often larger, as λ_H^1 goes up and down about the break-even value.
+    Maxima are over the measured steps, of the raw values; of a run that diverged, over those before. There is none where the
+    value of a measured step could not be computed, as that may be the largest; a ratio that doesn't exist, since K = 0, is not
+    missing. ``break_even_*``, ``predicted_lambda_H``: see `breakeven.break_even`. ``first_peak_step``: where λ_H^1 stops
+    growing, see `_first_peak`; later peaks are often larger, as λ_H^1 goes up and down about the break-even value.
     ``threshold_epoch``: the first epoch (a fraction, at an evaluated step) at which the training accuracy is above the
-    threshold. ``first_switch_step``: where the learning rate switches. Without a value, the cell is empty; ``remarks`` say what
-    could not be computed.
+    threshold. ``first_switch_step``: where the learning rate switched first. Without a value, the cell is empty; ``remarks``
+    say what could not be computed.
     """
     k, h = table.covariance, table.hessian
+    ratios = k[k["lambda_1"] != 0]
     point = break_even(table.stability, table.training["batch_size"], table.training["train_examples"])
     train = table.history[table.history["split"] == "train"]
     test = table.history[table.history["split"] == "test"]
@@ -125,13 +128,13 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "run": table.run,
         **table.labels,
         "diverged": table.training["diverged"],
-        "max_lambda_K": k["lambda_1"].max(),
+        "max_lambda_K": _max(k, "lambda_1"),
         "step_of_max_lambda_K": _step_of_max(k, "lambda_1"),
-        "max_lambda_H": h["lambda_1"].max(),
+        "max_lambda_H": _max(h, "lambda_1"),
         "step_of_max_lambda_H": _step_of_max(h, "lambda_1"),
-        "max_trace_K": k["trace"].max(),
-        "max_lambda_star_over_lambda_1": k["lambda_star_over_lambda_1"].max(),
-        "max_trace_over_lambda_1": k["trace_over_lambda_1"].max(),
+        "max_trace_K": _max(k, "trace"),
+        "max_lambda_star_over_lambda_1": _max(ratios, "lambda_star_over_lambda_1"),
+        "max_trace_over_lambda_1": _max(ratios, "trace_over_lambda_1"),
         "break_even_step": point.step,
         "break_even_lambda_H": point.lambda_H,
         "break_even_epoch": None if point.step is None else point.step / table.training["steps_per_epoch"],
@@ -144,7 +147,8 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "break_even_note": point.note,
         "first_peak_step": _first_peak(h),
         "unconverged_snapshots": int(((h["converged"].astype(str) != "True") & h["lambda_1"].notna()).sum()),
-        "first_switch_step": _first_switch(table.training),
+        "first_switch_step": first_switch(table.training),
+        "max_trace_H": _max(h, "trace"),
         "remarks": remarks(table.training, table.history, k, h, table.stability),
     }
 
@@ -154,24 +158,27 @@ def _quantity(table: pd.DataFrame, quantity: str, column: str) -> pd.DataFrame:
     return values.dropna(subset="value")
 
 
+def _max(table: pd.DataFrame, column: str) -> float:
+    """The largest value; NaN where one is missing."""
+    return float(table[column].max(skipna=False))
+
+
 def _step_of_max(table: pd.DataFrame, column: str) -> int | None:
-    return int(table["step"].iloc[table[column].argmax()]) if table[column].notna().any() else None
+    return None if math.isnan(_max(table, column)) else int(table["step"].iloc[table[column].argmax()])
 
 
 def _first_peak(hessian: pd.DataFrame) -> int | None:
-    """The step at which λ_H^1 stops growing: its first local maximum of at least half of the largest value."""
+    """The step at which λ_H^1 stops growing: its first local maximum of at least half of the largest value.
+
+    It is less at the next measured step, and not more at the one before, if there is one. None where there is no such step, or
+    a value is missing.
+    """
     values = hessian["lambda_1"]
-    larger_than_next = values > values.shift(-1).fillna(-math.inf)
-    peaks = (
-        larger_than_next & (values >= values.shift(1).fillna(-math.inf)) & (values >= values.max() / 2) & (values > 0)
-    )
+    if values.isna().any():
+        return None
+    rises = ~(values < values.shift(1))  # also to the first
+    peaks = rises & (values > values.shift(-1)) & (values >= values.max() / 2) & (values > 0)
     return int(hessian["step"][peaks].iloc[0]) if peaks.any() else None
-
-
-def _first_switch(training: dict[str, Any]) -> int | None:
-    """The step of the first switch of the learning rate; none where it never came or none was asked for."""
-    switches = training["learning_rates"][1:]
-    return switches[0][0] if switches else None
 
 
 def _cell(value: Any) -> Any:

@@ -134,7 +134,7 @@ CASES = {
     "one snapshot": Case(settings={"stop_at_accuracy": 0.0}, snapshots=([0],), log="stopped: the training accuracy"),
     "a switch at a break-even point that never comes": Case(
         "nan", settings={"schedule": (Switch(0.5, 0.01, "break_even"),)}, diverged=(0,), snapshots=([],),
-        remarks="the learning rate never switches: there is no break-even point to switch at",
+        remarks="the learning rate never switches to 0.01: there is no break-even point to switch at",
     ),
     "a switch at the break-even point of a run that diverged": Case(
         rates=(EXPLODES,), settings={"schedule": (Switch(0.5, 0.01, "break_even"),)},

@@ -24,19 +24,31 @@ HISTORY = {
 
 
 def write_run(
-    results, run, covariance=COVARIANCE, hessian=HESSIAN, history=HISTORY, diverged_step=None, stability=STABILITY
+    results,
+    run,
+    covariance=COVARIANCE,
+    hessian=HESSIAN,
+    history=HISTORY,
+    diverged_step=None,
+    stability=STABILITY,
+    **training,
 ):
     folder = results / "runs" / run
     folder.mkdir(parents=True)
-    training = {"run": run, "diverged": diverged_step is not None, "diverged_step": diverged_step, "steps_per_epoch": 8}
-    training |= {"learning_rates": [[0, 0.1]], "spec": {}}
+    training = {"stopped_step": None, "learning_rates": [[0, 0.1]], "spec": {}, "steps": 20} | training
+    training |= {
+        "run": run,
+        "diverged": diverged_step is not None,
+        "diverged_step": diverged_step,
+        "steps_per_epoch": 8,
+    }
     training |= {"batch_size": 32, "train_examples": 288}
     (folder / "training.json").write_text(json.dumps(training))
     tables = {
         "covariance": [
             "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5,gamma_norm,note",
             *(
-                f"{step},{k1},{ks},{tr},{ks / k1},{tr / k1},0.25,{step + 1},"
+                f"{step},{k1},{ks},{tr},{ks / k1 if k1 else ''},{tr / k1 if k1 else ''},0.25,{step + 1},"
                 for step, (k1, ks, tr) in covariance.items()
             ),
         ],
@@ -111,9 +123,10 @@ def test_one_row_per_run(tmp_path):
         "break_even_after_step": "0",
         "predicted_lambda_H": str(20 / (1 + 2.0 / 8.0**2 * (288 - 32) / (32 * 287))),
         "break_even_note": "",
-        "first_peak_step": "20",
+        "first_peak_step": "",  # it grows until the end
         "unconverged_snapshots": "1",
         "first_switch_step": "",
+        "max_trace_H": "12.0",
         "remarks": "",
     }
 
@@ -166,9 +179,13 @@ def test_threshold_epoch(tmp_path, threshold, epoch):
     ("values", "step"),
     [
         ([1, 5, 4, 9], "10"),  # the first one that counts, and not the largest
-        ([1, 4, 3, 9], "30"),  # a bump below half of the largest does not count
+        ([1, 4, 3, 9, 8], "30"),  # a bump below half of the largest does not count
+        ([1, 4, 3, 9], ""),  # nobody knows whether it goes on growing after the last measured step
         ([9, 1, 1, 1], "0"),
         ([1, 5, 5, 1], "20"),
+        ([1, 5, math.nan, 9, 8], ""),  # the largest may be the one that is missing
+        ([math.nan, 5, 1, 9, 8], ""),
+        ([7], ""),
         ([math.nan] * 4, ""),
     ],
 )
@@ -184,14 +201,69 @@ def test_what_has_no_value_has_no_row(tmp_path):
     history = {0: (2.3, 0.1, 2.4, 0.1), 10: (math.nan, 0.1, 9.0, 0.2)}
     write_run(tmp_path, "a", covariance, hessian, history, diverged_step=10)
     (row,), rows = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
-    assert (row["diverged"], row["max_lambda_K"], row["step_of_max_lambda_K"]) == ("True", "1.5", "0")
-    assert (row["max_lambda_H"], row["step_of_max_lambda_H"]) == ("7.0", "0")
+    # the largest may be the one that is missing
+    assert (row["diverged"], row["max_lambda_K"], row["step_of_max_lambda_K"]) == ("True", "", "")
+    assert (row["max_lambda_H"], row["step_of_max_lambda_H"], row["max_trace_H"]) == ("", "", "")
+    assert (row["max_trace_K"], row["max_trace_over_lambda_1"], row["max_lambda_star_over_lambda_1"]) == ("", "", "")
     assert (row["threshold_epoch"], row["final_train_accuracy"], row["final_test_accuracy"]) == ("", "", "")
     assert values(rows, "lambda_K_1") == {0: 1.5, 20: 1.0}
     assert values(rows, "lambda_H_1") == {0: 7.0}
     assert values(rows, "trace_H") == {0: 9.0}
     assert values(rows, "train_loss") == {0: 2.3}
     assert values(rows, "test_loss") == {0: 2.4, 10: 9.0}
+
+
+def test_a_ratio_that_does_not_exist_is_no_gap(tmp_path):
+    """K is 0 at step 10, so that there is no ratio; nothing is unknown."""
+    write_run(tmp_path, "a", {0: (1.5, 0.5, 3.0), 10: (0.0, 0.0, 0.0), 20: (1.0, 0.5, 2.5)})
+    path = tmp_path / "runs/a/covariance.csv"
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert "10,0.0,0.0,0.0,,,0.25,11," in path.read_text()
+    assert (row["max_lambda_K"], row["max_trace_K"]) == ("1.5", "3.0")
+    assert (row["max_trace_over_lambda_1"], row["max_lambda_star_over_lambda_1"]) == ("2.5", "0.5")
+
+
+@pytest.mark.parametrize(
+    ("ended", "step", "remark"),
+    [
+        ({}, "10", ""),
+        ({"diverged_step": 11}, "10", ""),
+        ({"diverged_step": 10}, "", "the run diverged at step 10, before the switch at step 10"),
+        ({"stopped_step": 10}, "10", ""),
+        ({"stopped_step": 9}, "", "the run stopped at step 9, before the switch at step 10"),
+    ],
+)
+def test_only_a_switch_that_was_reached_counts(tmp_path, ended, step, remark):
+    spec = {"schedule": [{"at": 10, "learning_rate": 0.01}]}
+    write_run(tmp_path, "a", **ended, learning_rates=[[0, 0.1], [10, 0.01]], spec=spec)
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert row["first_switch_step"] == step
+    assert row["remarks"] == (remark and f"the learning rate never switches to 0.01: {remark}")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates", "remarks"),
+    [
+        ([(0.5, 0.2)], [], ["0.2: there is no break-even point to switch at"]),
+        ([(0.5, 0.2), (3, 0.3)], [], [f"{eta}: there is no break-even point to switch at" for eta in (0.2, 0.3)]),
+        ([(3, 0.3)], [], ["0.3: there is no break-even point, or 3 times as far is after the end of the run"]),
+        (
+            [(0.5, 0.2), (3, 0.3)],
+            [[4, 0.2]],
+            ["0.3: 3 times as far as the break-even point is after the end of the run"],
+        ),
+        ([(0.5, 0.2), (2, 0.3)], [[4, 0.2], [16, 0.3]], []),
+        ([(0.5, 0.2), (16, 0.2, "step")], [[16, 0.2]], ["0.2: there is no break-even point to switch at"]),
+        ([(3, 0.2, "epoch")], [], ["0.2: the run ends at step 20, before the switch at step 24"]),
+    ],
+)
+def test_switches_that_never_come(tmp_path, schedule, rates, remarks):
+    names = ("at", "learning_rate", "unit")
+    spec = {"schedule": [dict(zip(names, (*switch, "break_even")[:3], strict=True)) for switch in schedule]}
+    write_run(tmp_path, "a", learning_rates=[[0, 0.1], *rates], spec=spec)
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert row["remarks"] == "; ".join(f"the learning rate never switches to {remark}" for remark in remarks)
+    assert row["first_switch_step"] == (str(rates[0][0]) if rates else "")
 
 
 def test_a_run_without_snapshots_beside_one_with(tmp_path):

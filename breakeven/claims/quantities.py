@@ -16,6 +16,17 @@ from breakeven.claims.statistics import rank_correlation
 from breakeven.errors import UserError
 from breakeven.tables import read_table
 
+# quantity -> the maximum in runs.csv that is empty where a value along the run could not be computed; the curve just lacks it
+LARGEST = {
+    "lambda_K_1": "max_lambda_K",
+    "lambda_K_star": "max_lambda_K",
+    "g_over_g5": "max_lambda_K",
+    "trace_K": "max_trace_K",
+    "lambda_star_over_lambda_1": "max_lambda_star_over_lambda_1",
+    "trace_over_lambda_1": "max_trace_over_lambda_1",
+    "lambda_H_1": "max_lambda_H",
+    "trace_H": "max_trace_H",
+}
 WINDOW = 3  # measured steps; the paper smooths its curves, and does not say over how many
 
 NOTHING = pd.DataFrame({"step": [], "epoch": [], "value": []}, dtype=float)
@@ -73,8 +84,8 @@ def curve(study: StudyTables, run: str, quantity: str, smoothed: bool = False) -
 
 
 def maxima(study: StudyTables, quantity: str, smoothed: bool) -> pd.Series:
-    """The largest value that a quantity attains along each run."""
-    return _of_runs(study, lambda run: curve(study, run, quantity, smoothed)["value"].max())
+    """The largest value that a quantity attains along each run; NaN where one is missing, as that may be the largest."""
+    return _of_runs(study, lambda run: _whole_curve(study, run, quantity, smoothed)["value"].max())
 
 
 def early_correlation(study: StudyTables, x: str, y: str, until: str) -> pd.Series:
@@ -93,13 +104,19 @@ def early_correlation(study: StudyTables, x: str, y: str, until: str) -> pd.Seri
 
 
 def peak_epochs(study: StudyTables, quantity: str, smoothed: bool) -> pd.Series:
-    """The epoch at which a quantity is largest along each run; of several, the first."""
+    """The epoch at which a quantity is largest along each run; of several, the first. NaN where a value is missing."""
 
     def peak(run: str) -> float:
-        rows = curve(study, run, quantity, smoothed)
+        rows = _whole_curve(study, run, quantity, smoothed)
         return float(rows["epoch"].iloc[rows["value"].argmax()]) if len(rows) else math.nan
 
     return _of_runs(study, peak)
+
+
+def _whole_curve(study: StudyTables, run: str, quantity: str, smoothed: bool) -> pd.DataFrame:
+    """The `curve` of a run that lacks no value of it; otherwise nothing."""
+    whole = math.isfinite(number(study, run, LARGEST[quantity]))
+    return curve(study, run, quantity, smoothed) if whole else NOTHING
 
 
 def column(study: StudyTables, name: str) -> pd.Series:

@@ -105,9 +105,15 @@ def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
     """Draw the four maxima side by side."""
     views = [panel(runs, study, quantity) for quantity in QUANTITIES]
+    lacking = int(runs[[name for name in QUANTITIES if name in runs]].isna().any(axis=1).sum())
     means = "line through the means" if along_line(runs, study) else "bar at the mean"
     lines = [
         f"One point for each run; {means} over seeds.",
+        *(
+            [f"{lacking} of {len(runs)} runs lack a point: not all of their values could be computed."]
+            if lacking
+            else []
+        ),
         *common.unconverged(runs),
         *common.divergence(runs, "crosses where measured, at the edge if beyond it; not in the means"),
     ]

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from breakeven.claims.quantities import study_tables
+from breakeven.claims.quantities import LARGEST, study_tables
 
 STEPS_PER_EPOCH = 10
 COLUMNS = {
@@ -31,6 +31,7 @@ def tables(runs):
         name = f"run{index}"
         rows.append(COLUMNS | {"run": name} | {key: value for key, value in described.items() if key != "curves"})
         for quantity, values in described["curves"].items():
+            rows[-1] |= {LARGEST[quantity]: None if None in values else max(values)} if quantity in LARGEST else {}
             trajectories += [
                 (name, 10 * i, 10 * i / STEPS_PER_EPOCH, quantity, value)
                 for i, value in enumerate(values)

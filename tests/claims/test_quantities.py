@@ -35,6 +35,25 @@ def test_no_number_where_there_is_none():
     assert list(quantities.logarithms(pd.Series([1.0, 0.0, -1.0])).isna()) == [False, True, True]
 
 
+def test_a_maximum_that_may_be_the_value_that_is_missing_is_no_number(tmp_path):
+    """Beside a run that has all of its values. What K = 0 has no ratio of is not missing."""
+    nan = math.nan
+    write_run(tmp_path, "whole")
+    covariance = {0: (nan, nan, nan), 10: (4.0, 1.0, 6.0), 20: (2.0, 1.5, 5.0), 30: (2.0, 1.0, 3.0)}
+    write_run(
+        tmp_path, "gap", covariance, {step: (nan, nan, nan) if step == 0 else (8.0, 2.0, 9.0) for step in covariance}
+    )
+    write_run(tmp_path, "zero", covariance | {0: (0.0, 0.0, 0.0)}, dict.fromkeys(covariance, (8.0, 2.0, 9.0)))
+    summarise(tmp_path, points_of(*((run, 0.1, 32, 3) for run in ("whole", "gap", "zero"))), 0.6, tmp_path / "t/main")
+    read = quantities.read_study(tmp_path / "t", {"name": "main", "swept": []})
+    for quantity in quantities.LARGEST:
+        for smoothed in (False, True):
+            largest = quantities.maxima(read, quantity, smoothed)
+            peaks = quantities.peak_epochs(read, quantity, smoothed)
+            assert list(largest.isna()) == list(peaks.isna()) == [name == "gap" for name in largest.index], quantity
+    assert quantities.maxima(read, "trace_over_lambda_1", smoothed=False)["zero"] == 2.5
+
+
 def test_only_early_steps_are_correlated():
     curves = {"lambda_K_1": [1, 2, 3, 5, 4, 0, 0.5], "lambda_H_1": [1, 2, 3, 4, 5, 9, 8]}
     runs = study([run(0, curves, break_even_epoch=4.0), run(1, curves), run(2, curves, break_even_epoch=2.0)])
@@ -54,6 +73,7 @@ def test_the_tables_of_the_pipeline(tmp_path):
         "max_lambda_K": "lambda_K_1",
         "max_lambda_H": "lambda_H_1",
         "max_trace_K": "trace_K",
+        "max_trace_H": "trace_H",
         "max_lambda_star_over_lambda_1": "lambda_star_over_lambda_1",
         "max_trace_over_lambda_1": "trace_over_lambda_1",
     }.items():

@@ -260,10 +260,12 @@ def test_steps_at_which_h_did_not_converge_are_crossed_and_counted():
 def test_theory_and_measurement_stand_side_by_side():
     trajectories, runs, study = make_study()
     runs.loc[0, ["break_even_step", "predicted_lambda_H"]] = np.nan
+    runs.loc[1, "predicted_lambda_H"] = np.nan  # where λ_H^1 is not positive
+    runs.loc[2, "max_lambda_H"] = np.nan  # where one of the measured values could not be computed
     spec = spec_of("break_even", trajectories, runs, study)
     _, bars, symbols = spec["layer"]
     points = pd.DataFrame(bars["data"]["values"])
-    assert len(points) == 8 and bars["data"] == symbols["data"]
+    assert len(points) == 6 and bars["data"] == symbols["data"]
     measured = trajectories[trajectories["quantity"] == "lambda_H_1"].set_index(["run", "step"])["value"]
     for point in points.to_dict("records"):
         assert point["before"] == pytest.approx(measured[point["run"], 10], rel=1e-5)
@@ -273,3 +275,13 @@ def test_theory_and_measurement_stand_side_by_side():
     fields = [layer["encoding"]["y"]["field"] for layer in spec["layer"]]
     assert fields == ["y", "before", "max"] and bars["encoding"]["y2"]["field"] == "after"
     assert "1 of 9 runs have no break-even point." in spec["title"]["subtitle"]
+    assert "2 of 9 runs have one, and are not drawn: a λ_H^1 is unknown or not above 0." in spec["title"]["subtitle"]
+
+
+def test_maxima_say_how_many_are_not_known():
+    trajectories, runs, study = make_study()
+    runs.loc[[0, 3], "max_lambda_H"] = np.nan
+    runs.loc[3, "max_lambda_K"] = np.nan
+    spec = spec_of("maxima", trajectories, runs, study)
+    assert "2 of 9 runs lack a point: not all of their values could be computed." in spec["title"]["subtitle"]
+    assert "lack a point" not in str(spec_of("maxima", *make_study())["title"]["subtitle"])

@@ -33,8 +33,11 @@ def choose_device(name: str, threads: int, slots_per_gpu: int = 1) -> torch.devi
 
 
 def _gpu(slots: int) -> torch.device:
-    """A GPU with a free slot; under Slurm the one that Slurm gave, which is the only one that this process sees."""
-    if "SLURM_JOB_ID" in os.environ:
+    """A GPU with a free slot; under Slurm the one that Slurm gave to this job alone, if it sees no other.
+
+    Of the several GPUs of an allocation that jobs share, as in ``salloc --gpus=4``, each leases one.
+    """
+    if "SLURM_JOB_ID" in os.environ and torch.cuda.device_count() == 1:
         return torch.device("cuda")
     gpus = [_name(index) for index in range(torch.cuda.device_count())]
     index, lock = gpu_slots.lease(gpus, slots, gpu_slots.folder())

@@ -98,7 +98,13 @@ def test_a_job_runs_on_the_gpu_that_it_leased(two_gpus, tmp_path):
     assert len(module._leased) == 3
 
 
-def test_under_slurm_a_job_keeps_what_it_was_given(two_gpus, tmp_path, monkeypatch):
+def test_under_slurm_a_job_keeps_the_one_that_it_was_given(two_gpus, tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert str(module.choose_device("cuda", 1, 1)) == "cuda"
     assert not two_gpus and not (tmp_path / "locks").exists()
+
+
+def test_within_an_allocation_of_several_gpus_each_job_leases_one(two_gpus, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert [str(module.choose_device("cuda", 1, 1)) for _ in range(2)] == ["cuda:0", "cuda:1"]

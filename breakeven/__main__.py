@@ -219,7 +219,7 @@ def main() -> int:
         with _alone(arguments, stage):
             arguments.function(arguments)
     except Exception as error:
-        told = str(error) if isinstance(error, UserError) else sentence(error, stage)
+        told = sentence(error, stage)
         if told is None:
             raise
         print(f"error: {told}", file=sys.stderr)

@@ -14,7 +14,7 @@ class _Lines:
     """A stream that gives tqdm's redrawn bar as lines: each redraw (carriage return) becomes a line of its own."""
 
     def write(self, text: str) -> None:
-        line = text.strip("\r\n ")
+        line = text.strip("\r\n").rstrip()
         if line:
             sys.stderr.write(line + "\n")
 
@@ -48,8 +48,8 @@ def progress(
 
 
 def within(items: Iterable[T], what: str, unit: str, total: int | None = None) -> Iterator[T]:
-    """Like `progress`, for the parts of a single item: they are shown only where it takes more than a few seconds."""
-    return progress(items, what, unit, total=total, delay=SECONDS_BETWEEN_LINES)
+    """Like `progress`, for the parts of a single item: indented, and only where it takes more than a few seconds."""
+    return progress(items, f"  {what}", unit, total=total, delay=SECONDS_BETWEEN_LINES)
 
 
 def say(message: str) -> None:

@@ -17,20 +17,15 @@ PLAN, LOCK = "plan.json", ".lock"
 
 
 def check_format(results: Path) -> None:
-    """Refuse a results folder whose files another version has written in another way."""
+    """Refuse a results folder whose files another version has written in another way.
+
+    Without a plan, files of an unknown version are known by their digests, and are made again where the code was another.
+    """
     plan = read_plan(results)
-    found = plan.get("format") if plan is not None else None
-    if plan is None and not (results / "runs").exists():
-        return
-    if found != FORMAT:
-        by = (
-            f"breakeven {plan['version']}"
-            if plan is not None and "version" in plan
-            else "an earlier version of breakeven"
-        )
+    if plan is not None and plan["format"] != FORMAT:
         raise UserError(
-            f"results: the folder '{results}' was written by {by} (format {found or 0}), and breakeven {__version__} reads "
-            f"format {FORMAT}: name another folder in the config, or move that one away"
+            f"results: the folder '{results}' was written by breakeven {plan['version']} (format {plan['format']}), and "
+            f"breakeven {__version__} reads format {FORMAT}: name another folder in the config, or move that one away"
         )
 
 
@@ -48,7 +43,7 @@ def read_plan(results: Path) -> dict[str, Any] | None:
         plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise UserError(
             f"'{path}' can't be read ({error}): delete it, and the next snakemake writes it again"
         ) from error

@@ -10,10 +10,11 @@ import pandas as pd
 
 from breakeven.errors import UserError
 from breakeven.locks import description, holder, lock_of
-from breakeven.results_folder import LOCK, read_plan
+from breakeven.results_folder import LOCK, PLAN, read_plan
 
 STATES = ("done", "running", "failed", "to do")
-PROGRESS = re.compile(r"^\w[\w ]*: +(\d+%)\|.*\| (\d+/\d+) \[[\d:]+<([\d:?]+),")  # tqdm's, see breakeven/progress.py
+BAR = "%|"  # tqdm's, see breakeven/progress.py
+PROGRESS = re.compile(r"^\w[\w ]*: +(\d+%)\|.*\| (\d+/\d+) \[[\d:]+<([\d:?]+),")  # of a job, not within a step of it
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ def report_status(results: Path) -> str:
     plan = read_plan(results)
     if plan is None:
         raise UserError(f"nothing was planned in the results folder '{results}' yet: start snakemake first")
-    jobs = [_job(results, planned) for planned in plan["jobs"]]
+    started = (results / PLAN).stat().st_mtime_ns
+    jobs = [_job(results, planned, started) for planned in plan["jobs"]]
     counts: dict[str, Counter[str]] = {}
     for job in jobs:
         counts.setdefault(job.rule, Counter())[job.state] += 1
@@ -53,17 +55,29 @@ def _invocation(results: Path, plan: dict[str, Any]) -> str:
     return f"{results}: planned from {plan['config']} at {plan['started']}; {now}"
 
 
-def _job(results: Path, planned: dict[str, Any]) -> Job:
-    """The state of a job: running while its lock is held, else by its files: done, failed (only a log), or to do."""
+def _job(results: Path, planned: dict[str, Any], started: int) -> Job:
+    """The state of a job: running while its lock is held, else by its files: done, failed (only a log), or to do.
+
+    Files of a needed job that are from before the invocation ``started`` are those that it is to make again.
+    """
     rule, name, log = planned["rule"], planned["name"], results / planned["log"]
     outputs = [results / output for output in planned["outputs"]]
     if any(holder(lock_of(output)) is not None for output in outputs):
         return Job(rule, name, "running", _how_far(log))
-    if all(output.exists() for output in outputs):
+    since = started if planned.get("needed") else 0
+    if all(_is_newer(output, since) for output in outputs):
         return Job(rule, name, "done")
-    if log.is_file():
+    if _is_newer(log, started):
         return Job(rule, name, "failed", f"{_why(log)} ({log})")
     return Job(rule, name, "to do")
+
+
+def _is_newer(path: Path, time: int) -> bool:
+    """Whether there is such a file, written at ``time`` (in ns, of the same file system's clock) or later."""
+    try:
+        return path.stat().st_mtime_ns >= time
+    except FileNotFoundError:
+        return False
 
 
 def _lines(log: Path) -> list[str]:
@@ -82,5 +96,5 @@ def _how_far(log: Path) -> str:
 
 def _why(log: Path) -> str:
     """The last words of a log: the sentence of a mistake, the error of a traceback, or what it was doing when it was killed."""
-    words = [line for line in _lines(log) if line.strip() and not PROGRESS.match(line)]
+    words = [line for line in _lines(log) if line.strip() and BAR not in line]
     return words[-1] if words else "ended without a word"

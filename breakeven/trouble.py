@@ -4,7 +4,10 @@ import errno
 import re
 import sys
 
+from breakeven.errors import UserError
+
 ROOM = "make room and type the same command again: nothing is lost"
+ACCESS = "you must be able to read data sets, and to write into results: and, for downloads, root:"
 MEMORY = {
     "train": "lower batch_size, or slots_per_gpu if several jobs share a GPU",
     "measurement": "lower memory_mb or the batch_size of that measurement, or slots_per_gpu if several jobs share a GPU",
@@ -13,11 +16,13 @@ MEMORY = {
 
 def sentence(error: BaseException, stage: str) -> str | None:
     """What the user reads of ``error`` in ``stage``; None for an error that is a mistake of ours."""
+    if isinstance(error, UserError):
+        return str(error)
     number = _errno(error)
     if number in (errno.ENOSPC, errno.EDQUOT):
         return f"{stage}: no space is left on the disk{_at(error)}; {ROOM}"
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return f"{stage}: no permission to write{_at(error)} ({_reason(error)}); results: must be a folder of yours"
+        return f"{stage}: no permission{_at(error)} ({_reason(error)}); {ACCESS}"
     if number == errno.ENOLCK:
         folders = "results: (or, for a slot of a GPU, TMPDIR) must be a folder of one with flock"
         return f"{stage}: the file system has no locks{_at(error)}; {folders}"

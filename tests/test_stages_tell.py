@@ -62,7 +62,7 @@ def test_a_stage_tells(stage, logs):
     for start in said:
         assert [line for line in lines if line.startswith(start)], logs[stage]
     for loop in loops:
-        with_time_left = rf"{loop}: +\d+%\|.*\| \d+/\d+ \[\d\d:\d\d<\d\d:\d\d, .*\]"
+        with_time_left = rf" *{loop}: +\d+%\|.*\| \d+/\d+ \[\d\d:\d\d<\d\d:\d\d, .*\]"
         assert [line for line in lines if re.fullmatch(with_time_left, line)], f"{loop}:\n{logs[stage]}"
 
 
@@ -73,4 +73,4 @@ def test_parts_of_an_item_are_shown_only_where_it_takes_long(capsys, monkeypatch
     for _ in progress.within(range(3), "parts", unit="part"):
         time.sleep(0.04)
     lines = capsys.readouterr().err.splitlines()
-    assert lines and re.match(r"parts: +\d+%\|.*\d/3 \[", lines[0])
+    assert lines and re.match(r"  parts: +\d+%\|.*\d/3 \[", lines[0])

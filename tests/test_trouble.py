@@ -32,7 +32,14 @@ TOLD = {
     "read-only": (
         OSError(errno.EROFS, os.strerror(errno.EROFS), "results/a.csv"),
         "plot",
-        "plot: no permission to write for 'results/a.csv' (Read-only file system); results: must be a folder of yours",
+        "plot: no permission for 'results/a.csv' (Read-only file system); you must be able to read data sets, and to "
+        "write into results: and, for downloads, root:",
+    ),
+    "a data set of somebody else": (
+        OSError(errno.EACCES, os.strerror(errno.EACCES), "/data/mnist"),
+        "prepare",
+        "prepare: no permission for '/data/mnist' (Permission denied); you must be able to read data sets, and to "
+        "write into results: and, for downloads, root:",
     ),
     "a disk without locks": (
         OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), "results/a.lock"),
@@ -134,4 +141,4 @@ def test_a_read_only_folder_is_told(small_disk, tmp_path):
     refused = train(data, small_disk)
     assert refused.returncode == 1
     [line] = refused.stderr.splitlines()
-    assert line.startswith("error: train: no permission to write for") and "(Read-only file system)" in line
+    assert line.startswith("error: train: no permission for") and "(Read-only file system)" in line

@@ -59,7 +59,7 @@ def test_a_read_only_results_folder_is_told(fresh):
         told = refused(fresh, "--cores", "all")
     finally:
         subprocess.run(["umount", "-l", results], check=True)
-    assert told.startswith("results: the folder 'results' can't be written (Read-only file system)")
+    assert told.startswith(f"results: no permission for '{results}/.lock' (Read-only file system); ")
 
 
 def test_status_from_the_command_line(project):
@@ -74,6 +74,20 @@ def test_status_from_the_command_line(project):
         1,
         "error: nothing was planned in the results folder 'elsewhere' yet: start snakemake first\n",
     )
+
+
+def test_a_part_of_the_jobs(project):
+    """One training again, and no report: none is announced, and the status knows the one that was needed."""
+    run = min(project.runs)
+    said = project.snakemake(
+        "--cores", "all", "--until", "train_run", "--forcerun", f"results/runs/{run}/training.json"
+    )
+    assert said.returncode == 0 and "report is in" not in said.stdout, said.stdout
+    plan = json.loads((project.folder / "results/plan.json").read_text())
+    assert [job["name"] for job in plan["jobs"] if job["needed"]] == [run] and len(plan["jobs"]) == 6
+    os.utime(project.folder / "results/plan.json")  # as an invocation that has not begun with it
+    rows = [line.split() for line in project.breakeven("status").stdout.splitlines()]
+    assert ["prepare_dataset", "1", "1"] in rows and ["train_run", "4", "1", "5"] in rows
 
 
 def test_two_hosts_train_the_same_run_at_the_same_time(tmp_path):

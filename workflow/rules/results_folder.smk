@@ -5,11 +5,12 @@ import socket
 from datetime import datetime
 
 from breakeven.results_folder import check_format, occupy
+from breakeven.trouble import sentence
 
 try:
     check_format(Path(RESULTS))
-except UserError as error:
-    sys.exit(str(error))
+except (UserError, OSError) as error:
+    sys.exit(sentence(error, "results"))
 
 
 OCCUPIED = []  # the lock, until this process ends
@@ -21,6 +22,7 @@ def planned_job(job):
     return {
         "rule": job.rule.name,
         "name": " ".join(job.wildcards),
+        "needed": workflow.dag.needrun(job),
         "outputs": inside(job.output),
         "log": inside(job.log)[0],
     }
@@ -40,7 +42,5 @@ def occupy_results():
     }
     try:
         OCCUPIED.append(occupy(Path(RESULTS), plan))
-    except UserError as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"results: the folder '{RESULTS}' can't be written ({error.strerror}); allowed: a folder of yours")
+    except (UserError, OSError) as error:
+        sys.exit(sentence(error, "results"))

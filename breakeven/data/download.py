@@ -1,5 +1,6 @@
 """Official archives: downloaded over https, whole or not at all, and known by their SHA-256 before anything in them is read."""
 
+import errno
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from breakeven.progress import progress
 
 PATIENCE = 60  # seconds until a server that sends nothing has failed
 PIECE = 2**20
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # here, whatever is asked for
 
 
 def official(loader: str, path: Path, digest: str, urls: Sequence[str], missing: str, instead: str) -> None:
@@ -34,6 +36,9 @@ def official(loader: str, path: Path, digest: str, urls: Sequence[str], missing:
             _download(url, path, digest)
             return
         except (OSError, HTTPException, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+                error.filename = error.filename or str(path)
+                raise
             failures.append(f"the download from {url} failed ({error})")
     raise UserError(f"{loader}: {missing}, and {', and '.join(failures)}. On a machine without internet, {instead}.")
 

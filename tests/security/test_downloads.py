@@ -1,6 +1,7 @@
 """Downloads are over https alone and known by their SHA-256: from a web server on this machine, with a certificate of its own."""
 
 import ast
+import errno
 import hashlib
 import re
 import shutil
@@ -119,6 +120,20 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_asked(server, t
     with pytest.raises(UserError, match=r"and the download from .* failed \(.*(Not a directory|File exists)"):
         fetch(tmp_path / "a_file" / "data" / "file", f"{server.address}/file")
     assert server.asked == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM])
+def test_trouble_with_the_own_disk_is_not_the_fault_of_an_address(tmp_path, monkeypatch, number):
+    asked = []
+
+    def download(url, path, digest):
+        asked.append(url)
+        raise OSError(number, "trouble", str(path))
+
+    monkeypatch.setattr("breakeven.data.download._download", download)
+    with pytest.raises(OSError, match="trouble") as error:
+        fetch(tmp_path / "file", "https://localhost:1/file", "https://localhost:2/file")
+    assert error.value.errno == number and len(asked) == 1
 
 
 def test_what_lies_there_is_known_by_its_digest_as_well(tmp_path):

@@ -11,7 +11,7 @@ from breakeven.config.run_spec import run_id
 from breakeven.measurement import measured_snapshots, read_spec
 from breakeven.randomness import generator
 from breakeven.spectra.hessian import Hessian
-from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs
+from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs, norm
 from breakeven.spectra.trace import hutchinson
 from breakeven.tables import write_table
 
@@ -72,10 +72,15 @@ def measure_hessian(
 def _note(pairs: RitzPairs, precision: str) -> str:
     """What could not be computed, and why."""
     if bool(pairs.values.isnan().all()):
-        return f"a product of H and a vector is not finite in {precision}"
+        return not_finite(precision)
     if bool(pairs.values.isnan().any()):
         return f"max_matvecs is fewer than {len(pairs.values)} eigenvalues"
     return "" if bool(pairs.projected.any()) else "H is 0"
+
+
+def not_finite(precision: str) -> str:
+    """Why nothing of H could be computed."""
+    return f"a product of H and a vector, or its norm, is not finite in {precision}"
 
 
 def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: torch.Generator) -> Tensor:
@@ -92,7 +97,7 @@ def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: 
     random = torch.randn(2, len(gradient), generator=draws).to(gradient)
     random /= random.norm(dim=1, keepdim=True)
     if count == 1:
-        known = gradient / gradient.norm().clamp(min=torch.finfo(gradient.dtype).tiny)
+        known = gradient / torch.tensor(norm(gradient)).to(gradient).clamp(min=torch.finfo(gradient.dtype).tiny)
         return (known + 0.1 * random[0] if previous is None else previous[0] + known + 0.1 * random[0])[None]
     if previous is None:
         return random

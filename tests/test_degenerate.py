@@ -89,13 +89,13 @@ CASES = {
     "the gradient is infinite, the loss is not": Case(
         "infinite_gradient", diverged=(1,), snapshots=([0],), k=[], h=[], lhs=[],
         remarks=f"K at step 0: the gradients, or their inner products, are {NOT_FINITE}; "
-        f"H at step 0: a product of H and a vector is {NOT_FINITE}; "
+        f"H at step 0: a product of H and a vector, or its norm, is {NOT_FINITE}; "
         "ΔL at step 0: the loss is not finite after the next SGD step",
         point="e_H^1 was not found",
     ),
     "the curvature is infinite, the gradient is not": Case(
         "infinite_curvature", diverged=(1,), snapshots=([0],), h=[], lhs=[],
-        remarks=f"H at step 0: a product of H and a vector is {NOT_FINITE}", point="e_H^1 was not found",
+        remarks=f"H at step 0: a product of H and a vector, or its norm, is {NOT_FINITE}", point="e_H^1 was not found",
     ),
     "diverges between snapshots, after the first": Case(
         settings=switch(0), diverged=(1,), snapshots=([0],),

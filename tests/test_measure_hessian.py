@@ -69,4 +69,8 @@ def test_start_vectors():
         assert start.shape == (number, 50) and start.isfinite().all() and (start.norm(dim=1) > 0.5).all()
     alone = start_vectors(previous[:1], gradient, 1, draws)[0]
     assert alone @ previous[0] > 0.5 and alone @ gradient / gradient.norm() > 0.5
+    for scale in (1e-30, 1e30):  # whose squares are no numbers in float32
+        assert torch.allclose(
+            start_vectors(None, scale * gradient, 1, draws) @ gradient / gradient.norm(), torch.ones(1), atol=0.1
+        )
     assert start_vectors(None, torch.zeros(50), 1, draws).norm() > 0  # at a stationary point the random part is left

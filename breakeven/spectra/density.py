@@ -13,7 +13,7 @@ from torch import Tensor
 from breakeven.progress import within
 from breakeven.spectra.lanczos import MatVec, largest_eigenpairs
 
-NEVER = -1.0  # a tolerance that no estimated error meets
+NEVER = -math.inf  # a tolerance that no estimated error meets
 
 
 def quadrature(

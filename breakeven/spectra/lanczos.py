@@ -12,7 +12,6 @@ Problem, SIAM 1998, theorems 4.5.1 and 11.7.1). The iteration ends when the smal
 every wanted value, not after a fixed number of steps. Each new vector is orthogonalised against the whole basis, twice.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +21,8 @@ from torch import Tensor
 from breakeven.progress import within
 
 MatVec = Callable[[Tensor], Tensor]
+
+SQUARES = 1e-15, 1e15  # norms whose squares are well within float32
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def largest_eigenpairs(
 
     ``start``: (b, D), the start vectors as rows; products have their precision, everything small is float64.
     ``tolerance``: the largest estimated error of a wanted value, relative to the largest |wanted value|. ``generator`` draws a
-    new direction where the Krylov space is exhausted before D. A product whose norm is not finite ends it, unconverged.
+    new direction where the Krylov space is exhausted before D. A product whose norm is not finite, or not in its precision,
+    ends it, unconverged.
     """
     dimension = start.shape[1]
     count, limit = min(count, dimension), min(max_matvecs, dimension)
@@ -67,7 +69,7 @@ def largest_eigenpairs(
             basis.append_random()
         product = matvec(basis.vectors[matvecs])
         matvecs += 1
-        if not math.isfinite(float(product.norm())):
+        if not norm(product) <= torch.finfo(product.dtype).max:
             return _failed(basis.vectors, count, matvecs)
         column = basis.append(product)
         coefficients = _with_column(coefficients, column)
@@ -121,12 +123,12 @@ class _Basis:
             part = self.vectors @ remainder
             remainder = remainder - part @ self.vectors
             coefficients += part.to(torch.float64)
-        norm = float(remainder.norm())
-        if norm > 10 * torch.finfo(vector.dtype).eps * float(vector.norm()):
+        left = norm(remainder)
+        if left > 10 * torch.finfo(vector.dtype).eps * norm(vector):
             self._grow()
-            self._storage[self._count] = remainder / norm
+            self._storage[self._count] = remainder / left
             self._count += 1
-            coefficients = torch.cat([coefficients, coefficients.new_tensor([norm])])
+            coefficients = torch.cat([coefficients, coefficients.new_tensor([left])])
         return coefficients.cpu()
 
     def append_random(self) -> None:
@@ -141,6 +143,12 @@ class _Basis:
             larger = self._storage.new_empty(max(16, 2 * self._count), self._storage.shape[1])
             larger[: self._count] = self._storage
             self._storage = larger
+
+
+def norm(vector: Tensor) -> float:
+    """The 2-norm of a vector, also where the squares of its entries are too small or too large for its precision."""
+    plain = float(vector.norm())
+    return plain if SQUARES[0] < plain < SQUARES[1] else float(torch.linalg.vector_norm(vector, dtype=torch.float64))
 
 
 def _with_column(coefficients: Tensor, column: Tensor) -> Tensor:

@@ -42,6 +42,13 @@ def test_weights_add_up_to_one_and_estimate_the_trace():
     assert float((weights * nodes).sum()) == pytest.approx(float(h.trace()) / 200, rel=0.02)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_nothing_but_zeros(dtype):
+    nodes, weights = quadrature(lambda v: 0 * v, torch.zeros(10, dtype=dtype), 3, 4, torch.Generator())
+    assert nodes.shape == weights.shape == (3, 4)
+    assert (nodes == 0).all() and float(weights.sum()) == pytest.approx(1)
+
+
 def test_a_product_that_is_not_finite():
     nodes, _ = quadrature(lambda v: v * torch.nan, torch.zeros(5), 2, 3, torch.Generator())
     assert nodes.isnan().all()

@@ -81,6 +81,16 @@ def test_float32_products():
     assert ((pairs.values - expected).abs() < 1e-4 * 100).all()
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-25, 1e-24, 1e-22, 1.0, 1e22, 1e36])
+def test_float32_products_whose_squares_are_no_numbers(scale):
+    """A diagonal matrix, whose eigenvalues are known; squares of its products under- or overflow in float32."""
+    expected = scale * torch.tensor(SPECTRA["decaying"], dtype=torch.float64)
+    pairs = solve(torch.diag(expected.float()), 5, tolerance=1e-4)
+    assert pairs.converged
+    assert ((pairs.values - expected[:5]).abs() < 2e-4 * expected[0]).all()
+    assert (pairs.residuals > 0).all() and (pairs.residuals < 0.1 * expected[0]).all()
+
+
 def test_warm_start_costs_less():
     h = matrix(SPECTRA["decaying"])
     cold = solve(h, 3, tolerance=1e-6)

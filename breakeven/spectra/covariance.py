@@ -40,8 +40,9 @@ def spectrum(gram_matrix: Tensor) -> CovarianceSpectrum:
     """The spectrum of K from A (uncentred, L×L, float64).
 
     An eigenvector of K that belongs to (λ, u) of J A J / L is Gᵀ J u / sqrt(L λ); so P g_i has the components
-    (uᵀ J A)_i / sqrt(L λ), and ‖g_i‖² = A_ii. Eigenvalues that rounding made negative are zero; all are, where the largest is
-    no more than rounding leaves of gradients that are equal. NaN where A, or J A J, is not finite.
+    (uᵀ J A)_i / sqrt(L λ), and ‖g_i‖² = A_ii. Eigenvalues up to the rounding of float64 in the largest, L · 2⁻⁵² of it, are
+    zero; all are, where the largest is no more than rounding leaves of gradients that are equal. NaN where A, or J A J, is not
+    finite.
     """
     count, eps = gram_matrix.shape[0], torch.finfo(torch.float64).eps
     half_centred = gram_matrix - gram_matrix.mean(dim=0, keepdim=True)  # J A
@@ -49,10 +50,11 @@ def spectrum(gram_matrix: Tensor) -> CovarianceSpectrum:
     if not bool(torch.isfinite(centred).all()):
         return CovarianceSpectrum(torch.full((count - 1,), torch.nan, dtype=torch.float64), torch.nan, torch.nan)
     values, vectors = torch.linalg.eigh((centred + centred.T) / (2 * count))
-    values, vectors = values.flip(0).clamp(min=0)[: count - 1], vectors.flip(1)[:, : count - 1]
+    values, vectors = values.flip(0)[: count - 1], vectors.flip(1)[:, : count - 1]
     if values[0] <= ROUNDING * count * eps * gram_matrix.diagonal().max():
         values = torch.zeros_like(values)
-    top = values[:TOP] > values[0] * count * eps  # a zero eigenvalue has no eigenvector
+    values = torch.where(values > values[0] * count * eps, values, 0.0)
+    top = values[:TOP] > 0  # a zero eigenvalue has no eigenvector
     components = vectors[:, :TOP][:, top].T @ half_centred / (count * values[:TOP][top]).sqrt()[:, None]
     norms, projected = gram_matrix.diagonal().sqrt(), components.norm(dim=0)
     g_over_g5 = (norms / projected).mean() if bool((projected > 0).all()) else torch.tensor(torch.nan)

@@ -77,6 +77,16 @@ def test_properties_of_random_gradients(seed):
     assert torch.allclose(shifted.eigenvalues, found.eigenvalues, rtol=1e-8, atol=1e-12)
 
 
+def test_eigenvalues_below_rounding_are_zero():
+    """Of six gradients in a plane, K has two eigenvalues; what rounding leaves of the others is no number of theirs."""
+    plane = torch.randn(6, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    basis = torch.linalg.qr(torch.randn(30, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64))[0]
+    found = covariance.spectrum(gram(plane @ basis.T))
+    assert (found.eigenvalues[:2] > 0.01).all() and found.eigenvalues[2:].tolist() == [0, 0, 0]
+    assert found.lambda_star == 0 and found.trace == pytest.approx(plane.var(dim=0, correction=0).sum().item())
+    assert found.g_over_g5 == pytest.approx(1)
+
+
 def test_equal_gradients_have_no_spectrum_and_no_ratio():
     found = covariance.spectrum(gram(torch.ones(4, 10, dtype=torch.float64)))
     assert found.eigenvalues.tolist() == [0, 0, 0]

@@ -19,7 +19,7 @@ PLAIN_SGD = "Eq. 1 holds for plain SGD only"
 GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
 SMALLEST, LARGEST, FACTOR = 0.25, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
 SHORTEST = 1e-45  # the smallest number in float32
-PRECISION = 2e-3  # of α*, relative
+PRECISION = 2e-3  # of α*, relative to it and to the shortest step at which it may lie, each
 
 
 def left_hand_side(learning_rate: float, batch_size: int, examples: int, curvature: float, variance: float) -> float:
@@ -68,9 +68,9 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
     """α*, the smallest α with loss(α) ≥ 1.2 · loss(0), where loss(α) = L(θ_t − α (θ_t − θ_{t+1})) (paper, section 3).
 
     α grows by a factor of √2 from 1/4 until the loss is there, then the crossing between the last two is found to a
-    relative precision of 2e-3. Where 1/4 is too much already, as with a learning rate that makes the loss explode, it shrinks
-    by factors of 4 while a quarter of it is, too. An excursion above the bound that is narrower than the factor between two
-    tries may be missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, where no α is small
+    relative precision of 4e-3 or better. Where 1/4 is too much already, as with a learning rate that makes the loss explode,
+    it shrinks by factors of 4 while a quarter of it is, too. An excursion above the bound that is narrower than the factor
+    between two tries may be missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, where no α is small
     enough, as of a step that is not finite, or where the loss at zero is not positive.
     """
     bound = GROWTH * at_zero
@@ -86,8 +86,10 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
         below, alpha = alpha, alpha * FACTOR
         if alpha > LARGEST:
             return math.nan
-    while below == 0 and excess(alpha / 4) >= 0:
-        alpha /= 4
-        if alpha < SHORTEST:
-            return math.nan
-    return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * min(alpha, SMALLEST)))
+    if below == 0:
+        while excess(alpha / 4) >= 0:
+            alpha /= 4
+            if alpha < SHORTEST:
+                return math.nan
+        below = alpha / 4
+    return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * min(below, SMALLEST)))

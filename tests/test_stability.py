@@ -105,6 +105,14 @@ def test_alpha_star_of_a_parabola(curvature):
         assert found == pytest.approx(exact, rel=4e-3)
 
 
+@pytest.mark.parametrize("root", [0.26, 0.0693405, 0.0044215446, 0.00110538523, 1e-6])
+def test_a_small_alpha_star_is_as_precise(root):
+    """Of a slow and of a sudden growth."""
+    slow = alpha_star(lambda a: 1 + 0.2 * (a / root) ** 0.0637 - 0.1 * math.sin(math.pi * min(a / root, 1)), 1.0)
+    assert slow == pytest.approx(root, rel=4e-3)
+    assert alpha_star(lambda a: 1.0 if a < root else 50.0, 1.0) == pytest.approx(root, rel=4e-3)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_alpha_star_agrees_with_a_fine_scan(seed):
     """Along random directions of a small network: the smallest α, to the precision of the scan."""

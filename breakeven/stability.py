@@ -70,8 +70,8 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
     α grows by a factor of √2 from 1/4 until the loss is there, then the crossing between the last two is found to a
     relative precision of 4e-3 or better. Where 1/4 is too much already, as with a learning rate that makes the loss explode,
     it shrinks by factors of 4 while a quarter of it is, too. An excursion above the bound that is narrower than the factor
-    between two tries may be missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, where no α is small
-    enough, as of a step that is not finite, or where the loss at zero is not positive.
+    between two tries may be missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, where
+    no α is small enough, as of a step that is not finite, or where the loss at zero is not positive.
     """
     bound = GROWTH * at_zero
     if not (math.isfinite(bound) and at_zero > 0):

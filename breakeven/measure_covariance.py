@@ -1,6 +1,7 @@
 """Stage ``covariance``: the spectrum of K at each snapshot of a run."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from breakeven.errors import UserError
 from breakeven.measurement import Measured, measured_snapshots
 from breakeven.networks.batch_norm import BatchNorm2d
-from breakeven.spectra.covariance import TOP, spectrum
+from breakeven.spectra.covariance import TOP, CovarianceSpectrum, spectrum
 from breakeven.spectra.mini_batch import mini_batch_gram
 from breakeven.spectra.per_example import per_example_gram
 from breakeven.tables import write_table
@@ -57,17 +58,23 @@ def measure_covariance(
                 "trace_over_lambda_1": k.trace / largest if largest > 0 else None,
                 "g_over_g5": k.g_over_g5,
                 "gamma_norm": gamma_norm(measured.model),
-                "note": _note(largest, precision),
+                "note": "; ".join(_notes(k, len(whole), precision)),
             }
         )
     write_table(out, pd.DataFrame(rows, columns=COLUMNS))
 
 
-def _note(largest: float, precision: str) -> str:
-    """What could not be computed, and why, from the largest eigenvalue."""
+def _notes(k: CovarianceSpectrum, batches: int, precision: str) -> Iterator[str]:
+    """Why cells are empty: first what could not be computed, then what K does not have."""
+    largest = float(k.eigenvalues[0])
     if not math.isfinite(largest):
-        return f"the gradients, or their inner products, are not finite in {precision}"
-    return "" if largest > 0 else "K is 0, and has no conditioning"
+        yield f"the gradients, or their inner products, are not finite in {precision}"
+    elif not largest > 0:
+        yield "K is 0, and has no conditioning"
+    elif not math.isfinite(k.g_over_g5):
+        yield "a gradient is 0 or has no part along the top eigenvectors of K, so that ‖g‖/‖g_5‖ is not finite"
+    if batches <= TOP:
+        yield f"K of {batches} mini-batches has {batches - 1} eigenvalue{'s' if batches > 2 else ''}"
 
 
 def _gram(measured: Measured, batches: list[tuple[Tensor, Tensor]], memory_mb: float) -> Tensor:

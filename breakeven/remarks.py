@@ -26,7 +26,9 @@ def remarks(
     for split, words in SPLITS.items():
         lost = history[(history["split"] == split) & history["loss"].isna()]
         found += _grouped(f"{words} loss", lost["step"], pd.Series("not finite", index=lost.index))
-    found += _grouped("K", covariance["step"], covariance["note"])
+    # not of eigenvalues that K of so few mini-batches does not have
+    without = covariance[covariance[["lambda_1", "lambda_star_over_lambda_1", "g_over_g5"]].isna().any(axis=1)]
+    found += _grouped("K", without["step"], without["note"].map(lambda note: note.split("; ")[0], na_action="ignore"))
     found += _grouped("H", hessian["step"], hessian["note"])
     without = stability[stability["stability_lhs"].isna()]
     reasons = without["note"].astype(str).str.split("[;:]").str[0]

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
+from breakeven import measure_covariance as module
 from breakeven.config.run_spec import run_id
 from breakeven.errors import UserError
 from breakeven.measure_covariance import COLUMNS, measure_covariance
@@ -129,6 +130,19 @@ def test_single_examples_of_batch_normalization_are_refused(measure, tmp_path):
     with pytest.raises(UserError, match=r"^measurements.covariance.batch_size: 1 .*batch normalization"):
         measure(1, network="simple_cnn_bn")
     assert not (tmp_path / "covariance.csv").exists()
+
+
+def test_what_is_empty_has_a_note(measure, monkeypatch):
+    table = measure(2, batches=3)
+    assert table[["lambda_3", "lambda_4", "lambda_5"]].isna().all(axis=None) and table["lambda_2"].notna().all()
+    assert set(table["note"]) == {"K of 3 mini-batches has 2 eigenvalues"}
+    assert measure(2)["note"].isna().all()
+    gram = torch.diag(torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64))  # a gradient that is exactly 0
+    monkeypatch.setattr(module, "_gram", lambda *_: gram)
+    table = measure(2, batches=3)
+    assert table["g_over_g5"].isna().all() and table["lambda_star_over_lambda_1"].notna().all()
+    reason = "a gradient is 0 or has no part along the top eigenvectors of K, so that ‖g‖/‖g_5‖ is not finite"
+    assert set(table["note"]) == {f"{reason}; K of 3 mini-batches has 2 eigenvalues"}
 
 
 def test_fewer_than_two_mini_batches_are_refused(measure):

@@ -2,10 +2,12 @@ import csv
 import json
 import math
 
+import pandas as pd
 import pytest
 
 from breakeven.digests import seal
 from breakeven.errors import UserError
+from breakeven.remarks import remarks
 from breakeven.summarise import summarise
 
 # step: (λ_K^1, λ_K^*, Tr K) and (λ_H^1, λ_H^2, Tr H)
@@ -264,6 +266,19 @@ def test_switches_that_never_come(tmp_path, schedule, rates, remarks):
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
     assert row["remarks"] == "; ".join(f"the learning rate never switches to {remark}" for remark in remarks)
     assert row["first_switch_step"] == (str(rates[0][0]) if rates else "")
+
+
+def test_few_eigenvalues_of_k_are_no_remark():
+    """As K of so few mini-batches has no more; a ratio without a value is one."""
+    few = "K of 3 mini-batches has 2 eigenvalues"
+    covariance = pd.DataFrame({"step": range(0, 50, 10), "lambda_1": 1.0, "lambda_star_over_lambda_1": 0.5})
+    covariance = covariance.assign(
+        g_over_g5=[2.0, 2.0, math.nan, math.nan, math.nan], note=[few, few, *[f"why; {few}"] * 3]
+    )
+    covariance.loc[4, ["lambda_star_over_lambda_1", "note"]] = [math.nan, "because"]
+    none = pd.DataFrame({name: [] for name in ("step", "split", "loss", "note", "stability_lhs", "delta_loss")})
+    training = {"learning_rates": [[0, 0.1]], "spec": {}, "steps_per_epoch": 8}
+    assert remarks(training, none, covariance, none, none) == "K at steps 20, 30: why; K at step 40: because"
 
 
 def test_a_run_without_snapshots_beside_one_with(tmp_path):

@@ -79,7 +79,7 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
                 "two_over_lr": 2 / eta,
                 "alpha_star": stretched,
                 "delta_loss": after - now,
-                "note": "; ".join(filter(None, [*notes, _missing_loss(now, after)])),
+                "note": "; ".join(filter(None, [*notes, missing_loss(now, after)])),
             }
         )
     write_table(out, pd.DataFrame(rows, columns=COLUMNS))
@@ -89,13 +89,13 @@ def _inapplicable(spec: RunSpec) -> str:
     return inapplicable(spec.momentum, spec.weight_decay)
 
 
-def _missing_loss(now: float, after: float) -> str:
-    """Why α* or ΔL are empty, where it is not for a lack of growth."""
+def missing_loss(now: float, after: float) -> str:
+    """Why α*, and then why ΔL, are empty, where it is not for a lack of growth."""
     if not math.isfinite(now):
         return "the loss is not finite"
-    if now == 0:
-        return "the loss is 0 and has no α*"
-    return "" if math.isfinite(after) else "the loss is not finite after the next SGD step"
+    reasons = ["the loss is 0 and has no α*"] if now == 0 else []
+    reasons += [] if math.isfinite(after) else ["the loss is not finite after the next SGD step"]
+    return "; ".join(reasons)
 
 
 def _eigenvalues(run: Path) -> dict[int, float]:
@@ -130,7 +130,7 @@ def checked_curvatures(measured: Measured, vector: Tensor, found: float, batch_s
         return torch.full_like(curvatures, math.nan), problem
     if dtype == torch.float64:
         return curvatures, ""
-    coarse = f"float32 is too coarse: lambda_1 is {exact:.6g} in float64"
+    coarse = f"float32 is too coarse: lambda_1 is {exact:.6g} in float64" if exact != found else ""
     if agree(curvatures, found, ROUNDING):
         return curvatures, coarse
     single = vector.to(dtype)

@@ -15,6 +15,7 @@ from breakeven.data.dataset import load
 from breakeven.errors import UserError
 from breakeven.measure_hessian import measure_hessian
 from breakeven.measure_stability import COLUMNS, measure_stability
+from breakeven.measurement import Measured
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.build import build
 from breakeven.tables import write_table
@@ -128,6 +129,40 @@ def test_rounding_in_float32_is_told_from_a_wrong_derivative(tmp_path, monkeypat
     monkeypatch.setattr(module, "curvatures_along", lambda *arguments: 1.001 * right(*arguments))
     with pytest.raises(UserError, match="a derivative of this network is wrong"):
         measured(tmp_path / "c", spec, precision="float32")
+
+
+def test_no_rounding_is_told_of_where_there_is_none(monkeypatch):
+    """The curvatures do not agree in float32, and λ_H^1 is the same number in float64."""
+    from breakeven import measure_stability as module
+
+    curvatures = {torch.float32: torch.tensor([0.0, 1e-3]), torch.float64: torch.zeros(2)}
+    dtype_of = lambda measured: next(measured.model.parameters()).dtype  # noqa: E731
+    monkeypatch.setattr(module, "curvatures_along", lambda measured, *_: curvatures[dtype_of(measured)].double())
+    monkeypatch.setattr(module, "product", lambda model, batches, vector: 0 * vector)
+    measured = Measured(0, torch.nn.Linear(2, 2), None, torch.zeros(2, 2), torch.zeros(2, dtype=torch.int64))
+    found, note = module.checked_curvatures(measured, torch.ones(6), 0.0, batch_size=2)
+    assert found.tolist() == [0, 0] and note == ""
+    monkeypatch.setattr(module, "product", lambda model, batches, vector: 1e-9 * vector)
+    curvatures[torch.float64] += 6e-9
+    assert module.checked_curvatures(measured, torch.ones(6), 6e-9 * 1.001, 2)[1].endswith(
+        "lambda_1 is 6e-09 in float64"
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "after", "note"),
+    [
+        (1.0, 2.0, ""),
+        (0.0, 2.0, "the loss is 0 and has no α*"),
+        (0.0, math.inf, "the loss is 0 and has no α*; the loss is not finite after the next SGD step"),
+        (1.0, math.nan, "the loss is not finite after the next SGD step"),
+        (math.inf, math.nan, "the loss is not finite"),
+    ],
+)
+def test_why_losses_are_missing(now, after, note):
+    from breakeven.measure_stability import missing_loss
+
+    assert missing_loss(now, after) == note
 
 
 @pytest.mark.parametrize(

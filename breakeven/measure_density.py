@@ -6,10 +6,9 @@ import pandas as pd
 import torch
 
 from breakeven.measurement import measured_snapshots, read_spec
-from breakeven.progress import say
 from breakeven.randomness import generator
 from breakeven.spectra.density import quadrature
-from breakeven.spectra.hessian import Hessian
+from breakeven.spectra.hessian import Hessian, not_finite
 from breakeven.tables import write_table
 
 
@@ -24,19 +23,18 @@ def measure_density(
     batch_size: int,
     precision: str,
 ) -> None:
-    """Write ``density.csv``: step, eigenvalue, weight; the weights of a step add up to one. See `quadrature`.
+    """Write ``density.csv``: step, eigenvalue, weight, note; the weights of a step add up to one. See `quadrature`.
 
-    Where products of H and a vector are not finite, the cells of the step are empty.
+    ``note``: why the other cells of the step are empty.
     """
     seed, tables = read_spec(run).seed, []
     for measured in measured_snapshots(run, data, precision, device, "density"):
         hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
         draws = generator(seed, "density", measured.step)
         nodes, weights = quadrature(hessian.matvec, hessian.gradient, probes, steps, draws)
-        if bool(nodes.isnan().any()):
-            say(f"density at step {measured.step}: a product of H and a vector is not finite in {precision}")
         rows = {"step": measured.step, "eigenvalue": nodes.flatten().tolist(), "weight": weights.flatten().tolist()}
-        tables.append(pd.DataFrame(rows).sort_values("eigenvalue"))
+        note = not_finite(precision) if bool(nodes.isnan().any()) else ""
+        tables.append(pd.DataFrame(rows).sort_values("eigenvalue").assign(note=note))
         del hessian  # its graph, before that of the next snapshot
-    empty = pd.DataFrame(columns=["step", "eigenvalue", "weight"])
+    empty = pd.DataFrame(columns=["step", "eigenvalue", "weight", "note"])
     write_table(out, pd.concat(tables, ignore_index=True) if tables else empty)

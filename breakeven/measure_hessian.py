@@ -10,7 +10,7 @@ from breakeven import eigenvectors
 from breakeven.config.run_spec import run_id
 from breakeven.measurement import measured_snapshots, read_spec
 from breakeven.randomness import generator
-from breakeven.spectra.hessian import Hessian
+from breakeven.spectra.hessian import Hessian, not_finite
 from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs, norm
 from breakeven.spectra.trace import hutchinson
 from breakeven.tables import write_table
@@ -76,11 +76,6 @@ def _note(pairs: RitzPairs, precision: str) -> str:
     if bool(pairs.values.isnan().any()):
         return f"max_matvecs is fewer than {len(pairs.values)} eigenvalues"
     return "" if bool(pairs.projected.any()) else "H is 0"
-
-
-def not_finite(precision: str) -> str:
-    """Why nothing of H could be computed."""
-    return f"a product of H and a vector, or its norm, is not finite in {precision}"
 
 
 def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: torch.Generator) -> Tensor:

@@ -11,6 +11,7 @@ from breakeven.measurement import measured_snapshots, read_spec
 from breakeven.progress import within
 from breakeven.training.evaluation import EXAMPLES as AT_ONCE
 from breakeven.training.evaluation import NUMBERS
+from breakeven.training_record import read_training
 
 EXAMPLES = 1000  # of the test set, at most
 
@@ -22,15 +23,16 @@ def measure_predictions(run: Path, data: Path, out: Path, device: torch.device) 
     The softmax of the outputs for the first examples of the test set, in evaluation mode (running averages, no dropout),
     computed in float32, as when the network is evaluated during training.
     """
-    dataset = load(data, device)
+    spec, snapshots = read_spec(run), len(read_training(run)["snapshots"])
+    dataset = load(data, device, spec.dataset)
     inputs = dataset.test_inputs[:EXAMPLES]
     size = min(AT_ONCE, max(1, NUMBERS // inputs[0].numel()))
-    # none, of a run that diverged at once
-    steps, found = [], [torch.zeros(0, len(inputs), dataset.classes, dtype=torch.float16)]
-    for measured in measured_snapshots(run, data, "float32", device, "predictions"):
+    steps: list[int] = []
+    found = torch.empty(snapshots, len(inputs), dataset.classes, dtype=torch.float16)
+    for measured in measured_snapshots(run, dataset, "float32", device, "predictions"):
         measured.model.eval()
         chunks = within(inputs.split(size), "test set", unit="chunk")
         outputs = [measured.model(dataset.inputs(chunk, torch.float32)) for chunk in chunks]
+        found[len(steps)] = torch.cat(outputs).softmax(dim=1).to(torch.float16)
         steps.append(measured.step)
-        found.append(torch.cat(outputs).softmax(dim=1).to(torch.float16).cpu()[None])
-    predictions.write(out, run_id(read_spec(run)), steps, torch.cat(found))
+    predictions.write(out, run_id(spec), steps, found)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from breakeven import snapshots
 from breakeven.config.run_spec import RunSpec, from_json, run_id
-from breakeven.data.dataset import load
+from breakeven.data.dataset import Dataset, load
 from breakeven.data.targets import training_targets
 from breakeven.device import DTYPES
 from breakeven.digests import verify
@@ -60,14 +60,17 @@ def read_spec(run: Path) -> RunSpec:
     return spec
 
 
-def measured_snapshots(run: Path, data: Path, precision: str, device: torch.device, what: str) -> Iterator[Measured]:
+def measured_snapshots(
+    run: Path, data: Path | Dataset, precision: str, device: torch.device, what: str
+) -> Iterator[Measured]:
     """The snapshots of the run in folder ``run``, in order, measured in ``precision``; digests are verified.
 
-    The network is measured with normalisation and attention in operations whose derivatives are right.
+    The network is measured with normalisation and attention in operations whose derivatives are right. ``data``: the folder of
+    the data set, or what was loaded from it.
     """
     spec = read_spec(run)
     dtype = DTYPES[precision]
-    dataset = load(data, device, spec.dataset)
+    dataset = data if isinstance(data, Dataset) else load(data, device, spec.dataset)
     model = with_primitive_normalisation(build(spec, dataset.input_shape, dataset.classes, dtype, device))
     inputs, labels = dataset.measured_examples(dtype)
     targets = training_targets(labels, dataset.classes, spec.label_smoothing, dtype)

@@ -6,6 +6,7 @@ from safetensors.torch import load_file
 from torch.func import functional_call
 
 from breakeven import measure_predictions as module
+from breakeven import measurement
 from breakeven.config.run_spec import run_id
 from breakeven.data.dataset import load
 from breakeven.device import DTYPES
@@ -63,6 +64,14 @@ def test_the_first_examples_are_taken_and_pieces_change_nothing(run, data, tmp_p
     whole, pieces = read(tmp_path / "whole", name)[1], read(tmp_path / "pieces", name)[1]
     assert pieces.shape[1] == 7
     torch.testing.assert_close(pieces, whole[:, :7], atol=5e-4, rtol=0)
+
+
+def test_the_data_set_is_read_once(run, data, tmp_path, monkeypatch):
+    calls = []
+    for place in (module, measurement):
+        monkeypatch.setattr(place, "load", lambda *arguments: calls.append(arguments) or load(*arguments))
+    measure_predictions(run[1], data, tmp_path / "predictions.safetensors", CPU)
+    assert calls == [(data, CPU, run[0].dataset)]
 
 
 def test_the_file_says_whose_it_is(run, data, tmp_path):

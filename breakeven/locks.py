@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from breakeven.errors import UserError
 from breakeven.progress import say
 
-PATIENCE = 1.0  # seconds, longer than `holder` looks
+PATIENCE = 0.5  # seconds, far longer than `holder` looks
 
 
 def take(path: Path, patience: float = 0) -> FileLock:

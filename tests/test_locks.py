@@ -74,7 +74,7 @@ def test_who_looks_at_a_free_lock_stops_nobody(tmp_path, other):
     other.wait()
     with (tmp_path / "a.lock").open() as looked_at:
         fcntl.flock(looked_at, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        threading.Timer(0.2, fcntl.flock, [looked_at, fcntl.LOCK_UN]).start()
+        threading.Timer(0.1, fcntl.flock, [looked_at, fcntl.LOCK_UN]).start()
         acquire(tmp_path / "a.lock", "writing").release()
 
 
@@ -93,7 +93,7 @@ def test_a_disk_without_locks_is_refused(tmp_path, monkeypatch, answer, take):
 
 
 def test_the_second_goes_on_when_the_first_has_ended(tmp_path, other, capsys):
-    threading.Timer(1, other.stdin.close).start()
+    threading.Timer(1.5, other.stdin.close).start()
     with held(tmp_path / "a.lock", "writing", wait=True):
         assert holder(tmp_path / "a.lock")["what"] == "writing"
     told = capsys.readouterr().err

@@ -42,13 +42,16 @@ onstart:
     # jobs on a cluster are invocations of their own, inside of this one
     if workflow.is_main_process:
         occupy_results()
+        record_starts()
 
 
 onsuccess:
     keep_records()
+    remove_checkpoints()
     if any(job.rule.name == "write_report" for job in workflow.dag.jobs):
         print(f"The report is in {RESULTS}/report.html")
 
 
 onerror:
     keep_records()
+    remove_checkpoints()

@@ -158,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--spec", required=True, help="the run's canonical specification, JSON")
     command.add_argument("--data", type=Path, required=True, help="folder of the prepared data set")
     command.add_argument("--out", type=Path, required=True, help="folder of the run")
-    command.add_argument("--state", type=Path, required=True, help="folder for checkpoints; gone when all is done")
+    command.add_argument("--state", type=Path, required=True, help="folder for checkpoints; remove it when all is done")
     command.add_argument("--source", type=Path, help="folder of the run whose break-even point the schedule counts in")
     command.add_argument("--code", default="", help="digest of this stage's code; checkpoints of another are not used")
     on_device(command)

@@ -5,32 +5,33 @@ the file and for each other file that was written with it. So ``cd results/runs 
 runs, ``cd results/tables && sha256sum --check */*.sha256`` all studies; a file that was moved into another folder is found, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from breakeven.errors import UserError
 from breakeven.files import sha256, whole_file, write_text
 
+NONE: Mapping[Path, str] = {}
 AGAIN = "and the same command makes it again"
 
 
 @contextmanager
-def sealed_file(path: str | Path, *also: Path) -> Iterator[Path]:
+def sealed_file(path: str | Path, *also: Path, known: Mapping[Path, str] = NONE) -> Iterator[Path]:
     """Like `breakeven.files.whole_file`, with the digests of ``path`` and of the finished files ``also`` in its folder.
 
-    The digests come first: where the file is there, they are.
+    ``known``: digests of more of them, which need not be read again. The digests come first: where the file is there, they are.
     """
     path = Path(path)
     with whole_file(path) as temporary:
         yield temporary
-        seal(path, *also, content=temporary)
+        seal(path, *also, content=temporary, known=known)
 
 
-def seal(path: Path, *also: Path, content: Path | None = None) -> None:
-    """Write the digests of ``path``, whose content may still be in another file, and of the files ``also`` in its folder."""
-    files = {path: content or path} | {file: file for file in also}
-    write_text(record_of(path), "".join(f"{sha256(files[file])}  {_name(path, file)}\n" for file in files))
+def seal(path: Path, *also: Path, content: Path | None = None, known: Mapping[Path, str] = NONE) -> None:
+    """Write the digests of ``path``, whose content may still be in another file, of the files ``also``, and those ``known``."""
+    digests = {path: sha256(content or path)} | {file: sha256(file) for file in also} | dict(known)
+    write_text(record_of(path), "".join(f"{digest}  {_name(path, file)}\n" for file, digest in digests.items()))
 
 
 def record_of(path: Path) -> Path:

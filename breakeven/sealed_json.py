@@ -1,17 +1,18 @@
 """JSON written whole or not at all with its digest beside it, and refused where it isn't what was written."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from breakeven.digests import AGAIN, sealed_file, verify
+from breakeven.digests import AGAIN, NONE, sealed_file, verify
 from breakeven.errors import UserError
 from breakeven.files import json_text
 
 
-def write_sealed_json(path: Path, content: Any, *also: Path) -> None:
-    """Write ``content``; ``also``: finished files whose digests belong to it."""
-    with sealed_file(path, *also) as temporary:
+def write_sealed_json(path: Path, content: Any, *also: Path, known: Mapping[Path, str] = NONE) -> None:
+    """Write ``content``; ``also``: finished files whose digests belong to it, ``known``: those of more files."""
+    with sealed_file(path, *also, known=known) as temporary:
         temporary.write_text(json_text(content), encoding="utf-8")
 
 

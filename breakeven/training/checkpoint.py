@@ -1,8 +1,9 @@
 """The checkpoint of a training in progress, kept outside Snakemake's declared outputs.
 
-Snakemake deletes the declared outputs of a job that failed; what is in the state folder stays, and the next attempt
-goes on from there. ``key`` names everything that the result depends on (specification, code, data): a checkpoint with
-another key is of no use and is thrown away. So is a damaged one, by the digest of its content, since safetensors has none.
+Snakemake deletes the declared outputs of a job that failed or that it makes again; what is in the state folder stays, and
+the next attempt goes on from there. ``key`` names everything that the result depends on (specification, code, data): a
+checkpoint with another key is of no use and is thrown away. So is a damaged one, by the digest of its content, since
+safetensors has none.
 """
 
 import hashlib
@@ -52,7 +53,9 @@ def resume(state: Path, key: str) -> tuple[Progress, dict[str, Tensor]] | None:
                 progress = Progress(**json.loads(metadata["progress"]))
                 _remove_others(state / "snapshots", progress)
                 return progress, tensors
-        except (SafetensorError, OSError) as error:
+        except SafetensorError as error:
+            if "(os error" in str(error):  # the disk's, which may pass, and says nothing of the file
+                raise
             problem = f"is damaged ({error})"
         say(f"checkpoint '{path}' {problem}: starting over")
     shutil.rmtree(state, ignore_errors=True)

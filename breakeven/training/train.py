@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import shutil
 import time
 from functools import lru_cache
@@ -55,9 +54,9 @@ def train(
     At each step of the snapshot schedule, θ_t and θ_{t+1} are saved; the loss and accuracy at θ_t are evaluated there
     and at the start of each epoch. The run ends, diverged, at the first step t where the loss of its mini-batch or a weight
     of θ_t is not finite. Where the training accuracy was evaluated and is at least ``stop_at_accuracy``, the run ends with
-    a snapshot. ``state`` holds the checkpoints, also of a training that a signal ends; ``code`` is the digest of this
-    stage's code. ``break_even_step``: of the run that `source_of` names, which a schedule may count in; None where it has
-    no break-even point.
+    a snapshot. ``state`` holds the checkpoints, also of a training that a signal ends, and at the end the last one; ``code`` is
+    the digest of this stage's code. ``break_even_step``: of the run that `source_of` names, which a schedule may count in; None
+    where it has no break-even point.
     """
     dataset = load(data, device, spec.dataset)
     run = run_id(spec)
@@ -218,14 +217,18 @@ def _is_published(out: Path, key: str) -> bool:
 
 
 def _publish(spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, facts: dict[str, Any]) -> None:
-    """Move the results from the state folder to where the pipeline expects them, ``training.json`` last."""
+    """Write the results where the pipeline expects them, ``training.json`` last.
+
+    The checkpoint and its snapshots stay in ``state``: whoever has lost the results needs no other training for them.
+    """
     write_text(out / RUN_FILE, yaml.safe_dump({"run": run_id(spec)} | json.loads(canonical_json(spec))))
     with whole_file(out / HISTORY_FILE) as temporary:
         columns = ["step", "epoch", "split", "loss", "accuracy"]
         pd.DataFrame(done.history, columns=columns).to_csv(temporary, index=False)
-    (state / "snapshots").mkdir(parents=True, exist_ok=True)  # none, where the very first step diverged
     shutil.rmtree(out / "snapshots", ignore_errors=True)
-    os.replace(state / "snapshots", out / "snapshots")  # noqa: PTH105
+    (out / "snapshots").mkdir()
+    for snapshot in done.snapshots:
+        _link_or_copy(state / "snapshots" / snapshot["file"], out / "snapshots" / snapshot["file"])
     record = {
         "run": run_id(spec),
         "spec": json.loads(canonical_json(spec)),
@@ -236,5 +239,13 @@ def _publish(spec: RunSpec, done: checkpoint.Progress, out: Path, state: Path, f
         **facts,
         "snapshots": done.snapshots,
     }
-    write_sealed_json(out / FILE, record, out / RUN_FILE, out / HISTORY_FILE)
-    shutil.rmtree(state)
+    known = {out / "snapshots" / snapshot["file"]: snapshot["sha256"] for snapshot in done.snapshots}
+    write_sealed_json(out / FILE, record, out / RUN_FILE, out / HISTORY_FILE, known=known)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """One file under two names takes no more space; where a file system has no such thing, a copy."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)

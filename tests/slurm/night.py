@@ -249,7 +249,7 @@ def submitted(rule: str, run: str, attempt: int) -> str:
 
 def slurm_log(folder: Path, rule: str, run: str, job: str | int) -> Path:
     """What Slurm itself wrote of a job."""
-    return folder / f"results/logs/slurm/rule_{rule}/{run}/{job}.log"
+    return folder / f"logs/slurm/rule_{rule}/{run}/{job}.log"
 
 
 def queue(field: str, job: str) -> str:

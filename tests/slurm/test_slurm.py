@@ -71,7 +71,7 @@ def test_every_failure_is_a_line_with_its_logs(night):
         log = log_of(night, job)
         assert f"log: results/logs/{stage}/{job.run}.log, {log} " in said
         assert log.exists()
-    assert set(Path(night.folder, "results/logs/slurm").rglob("*.log")) == {log_of(night, job) for job in failed}
+    assert set(Path(night.folder, "logs/slurm").rglob("*.log")) == {log_of(night, job) for job in failed}
 
 
 def test_snakemake_gives_up_after_three_attempts_and_the_next_call_finishes_the_study(night):

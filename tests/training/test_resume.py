@@ -1,17 +1,20 @@
 """Whatever interrupts a training, it ends with the bytes of one that nothing interrupted."""
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from breakeven import snapshots
 from breakeven.config.run_spec import canonical_json
+from breakeven.training import checkpoint
 from breakeven.training import train as module
 from tests.tiny import tiny_dataset, tiny_spec
 
@@ -85,12 +88,45 @@ def test_results_that_are_there_already_are_kept_if_they_are_whole(attempt, unin
     whole = uninterrupted[canonical_json(SPEC)]
     attempt()
     assert attempt() == [] and contents(tmp_path / "out") == whole
-    for name in ("history.csv", "run.yaml", "training.json", f"snapshots/{snapshots.file_name(4)}"):
+    # a snapshot is one file with that of the checkpoint: damaged here, damaged there
+    steps = {"history.csv": 0, "run.yaml": 0, "training.json": 0, f"snapshots/{snapshots.file_name(4)}": 13}
+    for name in steps:
         path = tmp_path / "out" / name
         path.write_bytes(path.read_bytes()[:-1])
-        assert attempt() == list(range(13)) and contents(tmp_path / "out") == whole
+        assert attempt() == list(range(steps[name])) and contents(tmp_path / "out") == whole
     assert attempt(code="other") == list(range(13))
     assert attempt(data=tiny_dataset(tmp_path / "other", seed=1), code="other") == list(range(13))
+
+
+@pytest.mark.parametrize("spec", [SPEC, DIVERGING], ids=["converging", "diverging"])
+def test_results_that_were_lost_are_taken_from_the_last_checkpoint(attempt, uninterrupted, tmp_path, spec):
+    """As where Snakemake deletes them, since it was killed before it saw the job end."""
+    attempt(spec)
+    shutil.rmtree(tmp_path / "out")
+    assert attempt(spec) == []
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(spec)]
+
+
+def test_a_full_disk_at_the_very_end_loses_nothing(attempt, uninterrupted, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(module, "write_sealed_json", full)
+        attempt()
+    assert attempt() == []
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+def test_a_file_system_without_links_holds_copies(attempt, uninterrupted, tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "hardlink_to", refuse)
+        attempt()
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+    assert (tmp_path / "out/snapshots" / snapshots.file_name(4)).stat().st_nlink == 1
 
 
 @pytest.mark.parametrize("until", [0, 1, 2, 5, 6, 12])
@@ -98,7 +134,6 @@ def test_interrupted_once(attempt, uninterrupted, tmp_path, until):
     assert attempt(until=until) == list(range(until))
     assert attempt() == list(range(until, 13))
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
-    assert not (tmp_path / "state").exists()
 
 
 def test_interrupted_at_every_step(attempt, uninterrupted, tmp_path):
@@ -137,13 +172,13 @@ def test_interrupted_while_publishing(attempt, uninterrupted, tmp_path, monkeypa
 
 
 def test_interrupted_before_the_last_file(attempt, uninterrupted, tmp_path, monkeypatch):
-    """The snapshots have moved away already: the run starts over, and doesn't end without them."""
+    """It is published again, from the last checkpoint."""
     with monkeypatch.context() as patch:
-        patch.setattr(module, "write_sealed_json", lambda *arguments: (_ for _ in ()).throw(Interrupted))
+        patch.setattr(module, "write_sealed_json", lambda *arguments, **options: (_ for _ in ()).throw(Interrupted))
         with pytest.raises(AssertionError):  # since the folder is there
             attempt()
     assert not (tmp_path / "out" / "training.json").exists()
-    assert attempt() == list(range(13))
+    assert attempt() == []
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
 
 
@@ -203,6 +238,19 @@ def test_a_checkpoint_of_another_run_is_not_used(attempt, uninterrupted, tmp_pat
 def test_a_checkpoint_of_other_data_is_not_used(attempt, uninterrupted, tmp_path):
     attempt(data=tiny_dataset(tmp_path / "other", seed=1), until=7)
     assert attempt() == list(range(13))
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), SafetensorError("I/O error (os error 5)")])
+def test_an_error_of_the_disk_is_not_a_damaged_checkpoint(attempt, uninterrupted, tmp_path, monkeypatch, error):
+    def fail(*arguments, **options):
+        raise error
+
+    attempt(until=7)
+    with monkeypatch.context() as patch, pytest.raises(type(error), match="error"):
+        patch.setattr(checkpoint, "safe_open", fail)
+        attempt()
+    assert attempt() == list(range(7, 13))
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
 
 

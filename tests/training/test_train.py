@@ -32,7 +32,6 @@ def train(data, tmp_path):
         spec = tiny_spec(**changes)
         out = tmp_path / run_id(spec)
         module.train(spec, data, out, tmp_path / "state", CPU, "code")
-        assert not (tmp_path / "state").exists()
         return out
 
     return run

@@ -1,0 +1,46 @@
+"""A job on a cluster goes on when its Snakemake is killed, and ends without anybody who records what it made."""
+
+import subprocess
+import time
+
+import pytest
+
+from tests.workflow.project import SNAKEMAKE, environment
+
+pytestmark = pytest.mark.workflow
+
+
+def test_what_it_made_is_known_by_what_it_was_made_with(project):
+    [run] = project.runs_with(learning_rate=0.3, seed=1)
+    job, output = f"measure_hessian {run}", f"results/runs/{run}/hessian.csv"
+    project.edit("max_matvecs: 20", "max_matvecs: 19")
+    assert job in project.plan()
+
+    kill_once_started(project, output)
+    inside_of_slurm(project, "measure_hessian", run, output)
+    assert job not in project.plan()
+    project.edit("max_matvecs: 19", "max_matvecs: 20")
+    assert job in project.plan()
+
+
+def kill_once_started(project, output):
+    """Kill Snakemake as soon as it has started the job of ``output``; on one machine the job ends with it."""
+    process = subprocess.Popen(
+        [SNAKEMAKE, "--cores", "1", output],
+        cwd=project.folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    while not list((project.folder / ".snakemake/incomplete").glob("*")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+
+
+def inside_of_slurm(project, rule, run, output):
+    """Run a job as Snakemake's plugin does it in a job of Slurm."""
+    words = ["--mode", "remote", "--force", "--nolock", "--ignore-incomplete", "--no-hooks", "--cores", "1"]
+    done = project.snakemake(output, *words, "--allowed-rules", rule, "--target-jobs", f"{rule}:run={run}")
+    assert done.returncode == 0, done.stdout

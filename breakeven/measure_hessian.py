@@ -92,7 +92,7 @@ def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: 
     random = torch.randn(2, len(gradient), generator=draws).to(gradient)
     random /= random.norm(dim=1, keepdim=True)
     if count == 1:
-        known = gradient / torch.tensor(norm(gradient)).to(gradient).clamp(min=torch.finfo(gradient.dtype).tiny)
+        known = gradient / gradient.new_tensor(norm(gradient)).clamp(min=torch.finfo(gradient.dtype).tiny)
         return (known + 0.1 * random[0] if previous is None else previous[0] + known + 0.1 * random[0])[None]
     if previous is None:
         return random

@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from breakeven.progress import within
+
+PIECE = 4 * 2**20  # bytes of a file that are in memory at a time
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
@@ -62,6 +66,10 @@ def json_text(content: Any) -> str:
 
 
 def sha256(path: str | Path) -> str:
-    """The SHA-256 digest of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The SHA-256 digest of a file, in hexadecimal; that of a large one may take minutes."""
+    path = Path(path)
+    digest, count = hashlib.sha256(), -(-path.stat().st_size // PIECE)
+    with path.open("rb") as file:
+        for piece in within(iter(lambda: file.read(PIECE), b""), f"check {path.name}", unit="4 MiB", total=count):
+            digest.update(piece)
+    return digest.hexdigest()

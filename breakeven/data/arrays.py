@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from breakeven.progress import progress, within
+from breakeven.progress import progress
 
 # In the order in which safetensors' own writers put them into a file: the largest alignment first, then by name.
 DTYPES = {
@@ -59,15 +59,6 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
         for piece in itertools.chain([len(text).to_bytes(8, "little") + text], pieces):
             digest.update(piece)
             file.write(piece)
-    return digest.hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """Like `breakeven.files.sha256`, for a file that may take minutes to read."""
-    digest, count = hashlib.sha256(), -(-path.stat().st_size // PIECE)
-    with path.open("rb") as file:
-        for piece in within(iter(lambda: file.read(PIECE), b""), f"check {path.name}", unit="piece", total=count):
-            digest.update(piece)
     return digest.hexdigest()
 
 

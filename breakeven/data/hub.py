@@ -10,8 +10,8 @@ from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
 
-from breakeven.data.arrays import sha256
 from breakeven.errors import UserError
+from breakeven.files import sha256
 
 
 def verify(name: str) -> None:

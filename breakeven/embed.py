@@ -1,6 +1,5 @@
 """Stage ``embed``: the trajectories of a study in the space of predictions, laid out in two dimensions (Figure 1)."""
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from scipy.spatial.distance import cdist
 from breakeven.errors import UserError
 from breakeven.predictions import read
 from breakeven.progress import progress, say
-from breakeven.tables import write_table
+from breakeven.tables import cell, write_table
 
 NEIGHBOURS = 15  # UMAP's default
 FEWEST = 5  # different snapshots; UMAP's first layout, by eigenvectors, does not exist for fewer
@@ -36,7 +35,7 @@ def gather(results: Path, points: dict[str, Any]) -> tuple[pd.DataFrame, np.ndar
     """The snapshots with their labels, one row each, and their predictions (snapshots, examples, classes)."""
     tables, found = [], []
     for row in progress(points["rows"], "read predictions", unit="run"):
-        labels = {name: _cell(value) for name, value in zip(points["columns"], row, strict=True)}
+        labels = {name: cell(value) for name, value in zip(points["columns"], row, strict=True)}
         steps, predictions = read(results / "runs" / labels["run"] / "predictions.safetensors", labels["run"])
         values = predictions.float().numpy()
         whole = np.isfinite(values).all(axis=(1, 2))
@@ -88,7 +87,3 @@ def to_the_largest_learning_rate(distances: np.ndarray, snapshots: pd.DataFrame)
         if len(targets):
             closest[sources] = distances[np.ix_(sources, targets)].min(axis=1)
     return closest
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | dict) else value

@@ -26,13 +26,20 @@ PATIENCE = 0.5  # seconds, far longer than `holder` looks
 def take(path: Path, patience: float = 0) -> FileLock:
     """Lock ``path``; filelock's Timeout where another process still has it after ``patience`` seconds."""
     lock = FileLock(path, fallback_to_soft=False)  # a soft lock is a file, which a kill would leave behind
-    try:
+    with _no_locks_are_told(path):
         lock.acquire(timeout=patience, poll_interval=0.2)
+    return lock
+
+
+@contextmanager
+def _no_locks_are_told(path: Path) -> Iterator[None]:
+    """A file system without locks has several ways to say so; make them one."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOSYS):
             raise
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), str(path)) from error
-    return lock
 
 
 def acquire(path: Path, what: str, wait: bool = False) -> FileLock:
@@ -76,7 +83,7 @@ def holder(path: Path) -> dict[str, Any] | None:
     For reading alone, since it may be a colleague's, and shared, so that no other who looks is taken for a holder.
     """
     try:
-        with path.open() as file:
+        with path.open() as file, _no_locks_are_told(path):
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return None

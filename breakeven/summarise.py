@@ -4,7 +4,6 @@
 hyperparameters and the seed, so that the tables don't depend on the order in which files were found.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from breakeven.break_even import break_even
 from breakeven.progress import progress
 from breakeven.remarks import remarks
 from breakeven.switches import first_switch
-from breakeven.tables import read_table, write_table
+from breakeven.tables import cell, read_table, write_table
 from breakeven.training_record import FILE, read_training
 
 # quantity in trajectories.csv -> file and column of the run's tables
@@ -74,7 +73,7 @@ def summarise(results: Path, points: dict[str, Any], accuracy_threshold: float, 
     ``points``: {"columns": ["run", hyperparameters …, "seed"], "rows": [[run id, values …, seed], …]}.
     """
     labels = [name for name in points["columns"] if name != "run"]
-    rows = [[_cell(value) for value in row] for row in points["rows"]]
+    rows = [[cell(value) for value in row] for row in points["rows"]]
     rows.sort(key=lambda row: _order([*row[1:], row[0]]))
     tables = [
         read_run(results / "runs" / run, dict(zip(labels, values, strict=True)))
@@ -179,10 +178,6 @@ def _first_peak(hessian: pd.DataFrame) -> int | None:
     rises = ~(values < values.shift(1))  # also to the first
     peaks = rises & (values > values.shift(-1)) & (values >= values.max() / 2) & (values > 0)
     return int(hessian["step"][peaks].iloc[0]) if peaks.any() else None
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | dict) else value
 
 
 def _order(values: list[Any]) -> list[tuple[bool, Any]]:

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from breakeven.config.run_spec import Switch
-
 
 def first_switch(training: dict[str, Any]) -> int | None:
     """The step of the first switch that the run reached; None where it reached none."""
@@ -13,28 +11,18 @@ def first_switch(training: dict[str, Any]) -> int | None:
 
 def unreached(training: dict[str, Any]) -> Iterator[str]:
     """A sentence on each switch of the run's schedule that it never reached."""
-    switches = [Switch(**switch) for switch in training["spec"].get("schedule", [])]
-    counted = [switch for switch in switches if switch.unit == "break_even"]
-    per_unit = {"step": 1, "epoch": training["steps_per_epoch"]}
-    steps = {switch: int(switch.at) * per_unit[switch.unit] for switch in switches if switch.unit in per_unit}
-    # what is left are the steps of those that count in break-even points
-    others = [list(pair) for pair in training["learning_rates"][1:]]
-    for switch, step in steps.items():
-        if [step, switch.learning_rate] in others:
-            others.remove([step, switch.learning_rate])
-    came = sorted(counted, key=lambda switch: switch.at)[: len(others)]  # the run is too short for the later ones
-    steps |= dict(zip(came, sorted(step for step, _ in others), strict=True))
-    for switch in switches:
-        if switch in steps:
-            reason = _ended_before(training, steps[switch])
-        elif came:
-            reason = f"{switch.at:g} times as far as the break-even point is after the end of the run"
-        elif min(counted, key=lambda switch: switch.at).at <= 1:  # which any break-even point would be early enough for
+    schedule, switches = training["spec"].get("schedule", []), training["learning_rates"][1:]
+    pointless = len(switches) < len(
+        schedule
+    )  # where there is no break-even point, none of the switches that count in it is
+    steps = iter(switches)
+    for switch in schedule:
+        if pointless and switch.get("unit") == "break_even":
             reason = "there is no break-even point to switch at"
         else:
-            reason = f"there is no break-even point, or {switch.at:g} times as far is after the end of the run"
+            reason = _ended_before(training, next(steps)[0])
         if reason:
-            yield f"the learning rate never switches to {switch.learning_rate:g}: {reason}"
+            yield f"the learning rate never switches to {switch['learning_rate']:g}: {reason}"
 
 
 def _ended_before(training: dict[str, Any], step: int) -> str:

@@ -1,8 +1,10 @@
 """CSV tables: written whole or not at all with their digest beside them, and refused where they aren't what was written."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -29,3 +31,8 @@ def read_table(path: str | Path, by: Path | None = None) -> pd.DataFrame:
         return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"study": str})
     except ValueError as error:
         raise UserError(f"'{path}' is no table ({error}): delete it, {AGAIN}") from error
+
+
+def cell(value: Any) -> Any:
+    """A swept value as a cell: lists and mappings as JSON."""
+    return json.dumps(value) if isinstance(value, list | dict) else value

@@ -79,7 +79,14 @@ def test_who_looks_at_a_free_lock_stops_nobody(tmp_path, other):
 
 
 @pytest.mark.parametrize("answer", [errno.ENOSYS, errno.ENOLCK])
-@pytest.mark.parametrize("take", [lambda path: acquire(path / "a.lock", "x"), lambda path: lease(["GPU-a"], 1, path)])
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda path: acquire(path / "a.lock", "x"),
+        lambda path: lease(["GPU-a"], 1, path),
+        lambda path: (path / "a.lock").touch() or holder(path / "a.lock"),
+    ],
+)
 def test_a_disk_without_locks_is_refused(tmp_path, monkeypatch, answer, take):
     """A file that stands for a lock would stay after a kill."""
 

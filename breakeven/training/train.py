@@ -118,7 +118,7 @@ def train(
         "steps_per_epoch": steps_per_epoch,
         "train_examples": examples,
         "key": key,
-        "learning_rates": [[step, rate] for step, rate in rates if step <= steps],
+        "learning_rates": rates,  # also those after the end
     }
     _publish(spec, done, out, state, facts)
 

@@ -100,5 +100,8 @@ def remove_checkpoints():
 
 if workflow.is_main_process:
     restore_records()
-    if holder(Path(RESULTS) / LOCK) is None:
-        remove_checkpoints()  # that a Snakemake has left which was killed
+    try:
+        if holder(Path(RESULTS) / LOCK) is None:
+            remove_checkpoints()  # that a Snakemake has left which was killed
+    except OSError as error:
+        sys.exit(sentence(error, "results"))

@@ -39,9 +39,8 @@ class Pipeline:
     def data(self):
         return self.results / "data" / "tiny"
 
-    @property
-    def state(self):
-        return self.results / "state"
+    def state(self, number=0):
+        return self.results / "state" / self.run(number).name
 
     def run(self, number=0):
         return self.results / "runs" / run_id(self.spec(number))
@@ -59,7 +58,7 @@ class Pipeline:
         tiny_dataset(self.data)
 
     def train(self, number=0):
-        train(self.spec(number), self.data, self.run(number), self.state, CPU, "code")
+        train(self.spec(number), self.data, self.run(number), self.state(number), CPU, "code")
 
     def covariance(self, number=0, batch_size=3):
         settings = {"batch_size": batch_size, "batches": None, "precision": "float32"}

@@ -108,7 +108,11 @@ def test_of_two_members_with_one_name_the_digest_decides(outside, tmp_path, monk
         cifar10.load(root=str(tmp_path / "data"), **ALL)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08", gzip.compress(b"no tar file" * 100)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", b"\x1f\x8b\x08", gzip.compress(b"no tar file" * 100)],
+    ids=["empty", "text", "magic number only", "gzip of no tar file"],
+)
 @pytest.mark.parametrize("loader", [cifar10, imdb])
 def test_what_is_no_archive(loader, content, outside, tmp_path, monkeypatch):
     path = tmp_path / "data" / loader.ARCHIVE

@@ -148,18 +148,20 @@ def test_in_the_place_of_a_record_of_digests(pipeline, harmful):
             pipeline.summarise()
 
 
-@pytest.mark.parametrize("name", ["checkpoint.safetensors", "snapshots/step-00000000.safetensors"])
-def test_in_the_place_of_a_checkpoint(name, pipeline, harmful, capsys):
-    """A training that was stopped starts over, and says so."""
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("checkpoint.safetensors", "is damaged"), ("snapshots/step-00000000.safetensors", "has lost a snapshot")],
+)
+def test_in_the_place_of_a_checkpoint(name, told, pipeline, harmful, capsys):
+    """A training whose results are lost starts over, and says so."""
     expected = sha256(pipeline.run() / "training.json")
     for content in harmful.values():
         shutil.rmtree(pipeline.run())
-        path = pipeline.state / name
-        path.parent.mkdir(parents=True)
+        path = pipeline.state() / name
+        assert path.is_file()
         path.write_bytes(content)
         pipeline.train()
-        said = capsys.readouterr().err
-        assert name.startswith("snapshots") or "checkpoint.safetensors' is damaged" in said
+        assert f"checkpoint.safetensors' {told}" in capsys.readouterr().err
         assert sha256(pipeline.run() / "training.json") == expected
 
 

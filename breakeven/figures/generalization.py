@@ -15,11 +15,12 @@ RESAMPLES = 9999
 AGAINST = {"max_lambda_K": "max λ_K^1", "break_even_epoch": "epoch of the break-even point"}
 
 
-def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's ρ of two series; 0 where one of them is constant and so has no order."""
-    first, second = rankdata(x), rankdata(y)
-    deviations = np.std(first) * np.std(second)
-    return float(np.cov(first, second, bias=True)[0, 1] / deviations) if deviations > 0 else 0.0
+def rank_correlation(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Spearman's ρ of two series along ``axis``; 0 where one of them is constant and so has no order."""
+    first, second = (rankdata(series, axis=axis) for series in (x, y))
+    first, second = (ranks - ranks.mean(axis, keepdims=True) for ranks in (first, second))
+    deviations = np.sqrt((first**2).sum(axis) * (second**2).sum(axis))
+    return (first * second).sum(axis) / np.where(deviations > 0, deviations, 1.0)
 
 
 def interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -28,7 +29,7 @@ def interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         (x, y),
         rank_correlation,
         paired=True,
-        vectorized=False,
+        vectorized=True,
         n_resamples=RESAMPLES,
         method="percentile",
         rng=np.random.default_rng(0),

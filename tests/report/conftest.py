@@ -9,7 +9,7 @@ from breakeven.report.build import build
 sys.path.append(str(Path(__file__).parents[1] / "figures"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def results(tmp_path_factory):
     """A page about three studies: one with diverged runs, one with two hyperparameters, one with a hostile name."""
     from results_folder import DESCRIPTION, HOSTILE, write_results

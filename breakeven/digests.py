@@ -50,7 +50,8 @@ def verify(path: Path, by: Path | None = None) -> None:
     except (OSError, ValueError) as error:
         raise UserError(f"'{record}' is damaged ({error}): delete it and '{by or path}', {AGAIN}") from error
     if not path.is_file():
-        raise UserError(f"'{path}' is missing: delete '{by or path.parent}' if it is there, {AGAIN}")
+        to_do = "snakemake makes it again" if by is None else f"delete '{by}' if it is there, {AGAIN}"
+        raise UserError(f"'{path}' is missing: {to_do}")
     if digests is None:
         raise UserError(f"'{path}' can't be checked, since '{record}' is missing: delete '{by or path}', {AGAIN}")
     name = _name(by or path, path)

@@ -1,5 +1,6 @@
 """Every stage of the pipeline, in this process, on the data of `tests.tiny`: two runs of one study."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,9 @@ STUDY = {"name": "rates", "swept": ["learning_rate"], "accuracy_threshold": 0.5,
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A results folder, and the stages that read and write it; those of one run act on the first of two."""
+    """A results folder, and the stages that read and write it; those of one run act on the first of two, those of one study
+    on `STUDY`, or on one of another name with the same runs.
+    """
 
     results: Path
     steps: int = 2  # four snapshots in all: too few for UMAP, whose import takes 15 s
@@ -45,9 +48,8 @@ class Pipeline:
     def run(self, number=0):
         return self.results / "runs" / run_id(self.spec(number))
 
-    @property
-    def tables(self):
-        return self.results / "tables" / STUDY["name"]
+    def tables(self, study=STUDY["name"]):
+        return self.results / "tables" / study
 
     @property
     def points(self):
@@ -58,6 +60,7 @@ class Pipeline:
         tiny_dataset(self.data)
 
     def train(self, number=0):
+        shutil.rmtree(self.run(number) / "snapshots", ignore_errors=True)  # as Snakemake does with a folder
         train(self.spec(number), self.data, self.run(number), self.state(number), CPU, "code")
 
     def covariance(self, number=0, batch_size=3):
@@ -87,18 +90,23 @@ class Pipeline:
         """What ``train`` reads of another run, where a schedule counts in its break-even point."""
         break_even_step(self.run())
 
-    def embed(self):
-        embed(self.results, self.points, self.tables / "embedding.csv")
+    def embed(self, study=STUDY["name"]):
+        embed(self.results, self.points, self.tables(study) / "embedding.csv")
 
-    def summarise(self):
-        summarise(self.results, self.points, STUDY["accuracy_threshold"], self.tables)
+    def summarise(self, study=STUDY["name"]):
+        summarise(self.results, self.points, STUDY["accuracy_threshold"], self.tables(study))
 
     def claims(self):
         evaluate(self.results / "tables", [STUDY], self.results / "tables" / "claims.csv")
 
-    def plot(self, figure="lambda_H"):
-        trajectories, runs = self.tables / "trajectories.csv", self.tables / "runs.csv"
-        plot(figure, trajectories, runs, STUDY, self.results / "figures" / STUDY["name"], self.tables / "embedding.csv")
+    def plot(self, figure="lambda_H", study=STUDY["name"]):
+        trajectories, runs, embedding = (
+            self.tables(study) / f"{name}.csv" for name in ("trajectories", "runs", "embedding")
+        )
+        plot(figure, trajectories, runs, STUDY | {"name": study}, self.results / "figures" / study, embedding)
+
+    def plot_umap(self):
+        self.plot("trajectories_umap")
 
     def report(self):
         config = self.results / "config.yaml"

@@ -166,11 +166,11 @@ def test_in_the_place_of_a_checkpoint(name, told, pipeline, harmful, capsys):
 
 
 def test_in_the_place_of_an_embedding(pipeline, harmful):
-    path = pipeline.tables / "embedding.csv"
+    path = pipeline.tables() / "embedding.csv"
     for content in harmful.values():
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"embedding\.csv"):
-            pipeline.plot("trajectories_umap")
+            pipeline.plot_umap()
 
 
 def test_in_the_place_of_a_record_of_durations(pipeline, harmful):

@@ -1,20 +1,20 @@
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from breakeven.report.build import build
+from tests.once import once
 
 # the synthetic tables of the figures' tests
 sys.path.append(str(Path(__file__).parents[1] / "figures"))
 
 
-@pytest.fixture(scope="session")
-def results(tmp_path_factory):
-    """A page about three studies: one with diverged runs, one with two hyperparameters, one with a hostile name."""
+def written(folder):
+    """A page about three studies; their descriptions as JSON."""
     from results_folder import DESCRIPTION, HOSTILE, write_results
 
-    folder = tmp_path_factory.mktemp("results")
     studies = write_results(
         folder,
         {"name": "rate", "diverging": (8,), "description": DESCRIPTION},
@@ -38,4 +38,11 @@ def results(tmp_path_factory):
     config = folder / "config.yaml"
     config.write_text("studies: # </pre><b>&amp;\n", encoding="utf-8")
     build(folder / "report.html", folder, studies, config)
-    return folder, studies, config
+    return json.dumps(studies)
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory):
+    """A page about three studies: one with diverged runs, one with two hyperparameters, one with a hostile name."""
+    folder, studies = once(tmp_path_factory, "results", written)
+    return folder, json.loads(studies), folder / "config.yaml"

@@ -1,10 +1,10 @@
-import os
 import tempfile
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from tests.once import once
 from tests.slurm import cluster
 from tests.slurm.night import Night, play
 from tests.workflow.project import SNAKEMAKE
@@ -17,24 +17,23 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def night(tmp_path_factory):
-    """The record of the night, played once for the whole session, also where pytest-xdist starts several workers."""
+    """The record of the night."""
     reason = cluster.why_not() if SNAKEMAKE.exists() else f"{SNAKEMAKE} does not exist: install the extra 'workflow'"
     if reason is not None:
         pytest.skip(f"no Slurm can be started: {reason}")
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    record = shared / "night.json"
-    # one cluster on a machine, whoever else runs these tests
-    with FileLock(Path(tempfile.gettempdir()) / "breakeven-slurm.lock"):
-        if not record.exists():
-            record.write_text(on_a_cluster(shared / "night"), encoding="utf-8")
-    text = record.read_text(encoding="utf-8")
+    _, text = once(tmp_path_factory, "night", on_a_cluster)
     assert text.startswith("{"), text
     return Night.from_json(text)
 
 
 def on_a_cluster(folder):
     """The record of a night, or what went wrong."""
+    # one cluster on a machine, whoever else runs these tests
+    with FileLock(Path(tempfile.gettempdir()) / "breakeven-slurm.lock"):
+        return alone_on_a_cluster(folder)
+
+
+def alone_on_a_cluster(folder):
     cluster.stop_leftover()
     state = Path(tempfile.mkdtemp(prefix="breakeven-slurm-", dir="/var/tmp"))  # the tests' folders are closed to mysql
     state.chmod(0o755)

@@ -1,9 +1,9 @@
-import os
+import compileall
 import shutil
 
 import pytest
-from filelock import FileLock
 
+from tests.once import once
 from tests.workflow.project import SNAKEMAKE, Project, copy, make
 
 
@@ -13,19 +13,17 @@ def snakemake_is_installed():
         pytest.skip(f"{SNAKEMAKE} does not exist: install the extra 'workflow'")
 
 
+def ran(folder):
+    said = make(folder).snakemake("--cores", "all")
+    return f"{said.returncode}\n{said.stdout}"
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, snakemake_is_installed):
-    """The tiny project after a real run: one for the whole session, also where pytest-xdist starts several workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    outcome = shared / "finished.txt"
-    with FileLock(shared / "finished.lock"):
-        if not outcome.exists():
-            said = make(shared / "finished").snakemake("--cores", "all")
-            outcome.write_text(f"{said.returncode}\n{said.stdout}", encoding="utf-8")
-    text = outcome.read_text(encoding="utf-8")
+    """The tiny project after a real run."""
+    folder, text = once(tmp_path_factory, "finished", ran)
     assert text.startswith("0\n"), text
-    return Project(shared / "finished")
+    return Project(folder)
 
 
 @pytest.fixture
@@ -37,9 +35,20 @@ def project(finished, tmp_path):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def compiled(folder):
+    compileall.compile_dir(make(folder).folder / "breakeven", quiet=1)  # else each copy of it does, in each process
+    return ""
+
+
+@pytest.fixture(scope="session")
+def never_run(tmp_path_factory):
+    return once(tmp_path_factory, "never_run", compiled)[0]
+
+
 @pytest.fixture
-def fresh(snakemake_is_installed, tmp_path):
+def fresh(snakemake_is_installed, never_run, tmp_path):
     """The tiny project before its first run."""
-    project = make(tmp_path / "fresh")
-    yield project
-    shutil.rmtree(project.folder, ignore_errors=True)
+    folder = tmp_path / "fresh"
+    copy(never_run, folder)
+    yield Project(folder)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -41,25 +41,26 @@ def record_of(path: Path) -> Path:
 
 def verify(path: Path, by: Path | None = None) -> None:
     """Refuse a file that is not the one that was written, by the digests written with it or with the file ``by``."""
-    record = record_of(by or path)
+    sealed = by or path
+    record = record_of(sealed)
     try:
         lines = [line.split("  ", 1) for line in record.read_text(encoding="utf-8").split("\n") if line]
         digests = {name: digest for digest, name in lines}
     except FileNotFoundError:
         digests = None
     except (OSError, ValueError) as error:
-        raise UserError(f"'{record}' is damaged ({error}): delete it and '{by or path}', {AGAIN}") from error
+        raise UserError(f"'{record}' is damaged ({error}): delete it and '{sealed}', {AGAIN}") from error
     if not path.is_file():
-        to_do = "snakemake makes it again" if by is None else f"delete '{by}' if it is there, {AGAIN}"
+        to_do = "snakemake makes it again" if sealed == path else f"delete '{sealed}' if it is there, {AGAIN}"
         raise UserError(f"'{path}' is missing: {to_do}")
     if digests is None:
-        raise UserError(f"'{path}' can't be checked, since '{record}' is missing: delete '{by or path}', {AGAIN}")
-    name = _name(by or path, path)
+        raise UserError(f"'{path}' can't be checked, since '{record}' is missing: delete '{sealed}', {AGAIN}")
+    name = _name(sealed, path)
     if name not in digests:
         found = next(iter(digests), "nothing")
-        raise UserError(f"'{path}' is not {name}: '{record}' is of {found}; delete '{by or path}', {AGAIN}")
+        raise UserError(f"'{path}' is not {name}: '{record}' is of {found}; delete '{sealed}', {AGAIN}")
     if sha256(path) != digests[name]:
-        raise UserError(f"'{path}' is damaged (its SHA-256 is not that in '{record}'): delete '{by or path}', {AGAIN}")
+        raise UserError(f"'{path}' is damaged (its SHA-256 is not that in '{record}'): delete '{sealed}', {AGAIN}")
 
 
 def _name(sealed: Path, file: Path) -> str:

@@ -1,7 +1,6 @@
 """What a stage reads is what another stage wrote for it: a file that is truncated, flipped in a bit, another's, renamed or
 missing is named in one sentence and never used; deleted, it is made again as it was."""
 
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -91,43 +90,34 @@ def damage_file(path, other, damage):
             path.rename(path.with_name(f"old-{path.name}"))
 
 
-# what is told of {path}, a regular expression; {results} is the results folder
-DAMAGED = (
-    r"'{path}' is damaged \(its SHA-256 is not that in '{results}/\S+\.sha256'\): "
-    r"delete '{results}/\S+', and the same command makes it again"
-)
-FOREIGN = (
-    r"'{results}/\S+' is not \S+: '{results}/\S+\.sha256' is of \S+; "
-    r"delete '{results}/\S+', and the same command makes it again"
-)
-DAMAGES = {
-    "truncated": DAMAGED,
-    "one bit": DAMAGED,
-    "another's": DAMAGED,
-    "another's, with its digests": FOREIGN,
-    "renamed": r"'{path}' is missing: snakemake makes it again",
-}
-# files without digests of their own: those of the record of their run or table hold for them
-PARTS = {
-    "specification": "training.json",
-    "history": "training.json",
-    "e_H^1": "hessian.csv",
-}
-# and those whose digests stand elsewhere
-OTHERS = {
-    "data set": r"'{path}' is missing or damaged \(its SHA-256 is not the manifest's\): delete the folder '{results}/data/tiny'",
-    "snapshot": r"snapshot '{path}' is missing or damaged \(its SHA-256 is not the recorded one\): delete its folder",
+DAMAGES = ["truncated", "one bit", "another's", "another's, with its digests", "renamed"]
+# files without digests of their own, and the file with which they were written, whose record has theirs
+WRITTEN_WITH = {
+    "specification": f"{RUN_FOLDER}/training.json",
+    "history": f"{RUN_FOLDER}/training.json",
+    "e_H^1": f"{RUN_FOLDER}/hessian.csv",
 }
 
 
-def sentence(file, damage):
-    if file in PARTS and damage == "another's, with its digests":
-        return DAMAGED
-    if file in PARTS and damage == "renamed":
-        return rf"'{{path}}' is missing: delete '\S+/{PARTS[file]}' if it is there, and the same command makes it again"
+def sentence(results, file, damage):
+    """What is told, word for word."""
+    path, other = results / FILES[file][0], results / FILES[file][3]
+    by = results / WRITTEN_WITH.get(file, path)
+    again = "and the same command makes it again"
+    if file == "data set":
+        return f"'{path}' is missing or damaged (its SHA-256 is not the manifest's): delete the folder '{path.parent}'"
+    if file.startswith("snapshot"):
+        return f"snapshot '{path}' is missing or damaged (its SHA-256 is not the recorded one): delete its folder"
     if (file, damage) == ("embedding", "renamed"):
-        return r"figure 'trajectories_umap' needs the table that stage embed writes: there is no {path}"
-    return OTHERS.get(file.removesuffix(" of another run"), DAMAGES[damage])
+        return f"figure 'trajectories_umap' needs the table that stage embed writes: there is no {path}"
+    if damage == "renamed":
+        to_do = "snakemake makes it again" if by == path else f"delete '{by}' if it is there, {again}"
+        return f"'{path}' is missing: {to_do}"
+    if damage == "another's, with its digests" and by == path:
+        read = path.with_name("run.yaml") if file == "record" else path  # of a run it is read first
+        own, foreign = (f"{each.parent.name}/{each.name}" for each in (read, other))
+        return f"'{read}' is not {own}: '{by}.sha256' is of {foreign}; delete '{by}', {again}"
+    return f"'{path}' is damaged (its SHA-256 is not that in '{by}.sha256'): delete '{by}', {again}"
 
 
 # the report leaves out a figure that is not there: by hand, it may be wanted before all are drawn
@@ -139,11 +129,10 @@ def test_it_is_named_and_not_used_and_made_again(pipeline, whole, file, damage):
     name, writer, readers, other = FILES[file]
     path = pipeline.results / name
     damage_file(path, pipeline.results / other, damage)
-    words = sentence(file, damage).format(path=re.escape(str(path)), results=re.escape(str(pipeline.results)))
     for reader in readers if damage == "one bit" else readers[:1]:
         with pytest.raises(UserError) as error:
             getattr(pipeline, reader)()
-        assert re.fullmatch(words, str(error.value)), error.value
+        assert str(error.value) == sentence(pipeline.results, file, damage)
     if damage == "renamed":
         path.with_name(f"old-{path.name}").unlink()
     path.unlink(missing_ok=True)

@@ -75,7 +75,9 @@ def test_who_looks_at_a_free_lock_stops_nobody(tmp_path, other):
     with (tmp_path / "a.lock").open() as looked_at:
         fcntl.flock(looked_at, fcntl.LOCK_SH | fcntl.LOCK_NB)
         threading.Timer(0.1, fcntl.flock, [looked_at, fcntl.LOCK_UN]).start()
-        acquire(tmp_path / "a.lock", "writing").release()
+        lock = acquire(tmp_path / "a.lock", "writing")
+    assert holder(tmp_path / "a.lock")["pid"] == os.getpid()
+    lock.release()
 
 
 @pytest.mark.parametrize("answer", [errno.ENOSYS, errno.ENOLCK])

@@ -24,10 +24,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from breakeven.device import choose_device
-from breakeven.errors import UserError
+from breakeven.jobs.device import choose_device
 from breakeven.networks.simple_cnn import simple_cnn
 from breakeven.spectra.parameters import trainable
+from breakeven.store.errors import UserError
 
 T = TypeVar("T")
 

@@ -24,8 +24,8 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy
 
 from breakeven.spectra.blocked_gram import inner_products
-from breakeven.spectra.covariance import spectrum
-from breakeven.spectra.mini_batch import mini_batch_gram
+from breakeven.spectra.gram_spectrum import spectrum
+from breakeven.spectra.mini_batch_gram import mini_batch_gram
 
 MEGABYTE = 1e6
 Method = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -96,7 +96,7 @@ def single_examples(
 
 def per_example_methods(arguments: argparse.Namespace) -> dict[str, Method]:
     """Ours and the two ways to use the peer; each returns the n×n Gram matrix in float64."""
-    from breakeven.spectra.per_example import per_example_gram
+    from breakeven.spectra.per_example.gram import per_example_gram
 
     return {
         "**breakeven**": partial(per_example_gram, memory_mb=arguments.memory_mb),

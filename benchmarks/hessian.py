@@ -24,7 +24,7 @@ import torch
 from solvers import PEERS, Answer, Peer, Problem, ours, scipy_reference, tight
 from torch import Tensor
 
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 ACCURACY = 1e-3
 SETTING = {"tolerance": ACCURACY}  # of ours

@@ -18,8 +18,8 @@ from pathlib import Path
 import common
 import torch
 
-from breakeven.config.run_spec import RunSpec, Segment
-from breakeven.errors import UserError
+from breakeven.specs.run import RunSpec, Segment
+from breakeven.store.errors import UserError
 
 MEGABYTE = 2**20
 TRAIN_MB, MEASURE_MB = 4000, 2000  # as in workflow/rules/train.smk and measure.smk
@@ -131,9 +131,9 @@ def peaks(
     stages: list[str], folder: str, snapshots: int, network: str, memory_mb: float, device: torch.device
 ) -> dict[str, list[float]]:
     """Run ``stages``; of each, the megabytes that this process held before and at most."""
-    from breakeven.measure_covariance import measure_covariance
-    from breakeven.measure_hessian import measure_hessian
-    from breakeven.measure_stability import measure_stability
+    from breakeven.measurements.covariance import measure_covariance
+    from breakeven.measurements.hessian import measure_hessian
+    from breakeven.measurements.stability import measure_stability
     from breakeven.training.train import train
 
     spec = specification(network, snapshots)

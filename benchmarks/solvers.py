@@ -22,8 +22,8 @@ import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor, nn
 
-from breakeven.measure_hessian import start_vectors
-from breakeven.randomness import generator
+from breakeven.measurements.hessian import start_vectors
+from breakeven.specs.randomness import generator
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs
 from breakeven.spectra.parameters import trainable

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from breakeven.errors import UserError
-from breakeven.locks import held, lock_of
-from breakeven.termination import end_on_signals, end_with_parent
-from breakeven.trouble import sentence
+from breakeven.jobs.locks import held, lock_of
+from breakeven.jobs.termination import end_on_signals, end_with_parent
+from breakeven.jobs.trouble import sentence
+from breakeven.store.errors import UserError
 
 # of the stages whose --out is a folder, what they write last; the lock of a job lies beside it
 LAST_FILES = {"prepare": "manifest.json", "train": "training.json", "summarise": "trajectories.csv"}
@@ -18,7 +18,7 @@ LAST_FILES = {"prepare": "manifest.json", "train": "training.json", "summarise":
 
 def _device(a: argparse.Namespace) -> Any:
     """The device of a stage that computes, with a slot of a GPU if it is one."""
-    from breakeven.device import choose_device
+    from breakeven.jobs.device import choose_device
 
     return choose_device(a.device, a.threads, a.slots_per_gpu)
 
@@ -32,8 +32,8 @@ def prepare(a: argparse.Namespace) -> None:
 
 def train(a: argparse.Namespace) -> None:
     """Train one run: its history, and snapshots of its weights."""
-    from breakeven.break_even import break_even_step
-    from breakeven.config.run_spec import from_json, source_of
+    from breakeven.specs.run import from_json, source_of
+    from breakeven.summary.break_even import break_even_step
     from breakeven.training.train import train
 
     spec, step = from_json(a.spec), None
@@ -48,49 +48,49 @@ def train(a: argparse.Namespace) -> None:
 
 def covariance(a: argparse.Namespace) -> None:
     """Measure the covariance of gradients K at each snapshot of a run."""
-    from breakeven.measure_covariance import measure_covariance
+    from breakeven.measurements.covariance import measure_covariance
 
     measure_covariance(a.run, a.data, a.out, _device(a), a.memory_mb, **a.settings)
 
 
 def hessian(a: argparse.Namespace) -> None:
     """Measure the largest eigenvalues and the trace of the Hessian H at each snapshot of a run."""
-    from breakeven.measure_hessian import measure_hessian
+    from breakeven.measurements.hessian import measure_hessian
 
     measure_hessian(a.run, a.data, a.out, _device(a), a.memory_mb, **a.settings)
 
 
 def stability(a: argparse.Namespace) -> None:
     """Measure the stability of SGD (Eq. 1) at each snapshot of a run, along the eigenvectors that ``hessian`` left."""
-    from breakeven.measure_stability import measure_stability
+    from breakeven.measurements.stability import measure_stability
 
     measure_stability(a.run, a.data, a.out, _device(a), **a.settings)
 
 
 def density(a: argparse.Namespace) -> None:
     """Measure the density of all eigenvalues of the Hessian H at each snapshot of a run; an option of a config."""
-    from breakeven.measure_density import measure_density
+    from breakeven.measurements.density import measure_density
 
     measure_density(a.run, a.data, a.out, _device(a), a.memory_mb, **a.settings)
 
 
 def predictions(a: argparse.Namespace) -> None:
     """Predict the test set at each snapshot of a run; only where a figure asks for it."""
-    from breakeven.measure_predictions import measure_predictions
+    from breakeven.measurements.predictions import measure_predictions
 
     measure_predictions(a.run, a.data, a.out, _device(a), **a.settings)
 
 
 def embed(a: argparse.Namespace) -> None:
     """Lay out the predictions of a study's runs in two dimensions; only where a figure asks for it."""
-    from breakeven.embed import embed
+    from breakeven.summary.embed import embed
 
     embed(a.results, a.points, a.out)
 
 
 def summarise(a: argparse.Namespace) -> None:
     """Gather the runs of a study into its two tables."""
-    from breakeven.summarise import summarise
+    from breakeven.summary.summarise import summarise
 
     summarise(a.results, a.points, a.accuracy_threshold, a.out)
 
@@ -104,7 +104,7 @@ def claims(a: argparse.Namespace) -> None:
 
 def plot(a: argparse.Namespace) -> None:
     """Draw one figure of a study."""
-    from breakeven.plot import plot
+    from breakeven.figures.plot import plot
 
     plot(a.figure, a.tables / "trajectories.csv", a.tables / "runs.csv", a.study, a.out, a.tables / "embedding.csv")
 
@@ -118,7 +118,7 @@ def report(a: argparse.Namespace) -> None:
 
 def status(a: argparse.Namespace) -> None:
     """Say what is done, running and failed in a results folder, and how far each training is."""
-    from breakeven.status import report_status
+    from breakeven.jobs.status import report_status
 
     print(report_status(a.results))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from breakeven.config.dataset_spec import dataset_id
 from breakeven.config.plan import load_plan
-from breakeven.config.run_spec import canonical_json
+from breakeven.specs.dataset import dataset_id
+from breakeven.specs.run import canonical_json
 
 SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
 CONFIG = """\

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from breakeven.config.run_spec import RunSpec, Segment
 from breakeven.data.prepare import write
 from breakeven.data.splits import Splits
+from breakeven.specs.run import RunSpec, Segment
 
 DATASET = {"loader": "digits"}
 TRAIN, TEST, SHAPE, CLASSES = 43, 11, (2, 8, 6), 3

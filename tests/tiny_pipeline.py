@@ -6,18 +6,18 @@ from pathlib import Path
 
 import torch
 
-from breakeven.break_even import break_even_step
 from breakeven.claims.evaluate import evaluate
-from breakeven.config.run_spec import run_id
-from breakeven.embed import embed
-from breakeven.measure_covariance import measure_covariance
-from breakeven.measure_density import measure_density
-from breakeven.measure_hessian import measure_hessian
-from breakeven.measure_predictions import measure_predictions
-from breakeven.measure_stability import measure_stability
-from breakeven.plot import plot
+from breakeven.figures.plot import plot
+from breakeven.measurements.covariance import measure_covariance
+from breakeven.measurements.density import measure_density
+from breakeven.measurements.hessian import measure_hessian
+from breakeven.measurements.predictions import measure_predictions
+from breakeven.measurements.stability import measure_stability
 from breakeven.report.build import build
-from breakeven.summarise import summarise
+from breakeven.specs.run import run_id
+from breakeven.summary.break_even import break_even_step
+from breakeven.summary.embed import embed
+from breakeven.summary.summarise import summarise
 from breakeven.training.train import train
 from tests.tiny import tiny_dataset, tiny_spec
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.catalogue import SYMBOLS
+from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.claims.quantities import StudyTables
-from breakeven.claims.statistics import Numbers
 
 
 def combinations(study: StudyTables, without: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:

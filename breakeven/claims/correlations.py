@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from breakeven.claims import quantities, statistics
+from breakeven.claims import hypothesis_tests as statistics
+from breakeven.claims import quantities
 from breakeven.claims.blocks import by_seed, combinations, complete, lacking
 from breakeven.claims.catalogue import SYMBOLS, Claim, EarlyCorrelation, Generalization, PredictedMaximum
 from breakeven.claims.evidence import RAW_AND_SMOOTHED, Evidence, in_all, join, maximum, row

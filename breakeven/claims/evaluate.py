@@ -10,14 +10,14 @@ import pandas as pd
 from breakeven.claims import catalogue
 from breakeven.claims.catalogue import CLAIMS, Claim
 from breakeven.claims.correlations import early_correlation, generalization, predicted_maximum
+from breakeven.claims.early_switch import switch
 from breakeven.claims.evidence import Evidence, join
+from breakeven.claims.hypothesis_tests import INCONCLUSIVE, adjusted, verdict
 from breakeven.claims.quantities import StudyTables, read_study
 from breakeven.claims.ratios import batch_norm, peak, predicted_point
-from breakeven.claims.statistics import INCONCLUSIVE, adjusted, verdict
-from breakeven.claims.switches import switch
 from breakeven.claims.trends import trend
-from breakeven.progress import progress
-from breakeven.tables import write_table
+from breakeven.store.progress import progress
+from breakeven.store.tables import write_table
 
 # how each kind of test in the catalogue is carried out: the rows of a claim for a study; none where the study lacks the runs
 KINDS: dict[type, Callable[[Claim, Any, StudyTables], Iterator[Evidence]]] = {

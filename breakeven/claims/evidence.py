@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from breakeven.claims import statistics
+from breakeven.claims import hypothesis_tests as statistics
 from breakeven.claims.catalogue import FACTOR, SYMBOLS, Claim
-from breakeven.claims.statistics import Numbers
+from breakeven.claims.hypothesis_tests import Numbers
 
 RAW_AND_SMOOTHED = (False, True)
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from breakeven.claims.statistics import rank_correlation
-from breakeven.errors import UserError
-from breakeven.tables import read_table
+from breakeven.claims.hypothesis_tests import rank_correlation
+from breakeven.store.errors import UserError
+from breakeven.store.tables import read_table
 
 # quantity -> the maximum in runs.csv that is empty where a value along the run could not be computed; the curve just lacks it
 LARGEST = {

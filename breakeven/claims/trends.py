@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from breakeven.claims import quantities, statistics
+from breakeven.claims import hypothesis_tests as statistics
+from breakeven.claims import quantities
 from breakeven.claims.blocks import combinations, complete
 from breakeven.claims.catalogue import SYMBOLS, Claim, Trend
 from breakeven.claims.evidence import RAW_AND_SMOOTHED, Evidence, join, maximum, row, with_names
+from breakeven.claims.hypothesis_tests import Numbers, Tested
 from breakeven.claims.quantities import StudyTables
-from breakeven.claims.statistics import Numbers, Tested
 
 
 def trend(claim: Claim, test: Trend, study: StudyTables) -> Iterator[Evidence]:

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from breakeven.config.dataset_spec import available_examples, measured_examples, training_examples
 from breakeven.config.folders import path_problem
 from breakeven.config.messages import not_known, show
-from breakeven.config.network_options import option_problems
-from breakeven.config.run_spec import Segment
-from breakeven.config.schedule import segment_steps, snapshots_problem
+from breakeven.config.options import option_problems
 from breakeven.config.validate import Path, Problem
 from breakeven.data.registry import content
 from breakeven.networks import registry
-from breakeven.own_code import is_own
-from breakeven.own_code import problem as own_code_problem
+from breakeven.specs.dataset import available_examples, measured_examples, training_examples
+from breakeven.specs.own_code import is_own
+from breakeven.specs.own_code import problem as own_code_problem
+from breakeven.specs.run import Segment
+from breakeven.specs.schedule import segment_steps, snapshots_problem
 
 REQUIRED = ("dataset", "network", "learning_rate", "batch_size")
 PATHS = ("root", "path", "tokenizer")  # options of data sets; a tokenizer may be a folder

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from breakeven.config.checks import Finding, check_dataset, check_measured, check_run
-from breakeven.config.dataset_spec import canonical_dataset, dataset_id, location
 from breakeven.config.folders import results_problem
 from breakeven.config.messages import distinct_lines, not_known, show
-from breakeven.config.network_options import canonical_options
-from breakeven.config.run_spec import RunSpec, Segment, Switch, canonical_json, run_id, source_of
+from breakeven.config.options import canonical_options
 from breakeven.config.validate import Problem, validate
 from breakeven.config.yaml_file import read_yaml
-from breakeven.errors import ConfigError
 from breakeven.figures.registry import DEFAULT, FIGURES, chosen
 from breakeven.networks.registry import BATCH_STATISTICS
-from breakeven.own_code import is_own
+from breakeven.specs.dataset import canonical_dataset, dataset_id, location
+from breakeven.specs.own_code import is_own
+from breakeven.specs.run import RunSpec, Segment, Switch, canonical_json, run_id, source_of
+from breakeven.store.errors import ConfigError
 
 MOST_RUNS = 20_000
 LONGEST_SPEC = 100_000  # Linux takes arguments of a command up to 128 KiB

@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 
 from breakeven.config.messages import distinct_lines, nearest, not_known, show
 from breakeven.config.yaml_file import NUMBER
-from breakeven.errors import ConfigError
-from breakeven.own_code import is_own
+from breakeven.specs.own_code import is_own
+from breakeven.store.errors import ConfigError
 
 Schema = dict[str, Any]
 Path = tuple[str | int, ...]

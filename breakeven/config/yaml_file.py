@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from breakeven.config.messages import show
-from breakeven.errors import ConfigError
+from breakeven.store.errors import ConfigError
 
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 DEEPEST = 50

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from lzma import LZMAError
 from pathlib import Path
 
-from breakeven.errors import UserError
-from breakeven.progress import progress
+from breakeven.store.errors import UserError
+from breakeven.store.progress import progress
 
 
 def tar_members(loader: str, archive: Path, names: re.Pattern[str], most_bytes: int) -> Iterator[tuple[str, bytes]]:

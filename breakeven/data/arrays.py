@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from breakeven.progress import progress
+from breakeven.store.progress import progress
 
 # In the order in which safetensors' own writers put them into a file: the largest alignment first, then by name.
 DTYPES = {

@@ -13,7 +13,7 @@ import numpy as np
 from breakeven.data.archives import tar_members
 from breakeven.data.download import official
 from breakeven.data.splits import Splits
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVE = "cifar-10-binary.tar.gz"

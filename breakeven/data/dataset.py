@@ -9,10 +9,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from breakeven.digests import AGAIN
-from breakeven.errors import UserError
-from breakeven.files import sha256
-from breakeven.sealed_json import read_sealed_json
+from breakeven.store.errors import UserError
+from breakeven.store.files import sha256
+from breakeven.store.sealed import AGAIN
+from breakeven.store.sealed_json import read_sealed_json
 
 RESIDENT_BYTES = 8 * 2**30  # all data sets of the paper but ImageNet are resident on the device
 

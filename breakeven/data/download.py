@@ -11,9 +11,9 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from breakeven.errors import UserError
-from breakeven.files import sha256, whole_file
-from breakeven.progress import progress
+from breakeven.store.errors import UserError
+from breakeven.store.files import sha256, whole_file
+from breakeven.store.progress import progress
 
 PATIENCE = 60  # seconds until a server that sends nothing has failed
 PIECE = 2**20

@@ -14,7 +14,7 @@ import numpy as np
 
 from breakeven.data.download import official
 from breakeven.data.splits import Splits
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 URLS = (  # torchvision knows addresses by http alone
     "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
 
-from breakeven.errors import UserError
-from breakeven.files import sha256
+from breakeven.store.errors import UserError
+from breakeven.store.files import sha256
 
 
 def verify(name: str) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 from breakeven.data.pictures import decode
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
-from breakeven.errors import UserError
-from breakeven.progress import progress
+from breakeven.store.errors import UserError
+from breakeven.store.progress import progress
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp", ".tif", ".tiff"}
 

@@ -18,8 +18,8 @@ import numpy as np
 from breakeven.data.pictures import decode
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
-from breakeven.errors import UserError
-from breakeven.progress import progress
+from breakeven.store.errors import UserError
+from breakeven.store.progress import progress
 
 KAGGLE_FOLDER = Path("ILSVRC") / "Data" / "CLS-LOC"
 SOLUTION = "LOC_val_solution.csv"

@@ -17,8 +17,8 @@ import numpy as np
 from breakeven.data.archives import tar_members
 from breakeven.data.download import official
 from breakeven.data.splits import Splits
-from breakeven.errors import UserError
-from breakeven.progress import progress
+from breakeven.store.errors import UserError
+from breakeven.store.progress import progress
 
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 ARCHIVE = "aclImdb_v1.tar.gz"

@@ -19,8 +19,8 @@ from breakeven.data.download import official
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
 from breakeven.data.torchvision_import import torchvision_module
-from breakeven.errors import UserError
-from breakeven.progress import progress
+from breakeven.store.errors import UserError
+from breakeven.store.progress import progress
 
 URL = "https://dl.fbaipublicfiles.com/glue/data/MNLI.zip"
 ARCHIVE = "MNLI.zip"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 # Pillow tells a format by the content and not by the name, and some formats start programs (EPS: Ghostscript).
 FORMATS = ("PNG", "JPEG", "BMP", "PPM", "WEBP", "TIFF", "GIF")

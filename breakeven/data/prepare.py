@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from breakeven.config.dataset_spec import defaults
 from breakeven.data.arrays import write_arrays
 from breakeven.data.registry import loader
 from breakeven.data.splits import Splits
-from breakeven.errors import UserError
-from breakeven.files import whole_file
-from breakeven.own_code import is_own
-from breakeven.progress import say, within
-from breakeven.sealed_json import write_sealed_json
+from breakeven.specs.dataset import defaults
+from breakeven.specs.own_code import is_own
+from breakeven.store.errors import UserError
+from breakeven.store.files import whole_file
+from breakeven.store.progress import say, within
+from breakeven.store.sealed_json import write_sealed_json
 
 EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
 CHUNK = 10_000

@@ -2,9 +2,9 @@
 
 ``load`` takes keyword arguments: its own options, and the ``seed``, ``train_examples`` and ``test_examples`` that every
 data set has, so that a loader need not read more than is kept; it may ignore them, and return everything. Defaults
-stand in `breakeven.config.dataset_spec`.
+stand in `breakeven.specs.dataset`.
 
-A config may also name a function in a file of the user's own, see `breakeven.own_code`; it takes its own options only, and
+A config may also name a function in a file of the user's own, see `breakeven.specs.own_code`; it takes its own options only, and
 returns everything.
 """
 
@@ -12,7 +12,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from breakeven import own_code
+from breakeven.specs import own_code
 
 LOADERS = {
     "digits": "breakeven.data.digits",

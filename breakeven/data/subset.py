@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from breakeven.data.torchvision_import import torchvision_module
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 # The names of the dropout rates in the configurations of BERT, RoBERTa, ELECTRA, DistilBERT ...
 DROPOUTS = (

@@ -4,10 +4,10 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from breakeven.config.run_spec import RunSpec
-from breakeven.errors import UserError
 from breakeven.networks.registry import builder
-from breakeven.randomness import derived_seed
+from breakeven.specs.randomness import derived_seed
+from breakeven.specs.run import RunSpec
+from breakeven.store.errors import UserError
 
 
 def build(

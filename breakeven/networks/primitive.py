@@ -3,9 +3,9 @@
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from breakeven.errors import UserError
 from breakeven.networks.batch_norm import BatchNorm2d
 from breakeven.networks.layer_norm import LayerNorm
+from breakeven.store.errors import UserError
 
 
 def with_primitive_normalisation(model: nn.Module) -> nn.Module:

@@ -1,6 +1,6 @@
 """Which networks there are. A new network is one module with a builder function, and one line here.
 
-A config may also name a builder in a file of the user's own, see `breakeven.own_code`.
+A config may also name a builder in a file of the user's own, see `breakeven.specs.own_code`.
 
 A builder has the signature ``builder(input_shape, classes, *, option: type = default, ...) -> torch.nn.Module``. Its
 options are read from the source text by `ast` and not by importing it, because importing torch takes two seconds, and
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from breakeven import own_code
-from breakeven.own_code import Option
+from breakeven.specs import own_code
+from breakeven.specs.own_code import Option
 
 NETWORKS = {
     "bert": "breakeven.networks.bert:bert",

@@ -8,13 +8,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from breakeven.errors import UserError
 from breakeven.figures.offline import javascript
-from breakeven.files import write_text
-from breakeven.progress import progress, say
 from breakeven.report import facts
-from breakeven.report.study import study_view
+from breakeven.report.study_view import study_view
 from breakeven.report.verdicts import verdicts_view
+from breakeven.store.errors import UserError
+from breakeven.store.files import write_text
+from breakeven.store.progress import progress, say
 
 HERE = Path(__file__).parent
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from breakeven.claims.catalogue import CLAIMS
-from breakeven.tables import read_table
+from breakeven.store.tables import read_table
 
 VERDICTS = ("supported", "contradicted", "inconclusive")
 MARKS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?"}

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 Rows = TypeVar("Rows")
 

@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from breakeven.progress import within
 from breakeven.spectra.lanczos import MatVec, largest_eigenpairs
+from breakeven.store.progress import within
 
 NEVER = -math.inf  # a tolerance that no estimated error meets
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from breakeven.errors import UserError
 from breakeven.networks.batch_norm import mixes_examples
-from breakeven.progress import within
 from breakeven.spectra.convolution import fast_convolutions
 from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.parameters import flatten, trainable
+from breakeven.store.errors import UserError
+from breakeven.store.progress import within
 
 Batch = tuple[Tensor, Tensor]
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from breakeven.progress import within
+from breakeven.store.progress import within
 
 MatVec = Callable[[Tensor], Tensor]
 

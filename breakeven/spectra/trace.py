@@ -13,8 +13,8 @@ import math
 import torch
 from torch import Tensor
 
-from breakeven.progress import within
 from breakeven.spectra.lanczos import MatVec
+from breakeven.store.progress import within
 
 
 def hutchinson(

@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from breakeven.files import sha256, whole_file
-from breakeven.progress import say
+from breakeven.store.files import sha256, whole_file
+from breakeven.store.progress import say
 
 
 @dataclass

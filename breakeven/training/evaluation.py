@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from breakeven.data.dataset import Dataset, chosen
-from breakeven.progress import within
+from breakeven.store.progress import within
 
 EXAMPLES, NUMBERS = 1000, 1000 * 3 * 32 * 32  # that go through the network at once, at most
 

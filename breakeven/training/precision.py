@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 # of the weights, by the precision of the computation
 WEIGHTS = {

@@ -16,24 +16,25 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import get_total_norm
 
-from breakeven import snapshots
-from breakeven.config.run_spec import RunSpec, canonical_json, run_id
-from breakeven.config.schedule import learning_rate_at, learning_rates, snapshot_steps, total_steps
 from breakeven.data.dataset import Dataset, chosen, load, read_manifest
 from breakeven.data.targets import training_targets
-from breakeven.digests import verify
-from breakeven.errors import UserError
-from breakeven.files import whole_file, write_text
+from breakeven.jobs.termination import deferred_signals, end
 from breakeven.networks.build import build
-from breakeven.progress import progress, say
-from breakeven.randomness import derived_seed, generator
-from breakeven.sealed_json import write_sealed_json
-from breakeven.termination import deferred_signals, end
+from breakeven.networks.weights import copy_of
+from breakeven.specs.randomness import derived_seed, generator
+from breakeven.specs.run import RunSpec, canonical_json, run_id
+from breakeven.specs.schedule import learning_rate_at, learning_rates, snapshot_steps, total_steps
+from breakeven.store import snapshots
+from breakeven.store.errors import UserError
+from breakeven.store.files import whole_file, write_text
+from breakeven.store.progress import progress, say
+from breakeven.store.sealed import verify
+from breakeven.store.sealed_json import write_sealed_json
+from breakeven.store.training_record import FILE, read_training
 from breakeven.training import checkpoint
 from breakeven.training.augmentation import crop_flip
 from breakeven.training.evaluation import evaluate
 from breakeven.training.precision import WEIGHTS, computing
-from breakeven.training_record import FILE, read_training
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 RUN_FILE, HISTORY_FILE = "run.yaml", "history.csv"
@@ -176,7 +177,7 @@ def _order(examples: int, seed: int, epoch: int) -> Tensor:
 
 
 def _weights(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    return snapshots.copy_of(dict(model.named_parameters())), snapshots.copy_of(dict(model.named_buffers()))
+    return copy_of(dict(model.named_parameters())), copy_of(dict(model.named_buffers()))
 
 
 def _key(spec: RunSpec, rates: list[tuple[int, float]], data: str, code: str) -> str:

@@ -1,4 +1,4 @@
-"""Studies with made-up numbers, as `breakeven.summarise` would leave them."""
+"""Studies with made-up numbers, as `breakeven.summary.summarise` would leave them."""
 
 import pandas as pd
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from breakeven.claims import statistics
+from breakeven.claims import hypothesis_tests as statistics
 
 STUDIES, SEEDS, NOISE = 1000, 5, 0.3
 ALLOWED = stats.binom.ppf(0.999, STUDIES, statistics.LEVEL) / STUDIES  # 5 %, and chance

@@ -7,7 +7,7 @@ import pytest
 from breakeven.claims.catalogue import CLAIMS, SYMBOLS, Trend
 from breakeven.claims.evaluate import KINDS
 from breakeven.figures.registry import FIGURES
-from breakeven.summarise import MEASURED
+from breakeven.summary.summarise import MEASURED
 
 LARGEST = {"lambda_K_1", "lambda_H_1"}
 

@@ -8,8 +8,8 @@ import pytest
 
 from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.evaluate import COLUMNS, evaluate, verdicts
-from breakeven.errors import UserError
-from breakeven.tables import write_table
+from breakeven.store.errors import UserError
+from breakeven.store.tables import write_table
 from tests.claims.simulated import run, study, sweep, tables
 
 QUANTITIES = [

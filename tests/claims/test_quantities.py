@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from breakeven.claims import quantities
-from breakeven.digests import seal
-from breakeven.errors import UserError
-from breakeven.summarise import summarise
+from breakeven.store.errors import UserError
+from breakeven.store.sealed import seal
+from breakeven.summary.summarise import summarise
 from tests.claims.simulated import run, study
 from tests.test_summarise import points_of, write_run
 

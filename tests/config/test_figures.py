@@ -2,9 +2,9 @@
 
 import pytest
 
-from breakeven.errors import ConfigError
 from breakeven.figures import registry
 from breakeven.figures.registry import DEFAULT, FIGURES
+from breakeven.store.errors import ConfigError
 from tests.config.example import edited, plan_of
 
 SEEDS = "    seeds: [0, 1]\n"

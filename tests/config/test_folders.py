@@ -3,7 +3,7 @@
 import pytest
 
 from breakeven.config.folders import links, path_problem, results_problem
-from breakeven.errors import ConfigError
+from breakeven.store.errors import ConfigError
 from tests.config.example import CONFIG, edited, plan_of
 
 UNSEEN = "holds a line break or another character that can't be seen; leave it out"

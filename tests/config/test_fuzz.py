@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from breakeven.config import plan as planning
 from breakeven.config.plan import describe, load_plan
-from breakeven.config.run_spec import canonical_json, from_json, run_id
 from breakeven.config.yaml_file import read_yaml
-from breakeven.errors import UserError
+from breakeven.specs.run import canonical_json, from_json, run_id
+from breakeven.store.errors import UserError
 from tests.config.example import SCHEMA, SCHEMA_PATH
 
 CHECKOUT = SCHEMA_PATH.parents[2]

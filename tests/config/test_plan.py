@@ -1,11 +1,11 @@
 import pytest
 
-from breakeven.config.network_options import TYPES, canonical_options, option_problems
+from breakeven.config.options import TYPES, canonical_options, option_problems
 from breakeven.config.plan import DatasetUse, describe
-from breakeven.config.run_spec import Switch, run_id, source_of
-from breakeven.errors import ConfigError
 from breakeven.networks import registry
 from breakeven.networks.registry import Option
+from breakeven.specs.run import Switch, run_id, source_of
+from breakeven.store.errors import ConfigError
 from tests.config.example import CONFIG, edited, plan_of
 
 BASE = "studies.main.base"

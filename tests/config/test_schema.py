@@ -5,9 +5,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from breakeven.config.checks import REQUIRED
-from breakeven.config.dataset_spec import DEFAULTS, LOCATION
-from breakeven.config.run_spec import RunSpec, Segment, Switch
 from breakeven.data.registry import LOADERS
+from breakeven.specs.dataset import DEFAULTS, LOCATION
+from breakeven.specs.run import RunSpec, Segment, Switch
 from tests.config.example import CONFIG, SCHEMA, plan_of
 
 DEFS = SCHEMA["$defs"]

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from breakeven.config.plan import load_plan
-from breakeven.config.run_spec import RunSpec, Segment
-from breakeven.config.schedule import snapshot_steps
 from breakeven.config.validate import find_problems
-from breakeven.errors import ConfigError, UserError
+from breakeven.specs.run import RunSpec, Segment
+from breakeven.specs.schedule import snapshot_steps
+from breakeven.store.errors import ConfigError, UserError
 from tests.config.example import CONFIG, SCHEMA_PATH, edited, plan_of
 
 SWEEP = "      learning_rate: [0.03, 0.1]"

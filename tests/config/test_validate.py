@@ -4,7 +4,7 @@ import pytest
 
 from breakeven.config.validate import validate
 from breakeven.config.yaml_file import read_yaml
-from breakeven.errors import ConfigError
+from breakeven.store.errors import ConfigError
 from tests.config.example import CONFIG, SCHEMA, edited, plan_of
 
 BASE = "studies.main.base"

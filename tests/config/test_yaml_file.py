@@ -3,7 +3,7 @@ import math
 import pytest
 
 from breakeven.config.yaml_file import read_yaml
-from breakeven.errors import ConfigError
+from breakeven.store.errors import ConfigError
 
 
 def read(folder, text):

@@ -14,7 +14,7 @@ import pytest
 
 from breakeven.config.yaml_file import read_yaml
 from breakeven.data import cifar10, download
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 PER_FILE = 3
 TRAIN = [f"data_batch_{number}.bin" for number in range(1, 6)]

@@ -11,11 +11,11 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from breakeven.config.dataset_spec import DEFAULTS, available_examples, canonical_dataset
 from breakeven.config.yaml_file import read_yaml
 from breakeven.data import download, fashion_mnist
 from breakeven.data.torchvision_import import torchvision_module
-from breakeven.errors import UserError
+from breakeven.specs.dataset import DEFAULTS, available_examples, canonical_dataset
+from breakeven.store.errors import UserError
 
 COUNTS = {"train": 12, "t10k": 5}
 NAMES = [f"{split}-{kind}-ubyte" for split in COUNTS for kind in ("images-idx3", "labels-idx1")]

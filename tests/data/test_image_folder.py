@@ -11,7 +11,7 @@ from PIL import Image
 from breakeven.data import image_folder
 from breakeven.data.dataset import load as load_prepared
 from breakeven.data.prepare import prepare
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 
 def load(path, image_size=None, train_examples=None, test_examples=None, seed=0):

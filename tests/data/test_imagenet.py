@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from breakeven.config.dataset_spec import DEFAULTS, available_examples
 from breakeven.data import imagenet
 from breakeven.data.dataset import load as load_prepared
 from breakeven.data.prepare import prepare
-from breakeven.errors import UserError
+from breakeven.specs.dataset import DEFAULTS, available_examples
+from breakeven.store.errors import UserError
 
 IDS = ("n01440764", "n02102040", "n10565667")
 COLOURS = {"n01440764": (250, 10, 20), "n02102040": (10, 240, 30), "n10565667": (20, 30, 230)}

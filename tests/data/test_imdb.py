@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from breakeven.config.dataset_spec import DEFAULTS
 from breakeven.config.yaml_file import read_yaml
 from breakeven.data import download, imdb
 from breakeven.data.dataset import read_manifest
 from breakeven.data.prepare import prepare
-from breakeven.errors import UserError
-from breakeven.files import sha256
+from breakeven.specs.dataset import DEFAULTS
+from breakeven.store.errors import UserError
+from breakeven.store.files import sha256
 
 # in the training set: bad 3, film 3, it's 2, good 1, the 1, very 1
 REVIEWS = {

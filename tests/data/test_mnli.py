@@ -12,12 +12,12 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from breakeven.config.dataset_spec import DEFAULTS, available_examples, canonical_dataset
 from breakeven.config.yaml_file import read_yaml
 from breakeven.data import download, mnli
 from breakeven.data.dataset import read_manifest
 from breakeven.data.prepare import prepare
-from breakeven.errors import UserError
+from breakeven.specs.dataset import DEFAULTS, available_examples, canonical_dataset
+from breakeven.store.errors import UserError
 from tests.networks.tiny_bert import transformers
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "cat", "##s", "sat", "dog", "ran", ".", '"', "the"]

@@ -13,8 +13,8 @@ from breakeven.data import registry
 from breakeven.data.dataset import load
 from breakeven.data.prepare import channel_statistics, prepare
 from breakeven.data.splits import Splits
-from breakeven.digests import seal
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
+from breakeven.store.sealed import seal
 from tests.tiny import tiny_dataset, tiny_splits
 
 CPU = torch.device("cpu")

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
-from synthetic import CASES, make_embedding, make_study
 
 from breakeven.figures import common
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
+from tests.figures.synthetic import CASES, make_embedding, make_study
 
 ALONG_TRAINING = {
     "lambda_K": "lambda_K_1",

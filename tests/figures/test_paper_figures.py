@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import vl_convert
 from scipy.stats import spearmanr
-from synthetic import CASES, make_study
 
 from breakeven.figures import batch_norm, early_phase, early_switch, generalization
+from tests.figures.synthetic import CASES, make_study
 
 NETWORKS = {"learning_rate": [0.03, 0.3], "network": ["simple_cnn", "simple_cnn_bn"]}
 SCHEDULES = {"schedule": ["0.03", "0.3", "0.03, 0.3 from 0.5 x break-even"]}

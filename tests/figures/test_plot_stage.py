@@ -3,11 +3,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import make_study
 
-from breakeven.errors import UserError
-from breakeven.plot import plot
-from breakeven.tables import write_table
+from breakeven.figures.plot import plot
+from breakeven.store.errors import UserError
+from breakeven.store.tables import write_table
+from tests.figures.synthetic import make_study
 
 FORMATS = ("html", "svg", "png", "vl.json", "csv")
 

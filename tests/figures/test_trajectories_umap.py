@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
-from synthetic import CASES, make_embedding, make_study
 
-from breakeven.errors import UserError
+from breakeven.figures.plot import plot
 from breakeven.figures.trajectories_umap import chart
-from breakeven.plot import plot
-from breakeven.tables import write_table
+from breakeven.store.errors import UserError
+from breakeven.store.tables import write_table
+from tests.figures.synthetic import CASES, make_embedding, make_study
 
 
 def drawn(trajectories, runs, study, embedding):

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from breakeven import snapshots
-from breakeven.errors import UserError
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.bert import bert
 from breakeven.networks.build import build
 from breakeven.networks.primitive import with_primitive_normalisation
+from breakeven.networks.weights import copy_of, load_into
+from breakeven.store import snapshots
+from breakeven.store.errors import UserError
 from tests.networks.tiny_bert import pieces, saved, transformers
 from tests.tiny import tiny_spec
 
@@ -92,14 +93,14 @@ def test_dropout_is_off_by_default_and_everywhere_the_given_rate(folder):
 def test_a_snapshot_of_training_loads_into_the_network_that_is_measured(folder, tmp_path):
     """With its buffers of positions and types, which transformers does not save."""
     trained, other = bert((3, 7, 30), 3, model=folder), bert((3, 7, 30), 3, model=folder)
-    now, buffers = (snapshots.copy_of(dict(n)) for n in (trained.named_parameters(), trained.named_buffers()))
+    now, buffers = (copy_of(dict(n)) for n in (trained.named_parameters(), trained.named_buffers()))
     assert any(name.endswith("position_ids") for name in buffers)
-    entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, snapshots.copy_of(now), buffers))
+    entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, copy_of(now), buffers))
     other = with_primitive_normalisation(other)
     with torch.no_grad():
         for tensor in (*other.parameters(), *other.buffers()):
             tensor.zero_()
-    snapshots.load_into(other, snapshots.read(tmp_path / str(entry["file"]), "run", 0, str(entry["sha256"])))
+    load_into(other, snapshots.read(tmp_path / str(entry["file"]), "run", 0, str(entry["sha256"])))
     torch.testing.assert_close(other(pieces(6, 7, 30)), trained(pieces(6, 7, 30)), rtol=1e-4, atol=1e-6)
 
 

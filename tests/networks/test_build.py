@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from breakeven.errors import UserError
 from breakeven.networks import build as module
 from breakeven.networks.build import build
 from breakeven.networks.registry import NETWORKS, builder, network_module, network_options, reads
+from breakeven.store.errors import UserError
 from tests.networks.tiny_bert import saved
 from tests.tiny import tiny_spec
 

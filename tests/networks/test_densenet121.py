@@ -4,15 +4,16 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from breakeven import snapshots
 from breakeven.data.torchvision_import import torchvision_module
-from breakeven.errors import UserError
 from breakeven.networks.batch_norm import BatchNorm2d, set_measuring
 from breakeven.networks.build import build
 from breakeven.networks.densenet121 import densenet121
 from breakeven.networks.primitive import with_primitive_normalisation
+from breakeven.networks.weights import copy_of, load_into
 from breakeven.spectra.curvature import per_example_curvature
 from breakeven.spectra.hessian import Hessian
+from breakeven.store import snapshots
+from breakeven.store.errors import UserError
 from tests.tiny import tiny_spec
 
 
@@ -47,11 +48,11 @@ def test_a_snapshot_of_training_loads_into_the_network_that_is_measured(tmp_path
     with torch.no_grad():
         for parameter in trained.parameters():
             parameter -= 0.1 * parameter.grad
-    now, buffers = (snapshots.copy_of(dict(n)) for n in (trained.named_parameters(), trained.named_buffers()))
-    entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, snapshots.copy_of(now), buffers))
+    now, buffers = (copy_of(dict(n)) for n in (trained.named_parameters(), trained.named_buffers()))
+    entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, copy_of(now), buffers))
     measured = with_primitive_normalisation(densenet121((1, 32, 32), 5))
     assert sum(isinstance(module, BatchNorm2d) for module in measured.modules()) == 121
-    snapshots.load_into(measured, snapshots.read(tmp_path / str(entry["file"]), "run", 0, str(entry["sha256"])))
+    load_into(measured, snapshots.read(tmp_path / str(entry["file"]), "run", 0, str(entry["sha256"])))
     torch.testing.assert_close(measured.eval()(x), trained.eval()(x), rtol=1e-3, atol=1e-4)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from breakeven.networks.lstm import lstm
-from breakeven.spectra.direct_gradients import looped, vectorised
+from breakeven.spectra.per_example.direct_gradients import looped, vectorised
 
 
 def test_the_published_number_of_parameters():

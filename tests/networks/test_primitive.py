@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from breakeven import snapshots
-from breakeven.errors import UserError
 from breakeven.networks.batch_norm import BatchNorm2d, set_measuring
 from breakeven.networks.layer_norm import LayerNorm
 from breakeven.networks.primitive import with_primitive_normalisation
+from breakeven.networks.weights import copy_of, load_into
+from breakeven.store import snapshots
+from breakeven.store.errors import UserError
 
 
 def user_network():
@@ -67,13 +68,13 @@ def test_the_root_itself(root):
 def test_a_snapshot_of_the_users_network_loads():
     trained = user_network()
     state = dict(trained.named_parameters()), dict(trained.named_buffers())
-    now, buffers = (snapshots.copy_of(tensors) for tensors in state)
+    now, buffers = (copy_of(tensors) for tensors in state)
     model = user_network()
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.zero_()
     model = with_primitive_normalisation(model)
-    snapshots.load_into(model, snapshots.Snapshot(0, now, now, buffers))
+    load_into(model, snapshots.Snapshot(0, now, now, buffers))
     torch.testing.assert_close(model.eval()(inputs()), trained.eval()(inputs()), rtol=1e-12, atol=1e-12)
 
 

@@ -9,8 +9,8 @@ from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.resnet32 import resnet32, resnet32_bn
 from breakeven.spectra.curvature import per_example_curvature
 from breakeven.spectra.hessian import Hessian
-from breakeven.spectra.mini_batch import mini_batch_gram
-from breakeven.spectra.per_example import per_example_gram
+from breakeven.spectra.mini_batch_gram import mini_batch_gram
+from breakeven.spectra.per_example.gram import per_example_gram
 
 
 def count(model):

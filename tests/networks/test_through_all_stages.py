@@ -7,9 +7,9 @@ import torch
 
 from breakeven.data.prepare import write
 from breakeven.data.splits import Splits
-from breakeven.measure_covariance import measure_covariance
-from breakeven.measure_hessian import measure_hessian
-from breakeven.measure_stability import measure_stability
+from breakeven.measurements.covariance import measure_covariance
+from breakeven.measurements.hessian import measure_hessian
+from breakeven.measurements.stability import measure_stability
 from breakeven.training.train import train
 from tests.networks.tiny_bert import pieces, saved
 from tests.tiny import CLASSES, DATASET, tiny_spec

@@ -1,20 +1,14 @@
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 from breakeven.report.build import build
 from tests.once import once
-
-# the synthetic tables of the figures' tests
-sys.path.append(str(Path(__file__).parents[1] / "figures"))
+from tests.report.results_folder import DESCRIPTION, HOSTILE, write_results
 
 
 def written(folder):
     """A page about three studies; their descriptions as JSON."""
-    from results_folder import DESCRIPTION, HOSTILE, write_results
-
     studies = write_results(
         folder,
         {"name": "rate", "diverging": (8,), "description": DESCRIPTION},

@@ -2,13 +2,12 @@
 
 import json
 
-from synthetic import make_embedding, make_study
-
 from breakeven.claims.evaluate import evaluate
-from breakeven.digests import seal
+from breakeven.figures.plot import specification
 from breakeven.figures.registry import FIGURES
-from breakeven.plot import specification
-from breakeven.tables import write_table
+from breakeven.store.sealed import seal
+from breakeven.store.tables import write_table
+from tests.figures.synthetic import make_embedding, make_study
 
 HOSTILE = '"><img src=x onerror=alert(1)>'
 DESCRIPTION = "<script>alert('λ')</script> & more"

@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 
 import pytest
 import vl_convert
-from results_folder import DESCRIPTION, HOSTILE, write_results
 
 from breakeven.figures.registry import FIGURES
 from breakeven.report.build import build
+from tests.report.results_folder import DESCRIPTION, HOSTILE, write_results
 
 CHROMIUM = shutil.which("chromium")
 

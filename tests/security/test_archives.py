@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from breakeven.data import cifar10, fashion_mnist, image_folder, imdb, mnli, pictures
-from breakeven.errors import UserError
-from breakeven.files import sha256
+from breakeven.store.errors import UserError
+from breakeven.store.files import sha256
 
 ALL = {"seed": 0, "train_examples": None, "test_examples": None}
 BATCH = "cifar-10-batches-bin/data_batch_1.bin"

@@ -16,7 +16,7 @@ import pytest
 
 from breakeven.data import cifar10, fashion_mnist, imdb, mnli
 from breakeven.data.download import _download, official
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 
 OPENSSL = shutil.which("openssl")
 CONTENT = bytes(range(256)) * 8192  # 2 MiB

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,12 +10,13 @@ import pandas as pd
 import pytest
 from playwright.sync_api import sync_playwright
 
-from breakeven.digests import seal
 from breakeven.figures.offline import javascript
-from breakeven.plot import plot
+from breakeven.figures.plot import plot
 from breakeven.report.build import build
-from breakeven.tables import read_table, write_table
-from breakeven.training_record import FILE
+from breakeven.store.sealed import seal
+from breakeven.store.tables import read_table, write_table
+from breakeven.store.training_record import FILE
+from tests.report.results_folder import write_results
 
 TESTS = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium")
@@ -61,11 +61,6 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """A folder with a hostile name, and a hostile text in each place."""
-    sys.path += [str(TESTS / "figures"), str(TESTS / "report")]
-    try:
-        from results_folder import write_results
-    finally:
-        del sys.path[-2:]
     folder = tmp_path_factory.mktemp("results") / "a b <i>"
     values = [hostile("swept value"), "mlp"]
     studies = write_results(

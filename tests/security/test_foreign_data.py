@@ -12,8 +12,8 @@ from PIL import Image
 
 from breakeven.data import cifar10, fashion_mnist, imdb, mnli
 from breakeven.data.prepare import prepare
-from breakeven.errors import UserError
 from breakeven.networks.build import build
+from breakeven.store.errors import UserError
 from tests.networks.tiny_bert import saved, transformers
 from tests.security.payloads import payloads
 from tests.tiny import tiny_spec

@@ -18,9 +18,9 @@ from snakemake.exceptions import WorkflowError
 import breakeven
 from breakeven.config.plan import load_plan
 from breakeven.config.yaml_file import read_yaml
-from breakeven.digests import record_of
-from breakeven.errors import UserError
-from breakeven.files import sha256
+from breakeven.store.errors import UserError
+from breakeven.store.files import sha256
+from breakeven.store.sealed import record_of
 from tests.security.payloads import FORMATS, payloads
 from tests.tiny_pipeline import Pipeline
 

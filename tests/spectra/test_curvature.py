@@ -5,7 +5,7 @@ import torch
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from breakeven.measure_stability import MISMATCH, agree
+from breakeven.measurements.stability import MISMATCH, agree
 from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.spectra import curvature
 from breakeven.spectra.curvature import per_example_curvature

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch.nn import Linear
 
-from breakeven.errors import UserError
 from breakeven.spectra import hessian as module
 from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import largest_eigenpairs
-from breakeven.spectra.per_example_plan import make_plan
+from breakeven.spectra.per_example.routes import make_plan
+from breakeven.store.errors import UserError
 from tests.spectra.oracles import dense_hessian, examples
 from tests.spectra.test_covariance import same_network
 

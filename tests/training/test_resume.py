@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors import SafetensorError, safe_open
 
-from breakeven import snapshots
-from breakeven.config.run_spec import canonical_json
+from breakeven.specs.run import canonical_json
+from breakeven.store import snapshots
 from breakeven.training import checkpoint
 from breakeven.training import train as module
 from tests.tiny import tiny_dataset, tiny_spec
@@ -285,8 +285,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from breakeven import snapshots
-from breakeven.config.run_spec import from_json
+from breakeven.store import snapshots
+from breakeven.specs.run import from_json
 from breakeven.training import train
 torch.set_num_threads(1)
 train.SECONDS_BETWEEN_CHECKPOINTS = -1.0

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, log_softmax
 
-from breakeven import snapshots
-from breakeven.config.run_spec import Segment, Switch, run_id
 from breakeven.data.dataset import load
 from breakeven.data.targets import training_targets
-from breakeven.errors import UserError
 from breakeven.networks.build import build
+from breakeven.specs.run import Segment, Switch, run_id
+from breakeven.store import snapshots
+from breakeven.store.errors import UserError
 from breakeven.training import train as module
 from tests.tiny import TRAIN, tiny_dataset, tiny_spec
 

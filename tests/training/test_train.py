@@ -8,10 +8,10 @@ import torch
 import yaml
 from torch.nn.functional import batch_norm, conv2d, cross_entropy, max_pool2d
 
-from breakeven import snapshots
-from breakeven.config.run_spec import Segment, Switch, canonical_json, run_id
 from breakeven.data.dataset import load
-from breakeven.errors import UserError
+from breakeven.specs.run import Segment, Switch, canonical_json, run_id
+from breakeven.store import snapshots
+from breakeven.store.errors import UserError
 from breakeven.training import train as module
 from tests.tiny import TRAIN, tiny_dataset, tiny_spec, tiny_splits
 

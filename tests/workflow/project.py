@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from breakeven.config.run_spec import RunSpec, from_json, run_id
+from breakeven.specs.run import RunSpec, from_json, run_id
 
 CHECKOUT = Path(__file__).parents[2]
 COPIED = ("Snakefile", "workflow", "breakeven", "profiles", "pyproject.toml")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from breakeven.code_digest import code_digest
+from breakeven.config.code_digest import code_digest
 from tests.workflow.project import (
     CLAIMS,
     FIGURES,
@@ -71,17 +71,17 @@ OF_H = everything_from("measure_hessian", "measure_stability")
     [
         ("training/train.py", TRAINED),
         ("networks/build.py", TRAINED),
-        ("measurement.py", MEASURED),
-        ("measure_covariance.py", everything_from("measure_covariance")),
-        ("spectra/covariance.py", everything_from("measure_covariance")),
-        ("measure_hessian.py", OF_H),
+        ("measurements/measured.py", MEASURED),
+        ("measurements/covariance.py", everything_from("measure_covariance")),
+        ("spectra/gram_spectrum.py", everything_from("measure_covariance")),
+        ("measurements/hessian.py", OF_H),
         ("spectra/lanczos.py", OF_H),
-        ("measure_stability.py", everything_from("measure_stability")),
-        ("stability.py", everything_from("measure_stability")),
-        ("summarise.py", lambda project: studies_again(*STUDIES)),
+        ("measurements/stability.py", everything_from("measure_stability")),
+        ("spectra/equation_1.py", everything_from("measure_stability")),
+        ("summary/summarise.py", lambda project: studies_again(*STUDIES)),
         ("claims/evaluate.py", lambda project: CLAIMS | REPORT),
         ("claims/catalogue.py", lambda project: CLAIMS | REPORT),
-        ("plot.py", lambda project: figures(*STUDIES) | REPORT),
+        ("figures/plot.py", lambda project: figures(*STUDIES) | REPORT),
         ("figures/lambda_K.py", lambda project: {f"plot_figure {study}/lambda_K" for study in STUDIES} | REPORT),
         ("figures/maxima.py", lambda project: {f"plot_figure {study}/maxima" for study in STUDIES} | REPORT),
         ("report/build.py", lambda project: REPORT),
@@ -107,7 +107,14 @@ def test_the_source_of_what_no_job_depends_on(project):
         project.append(STATEMENT, f"breakeven/{module}")
     for module in ("config/validate.py", "config/plan.py"):  # what they decide is seen in the runs' specifications
         project.append(STATEMENT, f"breakeven/{module}")
-    for module in ("code_digest.py", "__main__.py"):
+    for module in (
+        "config/code_digest.py",
+        "__main__.py",
+        "store/files.py",
+        "store/tables.py",
+        "jobs/locks.py",
+        "specs/run.py",
+    ):
         project.append(STATEMENT, f"breakeven/{module}")
     assert project.plan() == set()
 
@@ -154,12 +161,12 @@ def test_each_rule_records_the_digest_of_its_stage(project):
     digests = {
         f"data/{data.name}/manifest.json": ("prepare", ["breakeven.data.prepare", "breakeven.data.digits"]),
         f"runs/{run}/training.json": ("train", ["breakeven.training.train", network]),
-        f"runs/{run}/covariance.csv": ("covariance", ["breakeven.measure_covariance", network]),
-        f"runs/{run}/hessian.csv": ("hessian", ["breakeven.measure_hessian", network]),
-        f"runs/{run}/stability.csv": ("stability", ["breakeven.measure_stability", network]),
-        "tables/rate/runs.csv": ("summarise", ["breakeven.summarise"]),
+        f"runs/{run}/covariance.csv": ("covariance", ["breakeven.measurements.covariance", network]),
+        f"runs/{run}/hessian.csv": ("hessian", ["breakeven.measurements.hessian", network]),
+        f"runs/{run}/stability.csv": ("stability", ["breakeven.measurements.stability", network]),
+        "tables/rate/runs.csv": ("summarise", ["breakeven.summary.summarise"]),
         "tables/claims.csv": ("claims", ["breakeven.claims.evaluate"]),
-        f"figures/rate/{FIGURES[0]}.svg": ("plot", ["breakeven.plot", f"breakeven.figures.{FIGURES[0]}"]),
+        f"figures/rate/{FIGURES[0]}.svg": ("plot", ["breakeven.figures.plot", f"breakeven.figures.{FIGURES[0]}"]),
         "report.html": ("report", ["breakeven.report.build"], templates),
     }
     for output, (stage, *code) in digests.items():

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from breakeven.config.run_spec import run_id, source_of
+from breakeven.specs.run import run_id, source_of
 from tests.workflow.project import measure, studies_again, train
 
 pytestmark = pytest.mark.workflow

@@ -9,9 +9,9 @@ import sys
 import pytest
 from PIL import Image
 
-from breakeven.config.run_spec import canonical_json
-from breakeven.locks import held
-from breakeven.results_folder import LOCK
+from breakeven.jobs.locks import held
+from breakeven.jobs.results_folder import LOCK
+from breakeven.specs.run import canonical_json
 from tests.tiny import tiny_dataset, tiny_spec
 from tests.workflow.project import MEASUREMENTS, STUDIES
 

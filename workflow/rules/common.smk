@@ -7,16 +7,16 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from breakeven.code_digest import code_digest
-from breakeven.config.dataset_spec import dataset_id
+from breakeven.config.code_digest import code_digest
+from breakeven.specs.dataset import dataset_id
 from breakeven.config.folders import links
 from breakeven.config.plan import load_plan
-from breakeven.config.run_spec import canonical_json, run_id, source_of
+from breakeven.specs.run import canonical_json, run_id, source_of
 from breakeven.data.registry import loader_module
-from breakeven.errors import UserError
+from breakeven.store.errors import UserError
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
 from breakeven.networks.registry import network_module
-from breakeven.termination import PARENT
+from breakeven.jobs.termination import PARENT
 
 # `--configfile X` replaces config.yaml; Snakemake's own `configfile:` would merge the two.
 CONFIG_FILES = [str(path) for path in workflow.overwrite_configfiles] or ["config.yaml"]

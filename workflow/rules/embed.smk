@@ -14,7 +14,7 @@ rule embed_study:
     params:
         python=python,
         points=lambda w: as_json(study_points(PLAN.studies[w.study])),
-        code=stage_code("embed", "breakeven.embed"),
+        code=stage_code("embed", "breakeven.summary.embed"),
         results=lambda w, threads: RESULTS,
     shell:
         "{params.python:q} -m breakeven embed --results {params.results:q} --points - "

@@ -11,8 +11,8 @@ import base64
 import shutil
 import time
 
-from breakeven.locks import holder
-from breakeven.results_folder import LOCK
+from breakeven.jobs.locks import holder
+from breakeven.jobs.results_folder import LOCK
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 
 RECORDS = Path(".snakemake/metadata")

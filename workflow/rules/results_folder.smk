@@ -4,8 +4,8 @@
 import socket
 from datetime import datetime
 
-from breakeven.results_folder import check_format, occupy
-from breakeven.trouble import sentence
+from breakeven.jobs.results_folder import check_format, occupy
+from breakeven.jobs.trouble import sentence
 
 try:
     check_format(Path(RESULTS))

@@ -24,7 +24,7 @@ rule summarise_study:
         python=python,
         points=lambda w: as_json(study_points(PLAN.studies[w.study])),
         threshold=lambda w: f"accuracy threshold {PLAN.studies[w.study].accuracy_threshold}",
-        code=stage_code("summarise", "breakeven.summarise"),
+        code=stage_code("summarise", "breakeven.summary.summarise"),
         results=lambda w, threads: RESULTS,
         accuracy_threshold=lambda w, threads: PLAN.studies[w.study].accuracy_threshold,
         out=lambda w, threads: f"{RESULTS}/tables/{w.study}",

@@ -1,0 +1,125 @@
+"""A digest of the code that a stage runs, for the parameters of its rule.
+
+Snakemake sees a rule's command, but not the modules that the command imports. The digest covers the stage's module and
+every module of this package that it imports, directly or not, as text without comments, docstrings, blank lines and
+trailing spaces: editing those reruns nothing. Text and not the syntax tree, because trees differ between versions of
+Python. Nothing is imported.
+"""
+
+import ast
+import hashlib
+import io
+import tokenize
+from collections.abc import Iterable
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+# Registries only map names to modules. A stage's digest starts from the one module that its run names, so that adding a network
+# (a line in the registry) doesn't retrain the runs of all the others. `store` and `jobs` carry numbers and change none, so that
+# how files are written, locks and progress rerun nothing; what `specs.run` says of a run is in its id.
+UNCOUNTED = (
+    "breakeven.networks.registry",
+    "breakeven.data.registry",
+    "breakeven.figures.registry",
+    "breakeven.specs.run",
+    "breakeven.store",
+    "breakeven.jobs",
+)
+
+STARTS_OF_STATEMENTS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+
+
+def code_digest(modules: Iterable[str], files: Iterable[str] = ()) -> str:
+    """Twelve hexadecimal digits for the code reached from ``modules`` (dotted names) and the text of ``files``.
+
+    A module may also be a file of the user's own, ``FILE.py``; what it imports of this package counts, too.
+
+    ``files`` are relative to the package's folder: templates and style sheets.
+    """
+    digest = hashlib.sha256()
+    for module in sorted(closure(modules)):
+        digest.update(f"{module}\n{_code(_path(module))}\n".encode())
+    for file in sorted(files):
+        digest.update(file.encode() + b"\n" + (PACKAGE / file).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def closure(modules: Iterable[str]) -> set[str]:
+    """``modules`` and all modules of this package that they import, with the packages that hold them."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += _imports(module)
+            waiting += [module.rpartition(".")[0]] if "." in module and not _is_file(module) else []
+    return {module for module in found if not _is_uncounted(module)}
+
+
+def _is_uncounted(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in UNCOUNTED)
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """The modules of this package that ``module`` imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(_path(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{module}: imports in this package are absolute"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(name for name in found if name.split(".")[0] == PACKAGE.name and _exists(name))
+
+
+def _exists(module: str) -> bool:
+    return _candidates(module)[0].exists() or _candidates(module)[1].exists()
+
+
+def _is_file(module: str) -> bool:
+    """Whether this is a file of the user's own and not the dotted name of a module."""
+    return module.endswith(".py")
+
+
+def _path(module: str) -> Path:
+    if _is_file(module):
+        return Path(module)
+    as_module, as_package = _candidates(module)
+    return as_module if as_module.exists() else as_package
+
+
+def _candidates(module: str) -> tuple[Path, Path]:
+    base = PACKAGE.parent.joinpath(*module.split("."))
+    return base.with_suffix(".py"), base / "__init__.py"
+
+
+@cache
+def _code(path: Path) -> str:
+    """The text of a module without comments, docstrings, blank lines and trailing spaces.
+
+    A docstring is a statement that is nothing but a string. Inside of other strings, blank lines and spaces are content.
+    """
+    source = path.read_text(encoding="utf-8")
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type != tokenize.NL]
+    code = [token for token in tokens if token.type != tokenize.COMMENT]
+    left_out = [token for token in tokens if token.type == tokenize.COMMENT]
+    content: set[int] = set()  # lines that end inside of a string
+    before = tokenize.NEWLINE
+    for token, after in pairwise(code):
+        if token.type == tokenize.STRING and before in STARTS_OF_STATEMENTS and after.type == tokenize.NEWLINE:
+            left_out.append(token)
+        else:
+            content.update(range(token.start[0] - 1, token.end[0] - 1))
+        before = token.type
+    lines = source.split("\n")
+    for token in left_out:
+        (row, column), (end_row, _) = token.start, token.end
+        lines[row - 1 : end_row] = [lines[row - 1][:column]] + [""] * (end_row - row)
+    return "\n".join(
+        line if row in content else line.rstrip() for row, line in enumerate(lines) if row in content or line.strip()
+    )

@@ -1,0 +1,49 @@
+"""The device a job runs on, chosen once, without silent fall-backs."""
+
+import os
+
+import torch
+from filelock import FileLock
+
+from breakeven.jobs import gpu_slots
+from breakeven.store.errors import UserError
+
+_leased: list[FileLock] = []  # the slots that this process has, until it ends
+
+
+def choose_device(name: str, threads: int, slots_per_gpu: int = 1) -> torch.device:
+    """Turn "auto", "cpu" or "cuda" into a device, and set torch up for reproducible numbers on it.
+
+    On a GPU, the process takes one of its slots, and waits until one is free, see `breakeven.jobs.gpu_slots`.
+    On a CPU the number of threads decides the order of sums, so that it is set and not left to the machine. On CUDA,
+    convolutions are deterministic and float32 is float32 (no TF32).
+    """
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device: 'cuda' was asked for, but torch sees no CUDA device here; allowed: auto, cpu")
+    return torch.device(name) if name == "cpu" else _gpu(slots_per_gpu)
+
+
+def _gpu(slots: int) -> torch.device:
+    """A GPU with a free slot; under Slurm the one that Slurm gave to this job alone, if it sees no other.
+
+    Of the several GPUs of an allocation that jobs share, as in ``salloc --gpus=4``, each leases one.
+    """
+    if "SLURM_JOB_ID" in os.environ and torch.cuda.device_count() == 1:
+        return torch.device("cuda")
+    gpus = [_name(index) for index in range(torch.cuda.device_count())]
+    index, lock = gpu_slots.lease(gpus, slots, gpu_slots.folder())
+    _leased.append(lock)
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
+
+
+def _name(index: int) -> str:
+    """The same name for the same GPU in all processes, whatever CUDA_VISIBLE_DEVICES lets them see."""
+    return str(torch.cuda.get_device_properties(index).uuid)

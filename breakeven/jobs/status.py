@@ -1,0 +1,100 @@
+"""What is done, running and failed of what was planned last in a results folder, and how far each training is."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from breakeven.jobs.locks import description, holder, lock_of
+from breakeven.jobs.results_folder import LOCK, PLAN, read_plan
+from breakeven.store.errors import UserError
+
+STATES = ("done", "running", "failed", "to do")
+BAR = "%|"  # tqdm's, see breakeven/store/progress.py
+PROGRESS = re.compile(r"^\w[\w ]*: +(\d+%)\|.*\| (\d+/\d+) \[[\d:]+<([\d:?]+),")  # of a job, not within a step of it
+
+
+@dataclass(frozen=True)
+class Job:
+    """A planned job: its rule, what it is for, its state, and a remark: how far it is, or why it failed."""
+
+    rule: str
+    name: str
+    state: str
+    remark: str = ""
+
+
+def report_status(results: Path) -> str:
+    """The state of the results folder ``results`` as text."""
+    plan = read_plan(results)
+    if plan is None:
+        raise UserError(f"nothing was planned in the results folder '{results}' yet: start snakemake first")
+    started = (results / PLAN).stat().st_mtime_ns
+    jobs = [_job(results, planned, started) for planned in plan["jobs"]]
+    counts: dict[str, Counter[str]] = {}
+    for job in jobs:
+        counts.setdefault(job.rule, Counter())[job.state] += 1
+    rows = [[*(count[state] or "" for state in STATES), count.total()] for count in counts.values()]
+    table = pd.DataFrame(rows, index=list(counts), columns=[*STATES, "of"])
+    parts = [_invocation(results, plan), table.to_string()]
+    for state in ("running", "failed"):
+        chosen = [job for job in jobs if job.state == state]
+        if chosen:
+            parts.append(
+                "\n".join([f"{state}:", *(f"  {job.rule} {job.name}  {job.remark}".rstrip() for job in chosen)])
+            )
+    return "\n\n".join(parts)
+
+
+def _invocation(results: Path, plan: dict[str, Any]) -> str:
+    running = holder(results / LOCK) is not None
+    now = description(results / LOCK) if running else "no snakemake is running in it"
+    return f"{results}: planned from {plan['config']} at {plan['started']}; {now}"
+
+
+def _job(results: Path, planned: dict[str, Any], started: int) -> Job:
+    """The state of a job: running while its lock is held, else by its files: done, failed (only a log), or to do.
+
+    Files of a needed job that are from before the invocation ``started`` are those that it is to make again.
+    """
+    rule, name, log = planned["rule"], planned["name"], results / planned["log"]
+    outputs = [results / output for output in planned["outputs"]]
+    if any(holder(lock_of(output)) is not None for output in outputs):
+        return Job(rule, name, "running", _how_far(log))
+    since = started if planned.get("needed") else 0
+    if all(_is_newer(output, since) for output in outputs):
+        return Job(rule, name, "done")
+    if _is_newer(log, started):
+        return Job(rule, name, "failed", f"{_why(log)} ({log})")
+    return Job(rule, name, "to do")
+
+
+def _is_newer(path: Path, time: int) -> bool:
+    """Whether there is such a file, written at ``time`` (in ns, of the same file system's clock) or later."""
+    try:
+        return path.stat().st_mtime_ns >= time
+    except FileNotFoundError:
+        return False
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+
+
+def _how_far(log: Path) -> str:
+    """How far a job is, by the last line of progress in its log."""
+    for line in reversed(_lines(log)):
+        found = PROGRESS.match(line)
+        if found:
+            percent, steps, left = found.groups()
+            return f"{percent}, {steps}, {'unknown time' if '?' in left else left} left"
+    return ""
+
+
+def _why(log: Path) -> str:
+    """The last words of a log: the sentence of a mistake, the error of a traceback, or what it was doing when it was killed."""
+    words = [line for line in _lines(log) if line.strip() and BAR not in line]
+    return words[-1] if words else "ended without a word"

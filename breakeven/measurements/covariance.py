@@ -1,0 +1,91 @@
+"""Stage ``covariance``: the spectrum of K at each snapshot of a run."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from breakeven.measurements.measured import Measured, measured_snapshots
+from breakeven.networks.batch_norm import BatchNorm2d
+from breakeven.spectra.gram_spectrum import TOP, CovarianceSpectrum, spectrum
+from breakeven.spectra.mini_batch_gram import mini_batch_gram
+from breakeven.spectra.per_example.gram import per_example_gram
+from breakeven.store.errors import UserError
+from breakeven.store.tables import write_table
+
+LAMBDAS = [f"lambda_{i}" for i in range(1, TOP + 1)]
+RATIOS = ["lambda_star_over_lambda_1", "trace_over_lambda_1", "g_over_g5"]
+COLUMNS = ["step", *LAMBDAS, "lambda_star", "trace", *RATIOS, "gamma_norm", "note"]
+
+
+def measure_covariance(
+    run: Path,
+    data: Path,
+    out: Path,
+    device: torch.device,
+    memory_mb: float,
+    batch_size: int,
+    batches: int | None,
+    precision: str,
+) -> None:
+    """Write ``covariance.csv``, one row per snapshot; the cost of a row is its L gradients, if ``memory_mb`` holds them.
+
+    The measured examples are cut into L mini-batches of M = ``batch_size``, a remainder left out; ``batches`` limits L.
+    M = 1 is K of single examples, which takes much less memory and time than one backward pass for each. Beside K stands
+    ``gamma_norm``, which explains its scale: see `gamma_norm`. ``note``: why cells are empty.
+    """
+    rows = []
+    for measured in measured_snapshots(run, data, precision, device, "covariance"):
+        whole = [batch for batch in measured.batches(batch_size) if len(batch[1]) == batch_size][:batches]
+        if len(whole) < 2:
+            raise UserError(
+                f"measurements.covariance.batch_size: {batch_size} leaves {len(whole)} mini-batches of the "
+                f"{len(measured.targets)} measured examples, and K needs at least 2: lower it, or raise measured_fraction"
+            )
+        k = spectrum(_gram(measured, whole, memory_mb))
+        values = k.eigenvalues.tolist()
+        largest = values[0]
+        rows.append(
+            {"step": measured.step}
+            | dict(zip(LAMBDAS, values, strict=False))
+            | {
+                "lambda_star": k.lambda_star,
+                "trace": k.trace,
+                "lambda_star_over_lambda_1": k.lambda_star / largest if largest > 0 else None,
+                "trace_over_lambda_1": k.trace / largest if largest > 0 else None,
+                "g_over_g5": k.g_over_g5,
+                "gamma_norm": gamma_norm(measured.model),
+                "note": "; ".join(_notes(k, len(whole), precision)),
+            }
+        )
+    write_table(out, pd.DataFrame(rows, columns=COLUMNS))
+
+
+def _notes(k: CovarianceSpectrum, batches: int, precision: str) -> Iterator[str]:
+    """Why cells are empty: first what could not be computed, then what K does not have."""
+    largest = float(k.eigenvalues[0])
+    if not math.isfinite(largest):
+        yield f"the gradients, or their inner products, are not finite in {precision}"
+    elif not largest > 0:
+        yield "K is 0, and has no conditioning"
+    elif not math.isfinite(k.g_over_g5):
+        yield "a gradient is 0 or has no part along the top eigenvectors of K, so that ‖g‖/‖g_5‖ is not finite"
+    if batches <= TOP:
+        yield f"K of {batches} mini-batches has {batches - 1} eigenvalue{'s' if batches > 2 else ''}"
+
+
+def _gram(measured: Measured, batches: list[tuple[Tensor, Tensor]], memory_mb: float) -> Tensor:
+    """The inner products of the gradients of the mini-batches, the first of the measured examples."""
+    count = len(batches)
+    if len(batches[0][1]) == 1:
+        return per_example_gram(measured.model, measured.inputs[:count], measured.targets[:count], memory_mb)
+    return mini_batch_gram(measured.model, batches, memory_mb)
+
+
+def gamma_norm(model: nn.Module) -> float | None:
+    """‖γ‖, the 2-norm of the scale of the last batch normalization in the order of the modules (Figure 5); None without one."""
+    scales = [module.weight for module in model.modules() if isinstance(module, BatchNorm2d)]
+    return float(scales[-1].detach().norm()) if scales else None

@@ -1,0 +1,40 @@
+"""Stage ``density``: the density of all eigenvalues of H at each snapshot of a run; only where a config asks for it."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from breakeven.measurements.measured import measured_snapshots, read_spec
+from breakeven.specs.randomness import generator
+from breakeven.spectra.density import quadrature
+from breakeven.spectra.hessian import Hessian, not_finite
+from breakeven.store.tables import write_table
+
+
+def measure_density(
+    run: Path,
+    data: Path,
+    out: Path,
+    device: torch.device,
+    memory_mb: float,
+    probes: int,
+    steps: int,
+    batch_size: int,
+    precision: str,
+) -> None:
+    """Write ``density.csv``: step, eigenvalue, weight, note; the weights of a step add up to one. See `quadrature`.
+
+    ``note``: why the other cells of the step are empty.
+    """
+    seed, tables = read_spec(run).seed, []
+    for measured in measured_snapshots(run, data, precision, device, "density"):
+        hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
+        draws = generator(seed, "density", measured.step)
+        nodes, weights = quadrature(hessian.matvec, hessian.gradient, probes, steps, draws)
+        rows = {"step": measured.step, "eigenvalue": nodes.flatten().tolist(), "weight": weights.flatten().tolist()}
+        note = not_finite(precision) if bool(nodes.isnan().any()) else ""
+        tables.append(pd.DataFrame(rows).sort_values("eigenvalue").assign(note=note))
+        del hessian  # its graph, before that of the next snapshot
+    empty = pd.DataFrame(columns=["step", "eigenvalue", "weight", "note"])
+    write_table(out, pd.concat(tables, ignore_index=True) if tables else empty)

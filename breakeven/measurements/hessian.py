@@ -1,0 +1,106 @@
+"""Stage ``hessian``: the largest eigenvalues and the trace of H at each snapshot of a run."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from breakeven.measurements.measured import measured_snapshots, read_spec
+from breakeven.specs.randomness import generator
+from breakeven.specs.run import run_id
+from breakeven.spectra.hessian import Hessian, not_finite
+from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs, norm
+from breakeven.spectra.trace import hutchinson
+from breakeven.store import eigenvectors
+from breakeven.store.tables import write_table
+
+TOP = 5  # the paper's approximation of Tr(H)
+
+
+def measure_hessian(
+    run: Path,
+    data: Path,
+    out: Path,
+    device: torch.device,
+    memory_mb: float,
+    eigenvalues: int,
+    tolerance: float,
+    max_matvecs: int,
+    trace_probes: int,
+    batch_size: int,
+    precision: str,
+) -> None:
+    """Write ``hessian.csv``, one row per snapshot, each warm-started from the eigenvectors of the one before.
+
+    ``trace`` is the estimate of Tr(H) with standard error ``trace_error``; ``trace_top_5`` the paper's approximation,
+    the sum of the largest five eigenvalues, empty where fewer were asked for. The eigenvector e_H^1 of each snapshot goes
+    into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``note``: why cells are empty, or all 0.
+    ``memory_mb``: see `Hessian`.
+    """
+    spec = read_spec(run)
+    seed = spec.seed
+    vectors = out.parent / "eigenvectors"
+    vectors.mkdir(parents=True, exist_ok=True)
+    rows, files = [], []
+    previous = None
+    for measured in measured_snapshots(run, data, precision, device, "hessian"):
+        hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
+        draws = generator(seed, "lanczos", measured.step)
+        start = start_vectors(previous, hessian.gradient, eigenvalues, draws)
+        pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws)
+        previous = pairs.vectors if pairs.converged else None
+        files.append(eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0]))
+        trace, trace_error = hutchinson(
+            hessian.matvec, pairs.basis, pairs.projected, trace_probes, generator(seed, "trace", measured.step)
+        )
+        values, residuals = pairs.values.tolist(), pairs.residuals.tolist()
+        rows.append(
+            {"step": measured.step}
+            | {f"lambda_{i}": value for i, value in enumerate(values, start=1)}
+            | {"trace": trace}
+            | {f"residual_{i}": residual for i, residual in enumerate(residuals, start=1)}
+            | {"matvecs": pairs.matvecs, "converged": pairs.converged}
+            | {"trace_error": trace_error, "trace_top_5": sum(values[:TOP]) if len(values) >= TOP else None}
+            | {"note": _note(pairs, precision)}
+        )
+        del hessian, pairs  # the graph and the basis, before those of the next snapshot
+    # with the digests of the eigenvectors
+    write_table(out, pd.DataFrame(rows, columns=columns(eigenvalues)), also=files)
+
+
+def _note(pairs: RitzPairs, precision: str) -> str:
+    """What could not be computed, and why."""
+    if bool(pairs.values.isnan().all()):
+        return not_finite(precision)
+    if bool(pairs.values.isnan().any()):
+        return f"max_matvecs is fewer than {len(pairs.values)} eigenvalues"
+    return "" if bool(pairs.projected.any()) else "H is 0"
+
+
+def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: torch.Generator) -> Tensor:
+    """The start vectors of the eigensolver for ``count`` eigenvalues, from the eigenvectors of the snapshot before, if any.
+
+    For λ_H^1 alone one vector: e_H^1 of the snapshot before, plus the direction of the gradient, which lies mostly in
+    directions of large curvature (Gur-Ari, Roberts, Dyer, 2018) and so knows an eigenvector that the snapshot before did
+    not have. On digits that took 5.5 products, with no eigenvalue missed at 105 snapshots; without the gradient, λ_H^1 was
+    10 % off at one of 63.
+
+    For several eigenvalues two vectors, so that two that (almost) coincide are both found: one vector took 15 products
+    instead of 20, but left an eigenvalue out at every thirtieth snapshot, up to 18 % off. All have a random part.
+    """
+    random = torch.randn(2, len(gradient), generator=draws).to(gradient)
+    random /= random.norm(dim=1, keepdim=True)
+    if count == 1:
+        known = gradient / gradient.new_tensor(norm(gradient)).clamp(min=torch.finfo(gradient.dtype).tiny)
+        return (known + 0.1 * random[0] if previous is None else previous[0] + known + 0.1 * random[0])[None]
+    if previous is None:
+        return random
+    return torch.stack([previous[0], previous[1:].sum(dim=0) + 0.1 * random[1]])
+
+
+def columns(eigenvalues: int) -> list[str]:
+    """The columns of ``hessian.csv``."""
+    numbers = range(1, eigenvalues + 1)
+    lambdas, residuals = [f"lambda_{i}" for i in numbers], [f"residual_{i}" for i in numbers]
+    return ["step", *lambdas, "trace", *residuals, "matvecs", "converged", "trace_error", "trace_top_5", "note"]

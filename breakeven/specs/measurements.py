@@ -1,0 +1,183 @@
+"""What is measured along a run: one row of the table for each measurement, with its settings and its quantities.
+
+The command ``python -m breakeven NAME``, the rule ``measure_NAME``, the config's ``measurements``, the inputs of ``summarise``
+and the stages that the report lists are made from these rows. Row ``NAME`` is carried out by ``measure_NAME`` in
+``breakeven/measurements/NAME.py``, which takes the settings as keywords. That module imports nothing from here: a new row
+measures nothing again.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
+
+from breakeven.specs.quantities import HISTORY, Quantity
+
+# a text in Annotated describes the setting: in the JSON schema, and in `--help`
+Precision = Literal["float32", "float64"]
+PRECISION = "Floating-point precision of the computation."
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """The covariance K of mini-batch gradients."""
+
+    batch_size: Annotated[int, Ge(1), "Examples in each mini-batch gradient."] = 128
+    batches: Annotated[
+        Annotated[int, Ge(2)] | None,
+        "Number L of mini-batch gradients; null means as many as the measured subset holds.",
+    ] = None
+    precision: Annotated[Precision, PRECISION] = "float32"
+
+
+@dataclass(frozen=True)
+class Hessian:
+    """The Hessian H of the loss."""
+
+    eigenvalues: Annotated[int, Ge(1), "How many of the algebraically largest eigenvalues."] = 5
+    tolerance: Annotated[
+        float,
+        Gt(0),
+        "An eigenvalue has converged when its estimated error, relative to the largest eigenvalue, is below this.",
+    ] = 0.001
+    max_matvecs: Annotated[
+        int,
+        Ge(1),
+        "Most Hessian-vector products for one snapshot; what has not converged by then is marked so.",
+    ] = 200
+    batch_size: Annotated[
+        int,
+        Ge(1),
+        "Examples that go through the network at once. A network with batch normalization takes its statistics from them; for "
+        "others it changes nothing.",
+    ] = 128
+    trace_probes: Annotated[
+        int, Ge(2), "Random vectors for the estimate of Tr(H); its standard error falls with their square root."
+    ] = 5
+    precision: Annotated[Precision, PRECISION] = "float32"
+
+
+@dataclass(frozen=True)
+class Density:
+    """The density of all eigenvalues of H, with the mini-batches and the precision of hessian."""
+
+    probes: Annotated[int, Ge(0), "Random vectors that the density is averaged over; 0 leaves the density out."] = 0
+    steps: Annotated[
+        int, Ge(1), "Hessian-vector products for each random vector; more resolve more of the density."
+    ] = 60
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measurement.
+
+    ``words``: what it does, in a line. ``settings``: its section of the config; None where it has none of its own.
+    ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``table``: the file that
+    it writes into the run's folder; ``folders``: those that it fills beside it. ``reads``: other measurements of the same run.
+    ``always``: made for every run, and read by ``summarise``; the others only where a config or a figure asks for them.
+    """
+
+    name: str
+    words: str
+    table: str
+    settings: type | None = None
+    of_hessian: bool = False
+    folders: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    always: bool = True
+    quantities: tuple[Quantity, ...] = ()
+
+
+MEASUREMENTS = (
+    Measurement(
+        "covariance",
+        "Measure the covariance of gradients K at each snapshot of a run.",
+        "covariance.csv",
+        settings=Covariance,
+        quantities=(
+            Quantity(
+                "lambda_K_1",
+                "λ_K^1",
+                "spectral norm of K",
+                "covariance",
+                "lambda_1",
+                maximum="max_lambda_K",
+                numbered=True,
+            ),
+            Quantity("lambda_K_star", "λ_K^*", "smallest non-zero eigenvalue of K", "covariance", "lambda_star"),
+            Quantity("trace_K", "Tr(K)", "trace of K", "covariance", "trace", maximum="max_trace_K"),
+            Quantity(
+                "lambda_star_over_lambda_1",
+                "λ_K^*/λ_K^1",
+                "smallest over largest eigenvalue of K",
+                "covariance",
+                "lambda_star_over_lambda_1",
+                maximum="max_lambda_star_over_lambda_1",
+            ),
+            Quantity(
+                "trace_over_lambda_1",
+                "Tr(K)/λ_K^1",
+                "trace over spectral norm of K",
+                "covariance",
+                "trace_over_lambda_1",
+                maximum="max_trace_over_lambda_1",
+            ),
+            Quantity("g_over_g5", "‖g‖/‖g_5‖", "gradient over its part in the top five", "covariance", "g_over_g5"),
+            Quantity("gamma_norm", "‖γ‖", "norm of the last scale of batch normalization", "covariance", "gamma_norm"),
+        ),
+    ),
+    Measurement(
+        "hessian",
+        "Measure the largest eigenvalues and the trace of the Hessian H at each snapshot of a run.",
+        "hessian.csv",
+        settings=Hessian,
+        folders=("eigenvectors",),
+        quantities=(
+            Quantity(
+                "lambda_H_1",
+                "λ_H^1",
+                "spectral norm of H",
+                "hessian",
+                "lambda_1",
+                "1/η",
+                maximum="max_lambda_H",
+                numbered=True,
+            ),
+            Quantity("trace_H", "Tr(H)", "trace of H", "hessian", "trace", "1/η", maximum="max_trace_H"),
+            Quantity("converged_H", "converged", "whether the eigenvalues of H converged (1)", "hessian", "converged"),
+        ),
+    ),
+    Measurement(
+        "stability",
+        "Measure the stability of SGD (Eq. 1) at each snapshot of a run, along the eigenvectors that hessian left.",
+        "stability.csv",
+        of_hessian=True,
+        reads=("hessian",),
+        quantities=(
+            Quantity("curvature_variance", "s²", "variance of curvatures", "stability", "curvature_variance", "1/η²"),
+            Quantity("stability_lhs", "left-hand side of Eq. 1", "stability of SGD", "stability", "stability_lhs"),
+            Quantity("alpha_star", "α*", "stretch until the loss has grown by 20 %", "stability", "alpha_star"),
+            Quantity("delta_loss", "ΔL", "change of the loss in one SGD step", "stability", "delta_loss", "nat"),
+        ),
+    ),
+    Measurement(
+        "density",
+        "Measure the density of all eigenvalues of H at each snapshot of a run; an option of a config.",
+        "density.csv",
+        settings=Density,
+        of_hessian=True,
+        always=False,
+    ),
+    Measurement(
+        "predictions",
+        "Predict the test set at each snapshot of a run; only where a figure asks for it.",
+        "predictions.safetensors",
+        always=False,
+    ),
+)
+
+BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
+
+# those that every run has: the rest of an optional measurement's output is no curve
+QUANTITIES = (*HISTORY, *(quantity for measurement in MEASUREMENTS for quantity in measurement.quantities))
+SYMBOLS = {quantity.name: quantity.symbol for quantity in QUANTITIES}

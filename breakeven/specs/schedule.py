@@ -1,0 +1,73 @@
+"""When a run's snapshots are taken and its learning rate switches, in steps.
+
+Step t is the update θ_t → θ_{t+1}; a snapshot at step t holds θ_t, so that step 0 is the initialisation and the last
+one, equal to the length of the run, is the end.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from breakeven.specs.run import RunSpec, Segment
+from breakeven.store.errors import UserError
+
+MOST_SNAPSHOTS = 100_000
+
+
+def total_steps(spec: RunSpec, steps_per_epoch: int) -> int:
+    """The length of the run."""
+    if spec.steps is not None:
+        return spec.steps
+    assert spec.epochs is not None, "a run has either steps or epochs"
+    return spec.epochs * steps_per_epoch
+
+
+def snapshot_steps(spec: RunSpec, steps_per_epoch: int) -> list[int]:
+    """The steps with a snapshot, sorted: 0, every ``every`` steps from where each segment starts, and the last."""
+    last = total_steps(spec, steps_per_epoch)
+    ranges = segment_steps(spec.snapshots, last, steps_per_epoch)
+    problem = snapshots_problem(ranges)
+    if problem:
+        raise UserError(f"snapshots: {problem}")
+    return sorted({0, last}.union(*ranges))
+
+
+def segment_steps(segments: Iterable[Segment], last: int, steps_per_epoch: int) -> list[range]:
+    """The steps of each segment in a run of ``last`` steps."""
+    ranges = []
+    start = 0
+    for segment in segments:
+        end = last if segment.until is None else min(last, _steps(segment.until, segment.unit, steps_per_epoch))
+        every = _steps(segment.every, segment.unit, steps_per_epoch)
+        ranges.append(range(start + every, end + 1, every))
+        start = max(start, end)
+    return ranges
+
+
+def snapshots_problem(ranges: Iterable[range]) -> str | None:
+    """Why there can't be a snapshot at each of these steps, if so."""
+    count = sum(map(len, ranges))
+    if count <= MOST_SNAPSHOTS:
+        return None
+    return f"{count} snapshots of one run are too many; at most {MOST_SNAPSHOTS}: raise 'every'"
+
+
+def learning_rates(spec: RunSpec, steps_per_epoch: int, break_even_step: int | None) -> list[tuple[int, float]]:
+    """Pairs (step, learning rate from there on), the first at step 0; a switch at a break-even point that never comes is none.
+
+    ``break_even_step`` is that of `source_of` (spec).
+    """
+    rates = [(0, spec.learning_rate)]
+    for switch in spec.schedule:
+        if switch.unit != "break_even":
+            rates.append((_steps(int(switch.at), switch.unit, steps_per_epoch), switch.learning_rate))
+        elif break_even_step is not None:
+            rates.append((round(switch.at * break_even_step), switch.learning_rate))
+    return rates
+
+
+def learning_rate_at(rates: Sequence[tuple[int, float]], step: int) -> float:
+    """The learning rate of the update from ``step`` to the next: the last one of ``rates`` that holds there."""
+    return [rate for start, rate in rates if start <= step][-1]
+
+
+def _steps(count: int, unit: str, steps_per_epoch: int) -> int:
+    return count * steps_per_epoch if unit == "epoch" else count

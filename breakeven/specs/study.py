@@ -1,0 +1,50 @@
+"""What a study is, from the plan to the report: one frozen record, of which each stage is given the part that it depends on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from breakeven.store.errors import UserError
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study.
+
+    ``swept``: the hyperparameters that it sweeps, sorted. ``points``: for each of its runs, by id, the labels that tables and
+    figures call it by: ``learning_rate``, ``batch_size``, the other swept hyperparameters, ``seed``. ``accuracy_threshold``: a
+    training accuracy, from 0 to 1, that figures mark. ``figures``: those that are drawn, in the order of the report.
+    """
+
+    name: str = ""
+    description: str = ""
+    swept: tuple[str, ...] = ()
+    accuracy_threshold: float = 0.6
+    figures: tuple[str, ...] = ()
+    points: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of its runs."""
+        return tuple(self.points)
+
+
+def part_of(study: Study, *names: str) -> dict[str, Any]:
+    """The part of ``study`` that a stage depends on, as plain data for JSON."""
+    return {name: getattr(study, name) for name in names}
+
+
+def from_part(part: Mapping[str, Any]) -> Study:
+    """The study that `part_of` describes; what it leaves out has its default, and must not be needed."""
+    known = {each.name for each in fields(Study)}
+    unknown = sorted(part.keys() - known)
+    if unknown or not isinstance(part, Mapping):
+        raise UserError(f"a study has no {', '.join(map(repr, unknown))}; allowed: {', '.join(sorted(known))}")
+    lists = {name: tuple(value) for name, value in part.items() if isinstance(value, list)}
+    return Study(**(dict(part) | lists))
+
+
+def from_json(text: str) -> Study:
+    """`from_part` of JSON."""
+    return from_part(json.loads(text))

@@ -1,0 +1,42 @@
+"""The Gram matrix of mini-batch gradients within a memory limit: K at M > 1."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from breakeven.spectra.blocked_gram import MEGABYTE, blocked_gram, inner_products, slice_bytes, too_small
+from breakeven.spectra.parameters import trainable
+from breakeven.store.progress import within
+
+
+def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], memory_mb: float) -> Tensor:
+    """A_ij = g_i · g_j, uncentred, (L, L), float64, of the gradients g_i of the mean cross-entropy of L mini-batches.
+
+    ``memory_mb`` (MiB) limits the gradients; the graph of one mini-batch comes on top. Gradients that don't fit are
+    computed again for each block of gradients that they have to meet; the result is the same but for rounding.
+    """
+    parameters, count = trainable(model), len(batches)
+    sizes = [parameter.numel() for parameter in parameters]
+    row_bytes = sum(sizes) * parameters[0].element_size()
+    available = memory_mb * MEGABYTE - slice_bytes(memory_mb)
+    least = (min(count, 2) + 1) * row_bytes  # one more for the gradient as autograd returns it
+    if available < least:
+        raise too_small(memory_mb, least, "the gradients of mini-batches")
+
+    memory = parameters[0].new_empty(min(count, int(available / row_bytes) - 1), sum(sizes))
+
+    def rows_of_block(start: int, stop: int, place: int) -> Tensor:
+        rows = memory[place : place + stop - start]
+        block = within(batches[start:stop], "gradients", unit="mini-batch")
+        for row, (inputs, targets) in zip(rows, block, strict=True):
+            gradients = torch.autograd.grad(cross_entropy(model(inputs), targets), parameters)
+            for part, gradient in zip(row.split(sizes), gradients, strict=True):
+                part.copy_(gradient.reshape(-1))
+        return rows
+
+    def inner(x: Tensor, y: Tensor) -> Tensor:
+        return inner_products(x, y, slice_bytes(memory_mb))
+
+    return blocked_gram(count, rows_of_block, inner, len(memory))

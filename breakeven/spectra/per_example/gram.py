@@ -1,0 +1,143 @@
+"""The Gram matrix of the gradients of single examples, without ever holding the gradients: K at M = 1 (paper, appendix).
+
+Linear layers, convolutions and embeddings contribute through what enters and leaves them (`layer_factors`), in the smaller of two
+exact forms. All other parameters contribute through their own gradients (`direct_gradients`). Which way is right for a
+parameter is tried out and not assumed (`per_example_plan`).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from breakeven.spectra.blocked_gram import MEGABYTE, blocked_gram, inner_products, slice_bytes, too_small
+from breakeven.spectra.parameters import trainable
+from breakeven.spectra.per_example.direct_gradients import looped, vectorised
+from breakeven.spectra.per_example.embedding_factors import embedding_inner_products
+from breakeven.spectra.per_example.layer_factors import (
+    bias_gradients,
+    capturing,
+    factored_inner_products,
+    factors,
+    fits,
+    gradients_of_outputs,
+    weight_gradients,
+)
+from breakeven.spectra.per_example.routes import Plan, make_plan
+from breakeven.store.errors import MeasurementError
+from breakeven.store.progress import within
+
+CHUNK = 16  # examples in one forward and backward pass, at most
+
+
+def per_example_gram(model: nn.Module, inputs: Tensor, targets: Tensor, memory_mb: float) -> Tensor:
+    """A_ij = g_i · g_j, uncentred, (n, n), float64, of the gradients g_i = ∇ℓ_i of the cross-entropy of single examples.
+
+    ``memory_mb`` (MiB) limits what is kept of the gradients together with the working memory of a pass; n×n
+    matrices come on top. Examples that don't fit are cut into blocks and evaluated again for each block that they have to
+    meet; the result is the same but for rounding. A limit that holds less than two examples is an error, and so is a network
+    that mixes the examples of a mini-batch. In every call 1ᵀA1 is compared with ‖∇ Σ_i ℓ_i‖² of ordinary gradients.
+    Where a gradient is not finite, all of A is NaN.
+    """
+    count, parameters = len(targets), trainable(model)
+    plan = make_plan(model, inputs, targets)
+    if plan is None:
+        return torch.full((count, count), torch.nan, dtype=torch.float64, device=inputs.device)
+    chunk, capacity = _sizes(plan, count, memory_mb, sum(parameter.nbytes for parameter in parameters))
+    total = [torch.zeros_like(parameter) for parameter in parameters]
+    summed = 0  # the examples that are in the total
+    memory: list[Tensor] = []
+
+    def rows_of_block(start: int, stop: int, place: int) -> list[Tensor]:
+        nonlocal summed
+        for first in within(range(start, stop, chunk), "gradients", unit=f"{chunk} examples"):
+            last = min(first + chunk, stop)
+            new = parameters if first >= summed else []
+            rows, sums = _rows(model, plan, inputs[first:last], targets[first:last], new)
+            for whole, part in zip(total, sums, strict=False):
+                whole += part
+            summed = max(summed, last)
+            if not memory:
+                memory.extend(row.new_empty(capacity, *row.shape[1:]) for row in rows)
+            for kept, row in zip(memory, rows, strict=True):
+                if kept.shape[1:] != row.shape[1:]:
+                    raise MeasurementError("the network uses a layer more often for some examples than for others")
+                kept[place + first - start : place + last - start] = row
+            del rows, sums
+        return [kept[place : place + stop - start] for kept in memory]
+
+    width = slice_bytes(memory_mb)
+    gram = blocked_gram(count, rows_of_block, lambda x, y: _inner(plan, x, y, width), capacity)
+    if not bool(gram.isfinite().all()):
+        return gram.fill_(torch.nan)
+    _check_sum(gram, total)
+    return gram
+
+
+def _sizes(plan: Plan, count: int, memory_mb: float, parameter_bytes: int) -> tuple[int, int]:
+    """How many examples pass through the network at once, and of how many the rows are kept."""
+    fixed = 2 * parameter_bytes  # the sum of all gradients and that of a pass
+    least = fixed + min(count, 2) * plan.row_bytes + plan.working_bytes
+    available = memory_mb * MEGABYTE - slice_bytes(memory_mb)
+    if available < least:
+        raise too_small(memory_mb, least, "the gradients of single examples")
+    chunk = min(CHUNK, max(1, int((available - fixed) / 4 / plan.working_bytes)))
+    return chunk, min(count, int((available - fixed - chunk * plan.working_bytes) / plan.row_bytes))
+
+
+def _rows(
+    model: nn.Module, plan: Plan, inputs: Tensor, targets: Tensor, parameters: list[nn.Parameter]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """What is kept of the gradients of some examples, in the order of the plan; and ordinary gradients of their sum."""
+    with capturing(layer.module for layer in plan.layers) as uses:
+        loss = cross_entropy(model(inputs), targets, reduction="sum")
+    deltas, sums = gradients_of_outputs(loss, uses, parameters)
+    rows: list[Tensor] = []
+    for layer in plan.layers:
+        used, delta = uses[layer.module], deltas[layer.module]
+        if not fits(layer.module, used, len(targets)):
+            raise MeasurementError("the network uses a layer in another way for some mini-batches than for others")
+        if layer.factored:
+            rows += factors(layer.module, used, delta)
+            continue
+        if layer.weight:
+            rows.append(weight_gradients(layer.module, used, delta))
+        if layer.bias:
+            rows.append(bias_gradients(layer.module, delta))
+    if plan.rest:
+        direct = vectorised if plan.vectorise else looped
+        rows.append(direct(model, plan.rest, inputs, targets))
+    return rows, sums
+
+
+def _inner(plan: Plan, x: list[Tensor], y: list[Tensor], width: float) -> Tensor:
+    """The inner products of two blocks of rows: summed over layers, and the rest."""
+    total = torch.zeros(len(x[0]), len(y[0]), dtype=torch.float64, device=x[0].device)
+    pairs = iter(zip(x, y, strict=True))
+    for layer in within(plan.layers, "inner products", unit="layer"):
+        if layer.factored:
+            inputs, deltas = next(pairs), next(pairs)
+            if isinstance(layer.module, nn.Embedding):
+                (words, others), (delta, epsilon) = inputs, deltas
+                total += embedding_inner_products((words, delta), (others, epsilon), width)
+            else:
+                total += factored_inner_products(inputs, deltas, layer.bias, width)
+        else:
+            for _ in range(layer.weight + layer.bias):
+                total += inner_products(*next(pairs), width)
+    for rest in pairs:
+        total += inner_products(*rest, width)
+    return total
+
+
+def _check_sum(gram: Tensor, total: list[Tensor]) -> None:
+    """1ᵀA1 = ‖Σ_i g_i‖², both sides within half of the digits of Σ_i ‖g_i‖, the size of what was summed."""
+    ours = float(gram.sum())
+    expected = sum(float(torch.linalg.vector_norm(part, dtype=torch.float64)) ** 2 for part in total)
+    slack = math.sqrt(torch.finfo(total[0].dtype).eps) * float(gram.diagonal().sqrt().sum())
+    if not abs(ours - expected) <= slack * (2 * math.sqrt(expected) + slack):
+        raise MeasurementError(
+            f"the gradients of single examples contradict the gradient of their sum: its squared norm is {expected:.9g}, "
+            f"the sum of their inner products {ours:.9g}; K was not measured"
+        )

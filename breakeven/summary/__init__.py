@@ -1,0 +1,1 @@
+"""What the tables of the runs of a study add up to."""

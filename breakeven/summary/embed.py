@@ -1,0 +1,89 @@
+"""Stage ``embed``: the trajectories of a study in the space of predictions, laid out in two dimensions (Figure 1)."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.distance import cdist
+
+from breakeven.store.errors import UserError
+from breakeven.store.predictions import read
+from breakeven.store.progress import progress, say
+from breakeven.store.tables import cell, write_table
+
+NEIGHBOURS = 15  # UMAP's default
+FEWEST = 5  # different snapshots; UMAP's first layout, by eigenvectors, does not exist for fewer
+SEED = 0
+
+
+def embed(results: Path, points: dict[str, Any], out: Path) -> None:
+    """Write ``embedding.csv``: one row for each snapshot of the study's runs, with its place (``x``, ``y``) and ``distance``.
+
+    ``points``: the runs and their labels, as `breakeven.summary.summarise` has them. Snapshots whose predictions are not
+    finite, of a run that diverged, are left out.
+    """
+    snapshots, predictions = gather(results, points)
+    say(f"lay out {len(snapshots)} snapshots by UMAP: half a minute, and more for thousands")
+    distances = pairwise(predictions)
+    table = snapshots.assign(**layout(distances), distance=to_the_largest_learning_rate(distances, snapshots))
+    write_table(out, table)
+
+
+def gather(results: Path, points: dict[str, Any]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The snapshots with their labels, one row each, and their predictions (snapshots, examples, classes)."""
+    tables, found = [], []
+    for row in progress(points["rows"], "read predictions", unit="run"):
+        labels = {name: cell(value) for name, value in zip(points["columns"], row, strict=True)}
+        steps, predictions = read(results / "runs" / labels["run"] / "predictions.safetensors", labels["run"])
+        values = predictions.float().numpy()
+        whole = np.isfinite(values).all(axis=(1, 2))
+        tables.append(pd.DataFrame(labels | {"step": steps.numpy()[whole]}, index=range(int(whole.sum()))))
+        found.append(values[whole])
+    shapes = {values.shape[1:] for values in found}
+    if len(shapes) > 1:
+        raise UserError(
+            f"the runs of this study predict test sets of {' and '.join(map(str, sorted(shapes)))} examples and classes, "
+            "which can't be compared: leave trajectories_umap out of its figures"
+        )
+    return pd.concat(tables, ignore_index=True), np.concatenate(found)
+
+
+def pairwise(predictions: np.ndarray) -> np.ndarray:
+    """The distances of (snapshots, examples, classes): ‖p − q‖ / sqrt(examples), from 0 to sqrt(2)."""
+    count, examples, classes = predictions.shape
+    rows = predictions.reshape(count, examples * classes)
+    return cdist(rows, rows) / np.sqrt(examples)
+
+
+def layout(distances: np.ndarray) -> dict[str, np.ndarray]:
+    """``x`` and ``y`` of each snapshot, by UMAP (McInnes, Healy, Melville 2018); NaN where there are too few different snapshots.
+
+    UMAP would scatter equal ones, as those of a network that always says the same, into a cloud that means nothing.
+    """
+    count = len(distances)
+    if len(np.unique(distances, axis=0)) < FEWEST:
+        return dict.fromkeys("xy", np.full(count, np.nan))
+    from umap import UMAP  # its import takes 15 s
+
+    model = UMAP(n_neighbors=min(NEIGHBOURS, count - 1), metric="precomputed", random_state=SEED, n_jobs=1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="using precomputed metric")
+        places = model.fit_transform(distances)
+    return {"x": places[:, 0], "y": places[:, 1]}
+
+
+def to_the_largest_learning_rate(distances: np.ndarray, snapshots: pd.DataFrame) -> np.ndarray:
+    """For each snapshot, the distance to the closest one of the runs with the largest learning rate and else its own labels.
+
+    NaN for those runs themselves, and where there is none with the same seed and the same other labels.
+    """
+    others = [name for name in snapshots if name not in ("run", "learning_rate", "step")]
+    largest = (snapshots["learning_rate"] == snapshots["learning_rate"].max()).to_numpy()
+    closest = np.full(len(snapshots), np.nan)
+    for members in snapshots.groupby(others, dropna=False, sort=False).indices.values():
+        targets, sources = members[largest[members]], members[~largest[members]]
+        if len(targets):
+            closest[sources] = distances[np.ix_(sources, targets)].min(axis=1)
+    return closest

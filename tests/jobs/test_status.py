@@ -1,0 +1,169 @@
+"""What `python -m breakeven status` says of a results folder."""
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from breakeven.jobs.locks import held, lock_of
+from breakeven.jobs.results_folder import FORMAT, LOCK, check_format, occupy, read_plan
+from breakeven.jobs.status import report_status
+from breakeven.store.errors import UserError
+from breakeven.store.progress import progress, within
+
+PLAN = {
+    "config": "config.yaml",
+    "started": "2026-11-24T10:00:00+00:00",
+    "jobs": [
+        {
+            "rule": "prepare_dataset",
+            "name": "digits",
+            "needed": False,
+            "outputs": ["data/digits/manifest.json"],
+            "log": "logs/p.log",
+        },
+        *(
+            {
+                "rule": "train_run",
+                "name": run,
+                "needed": True,
+                "outputs": [f"runs/{run}/run.yaml", f"runs/{run}/training.json"],
+                "log": f"logs/train/{run}.log",
+            }
+            for run in ("a", "b", "c", "d", "e")
+        ),
+    ],
+}
+
+
+def put(path, text=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def older(results, *names):
+    """These files are from before the plan."""
+    planned = (results / "plan.json").stat().st_mtime
+    for name in names:
+        os.utime(results / name, (planned - 100, planned - 100))
+
+
+@pytest.fixture
+def results(tmp_path, capsys):
+    """Data prepared; run a done, b running, c and d failed, e not begun."""
+    lock = occupy(tmp_path, PLAN)
+    put(tmp_path / "data/digits/manifest.json")
+    older(tmp_path, "data/digits/manifest.json")
+    for name in ("run.yaml", "training.json"):
+        put(tmp_path / "runs/a" / name)
+    capsys.readouterr()
+    steps = progress(range(200), "train", unit="step")
+    for _ in range(51):
+        next(steps)
+    steps.close()
+    put(tmp_path / "logs/train/b.log", f"train b on cpu\n{capsys.readouterr().err}")
+    put(tmp_path / "logs/train/c.log", "train c on cpu\nerror: batch_size: 9 is more than the 8 training examples\n")
+    put(tmp_path / "runs/d/run.yaml")
+    put(tmp_path / "logs/train/d.log")
+    yield tmp_path
+    lock.release()
+
+
+def test_a_results_folder_at_work(results):
+    with held(lock_of(results / "runs/b/training.json"), "writing 'runs/b' (train)"):
+        head, table, running, failed = report_status(results).split("\n\n")
+    assert re.match(
+        rf"{results}: planned from config.yaml at 2026-11-24T10:00:00\+00:00; process \d+ on .* since 20", head
+    )
+    rows = [line.split() for line in table.splitlines()]
+    assert rows == [
+        ["done", "running", "failed", "to", "do", "of"],
+        ["prepare_dataset", "1", "1"],
+        ["train_run", "1", "1", "2", "1", "5"],
+    ]
+    assert re.fullmatch(r"running:\n  train_run b  25%, 50/200, [\d:]+ left", running)
+    assert failed == (
+        "failed:\n"
+        f"  train_run c  error: batch_size: 9 is more than the 8 training examples ({results}/logs/train/c.log)\n"
+        f"  train_run d  ended without a word ({results}/logs/train/d.log)"
+    )
+
+
+def test_a_job_that_was_killed_is_not_running(results):
+    text = report_status(results)  # the lock of b is held by nobody
+    assert "running:" not in text
+    assert f"  train_run b  train b on cpu ({results}/logs/train/b.log)" in text
+
+
+def test_what_is_to_be_made_again_is_not_done(results):
+    """Until all of its outputs are new; that it failed in an earlier invocation says nothing of this one."""
+    older(results, "runs/a/run.yaml", "logs/train/c.log")
+    rows = [line.split() for line in report_status(results).splitlines()]
+    assert ["prepare_dataset", "1", "1"] in rows  # which isn't made again
+    assert ["train_run", "2", "3", "5"] in rows  # b and d failed, a, c and e are to do
+    put(results / "runs/a/run.yaml")
+    assert ["train_run", "1", "2", "2", "5"] in [line.split() for line in report_status(results).splitlines()]
+
+
+def test_progress_within_a_step_is_not_the_progress_of_the_job(results, monkeypatch, capsys):
+    monkeypatch.setattr("breakeven.store.progress.SECONDS_BETWEEN_LINES", 0.0)
+    steps = progress(range(200), "hessian", unit="snapshot")
+    next(steps)
+    products = within(range(50), "products with the matrix, at most", unit="product")
+    for _ in range(38):
+        next(products)
+    put(results / "logs/train/b.log", f"measure b\n{capsys.readouterr().err}")
+    products.close()
+    steps.close()
+    assert "  train_run b  measure b (" in report_status(results)
+    with held(lock_of(results / "runs/b/training.json"), "writing 'runs/b' (train)"):
+        assert "  train_run b  0%, 0/200, unknown time left" in report_status(results)
+
+
+def test_when_snakemake_has_ended(results):
+    (results / LOCK).unlink()
+    assert "no snakemake is running in it" in report_status(results)
+
+
+def test_nothing_yet(tmp_path):
+    with pytest.raises(
+        UserError, match=rf"^nothing was planned in the results folder '{tmp_path}' yet: start snakemake"
+    ):
+        report_status(tmp_path)
+
+
+def test_a_damaged_plan_is_named(results):
+    (results / "plan.json").write_text("{")
+    with pytest.raises(UserError, match=r"plan\.json' can't be read .*: delete it"):
+        report_status(results)
+
+
+def test_a_plan_that_may_not_be_read_is_not_damaged(results, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "plan.json")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(PermissionError):  # see test_trouble.py
+        report_status(results)
+
+
+def test_one_invocation_at_a_time(results):
+    with pytest.raises(
+        UserError, match=rf"^process \d+ on .* is running snakemake in the results folder '{results}' since"
+    ):
+        occupy(results, PLAN | {"config": "other.yaml"})
+    assert read_plan(results)["config"] == "config.yaml"  # and it is left alone
+
+
+def test_the_format_of_the_results(results, tmp_path):
+    check_format(results)
+    check_format(tmp_path / "new")
+    put(tmp_path / "new/runs/a/run.yaml")
+    check_format(tmp_path / "new")  # a plan may be deleted
+    put(results / "plan.json", f'{{"format": {FORMAT + 1}, "version": "9.1", "jobs": []}}')
+    with pytest.raises(
+        UserError, match=r"written by breakeven 9\.1 \(format 2\), and breakeven .* reads format 1: name another"
+    ):
+        check_format(results)

@@ -1,0 +1,140 @@
+import dataclasses
+import inspect
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from breakeven.data.registry import loader
+from breakeven.specs.dataset import (
+    DEFAULTS,
+    LOCATION,
+    canonical_dataset,
+    dataset_id,
+    location,
+    measured_examples,
+    training_examples,
+)
+from breakeven.specs.run import RunSpec, Segment, Switch, canonical_json, from_json, run_id
+from breakeven.store.errors import UserError
+
+PLAIN = RunSpec(
+    dataset={"loader": "digits"},
+    network="simple_cnn",
+    network_options={},
+    learning_rate=0.1,
+    batch_size=32,
+    snapshots=(Segment(10, 100), Segment(50)),
+    seed=0,
+    steps=500,
+)
+EVERYTHING = RunSpec(
+    dataset={"loader": "cifar10", "measured_fraction": 0.1, "train_examples": 1000},
+    network="simple_cnn_bn",
+    network_options={"channels": [16, 32], "dense": 64},
+    learning_rate=1e-5,
+    batch_size=128,
+    snapshots=(Segment(1, 2, "epoch"), Segment(5, unit="epoch")),
+    seed=7,
+    epochs=20,
+    momentum=0.9,
+    weight_decay=1e-4,
+    schedule=(Switch(3, 0.01, "epoch"), Switch(100, 0.001)),
+    augmentation="crop_flip",
+    precision="float64",
+)
+
+
+def test_pinned_ids():
+    """Users' results are found again by these: if this fails, the change would orphan all of them. Don't edit the ids."""
+    assert canonical_json(PLAIN) == (
+        '{"batch_size":32,"dataset":{"loader":"digits"},"learning_rate":0.1,"network":"simple_cnn","network_options":{},'
+        '"seed":0,"snapshots":[{"every":10,"until":100},{"every":50}],"steps":500}'
+    )
+    assert run_id(PLAIN) == "digits-simple_cnn-lr0.1-bs32-seed0-f3a19fdeaa"
+    assert run_id(EVERYTHING) == "cifar10-simple_cnn_bn-lr1e-05-bs128-seed7-85014e03ad"
+    assert dataset_id(PLAIN.dataset) == "digits-ad3a46e9"
+    assert dataset_id(EVERYTHING.dataset) == "cifar10-226b4377"
+
+
+@pytest.mark.parametrize("spec", [PLAIN, EVERYTHING])
+def test_canonical_form_and_back(spec):
+    assert from_json(canonical_json(spec)) == spec
+    assert canonical_json(from_json(canonical_json(spec))) == canonical_json(spec)
+
+
+def test_integers_in_float_fields_are_floats():
+    one = dataclasses.replace(PLAIN, learning_rate=1, momentum=0, schedule=(Switch(5, 2),))
+    assert json.loads(canonical_json(one))["schedule"] == [{"at": 5, "learning_rate": 2.0}]
+    assert run_id(one) == run_id(dataclasses.replace(PLAIN, learning_rate=1.0, schedule=(Switch(5, 2.0),)))
+
+
+LATER = {"steps": None, "label_smoothing": 0.1, "stop_at_accuracy": 0.9}  # fields that came after the pinned ids
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(RunSpec)])
+def test_every_field_is_part_of_the_identity(field):
+    other = dataclasses.replace(PLAIN, **{field: getattr(EVERYTHING, field) or LATER[field]})
+    assert run_id(other) != run_id(PLAIN)
+
+
+def test_ids_are_safe_as_folder_names():
+    nasty = dataclasses.replace(PLAIN, dataset={"loader": "../a b/ü" * 30}, network="x\n;{y}", learning_rate=1e20)
+    for name in (run_id(nasty), dataset_id(nasty.dataset), run_id(EVERYTHING)):
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,91}", name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        canonical_json(PLAIN)[:-1] + ',"tempo":1}',
+        canonical_json(PLAIN).replace("every", "evry"),
+    ],
+)
+def test_what_is_no_specification_is_refused(text):
+    with pytest.raises(UserError, match="not the specification of a run"):
+        from_json(text)
+
+
+def test_canonical_data_sets():
+    written_out = {"loader": "cifar10", "root": "/data", "seed": 0, "measured_fraction": 0.05, "train_examples": None}
+    assert canonical_dataset(written_out) == {"loader": "cifar10"}
+    assert location(written_out) == {"root": "/data"}
+    folder = {"loader": "image_folder", "path": "a", "image_size": 32}
+    assert canonical_dataset(folder) == folder
+    assert location(folder) == {}
+    assert dataset_id(folder) != dataset_id(folder | {"path": "b"})
+    assert dataset_id(folder) == dataset_id(dict(reversed(folder.items())))
+
+
+@pytest.mark.parametrize("name", sorted(DEFAULTS))
+def test_the_loaders_have_no_defaults_of_their_own(name):
+    """The canonical specification leaves defaults out, and prepare fills them in from the same place."""
+    arguments = inspect.signature(loader(name)).parameters
+    assert DEFAULTS[name].keys() - {"measured_fraction", "path"} == arguments.keys() - {*LOCATION.get(name, ()), "path"}
+    assert all(arguments[option].default is inspect.Parameter.empty for option in arguments.keys() & DEFAULTS[name])
+
+
+def test_known_sizes():
+    digits = {"loader": "digits"} | DEFAULTS["digits"]
+    assert (training_examples(digits), measured_examples(digits)) == (1437, 72)
+    options = {name: value for name, value in DEFAULTS["digits"].items() if name != "measured_fraction"}
+    assert len(loader("digits")(**options).train_labels) == 1437
+    cifar10 = {"loader": "cifar10"} | DEFAULTS["cifar10"]
+    assert (training_examples(cifar10), measured_examples(cifar10)) == (50_000, 2500)
+    assert training_examples(cifar10 | {"train_examples": 10}) == 10
+    assert measured_examples(cifar10 | {"train_examples": 10}) == 1
+    folder = {"loader": "image_folder", "path": "x"} | DEFAULTS["image_folder"]
+    assert (training_examples(folder), measured_examples(folder)) == (None, None)
+
+
+@pytest.mark.parametrize("module", ["specs.run", "specs.dataset", "specs.schedule", "config.plan"])
+def test_planning_imports_nothing_slow(module):
+    code = f"import sys, breakeven.{module}; print({{'torch', 'pandas', 'numpy'}} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

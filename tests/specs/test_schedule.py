@@ -1,0 +1,58 @@
+import dataclasses
+
+import pytest
+
+from breakeven.specs.run import RunSpec, Segment, Switch, source_of
+from breakeven.specs.schedule import learning_rate_at, learning_rates, snapshot_steps, total_steps
+
+RUN = RunSpec({"loader": "digits"}, "simple_cnn", {}, 0.1, 32, (Segment(10, 30), Segment(50)), seed=0, steps=200)
+
+
+def with_snapshots(*segments, **changes):
+    return dataclasses.replace(RUN, snapshots=segments, **changes)
+
+
+def test_length():
+    assert total_steps(RUN, 44) == 200
+    assert total_steps(dataclasses.replace(RUN, steps=None, epochs=3), 44) == 132
+
+
+@pytest.mark.parametrize(
+    ("spec", "steps"),
+    [
+        (RUN, [0, 10, 20, 30, 80, 130, 180, 200]),
+        (
+            with_snapshots(Segment(7, 20), Segment(100)),
+            [0, 7, 14, 120, 200],
+        ),  # counted from 20, where the first one ends
+        (with_snapshots(Segment(50)), [0, 50, 100, 150, 200]),
+        (with_snapshots(Segment(10, 20)), [0, 10, 20, 200]),
+        (with_snapshots(Segment(500)), [0, 200]),
+        (with_snapshots(Segment(10, 30), Segment(50), steps=25), [0, 10, 20, 25]),
+        (with_snapshots(Segment(10, 30), Segment(50), steps=1), [0, 1]),
+        (with_snapshots(Segment(1, 2, "epoch"), Segment(2, unit="epoch")), [0, 40, 80, 160, 200]),
+        (with_snapshots(Segment(20, 1, "epoch"), Segment(2, unit="epoch")), [0, 120, 200]),
+        (with_snapshots(Segment(20, 40), Segment(1, unit="epoch"), steps=None, epochs=3), [0, 20, 40, 80, 120]),
+    ],
+)
+def test_snapshots_with_40_steps_per_epoch(spec, steps):
+    assert snapshot_steps(spec, 40) == steps
+
+
+def rates_at(spec, steps, break_even_step=None):
+    rates = learning_rates(spec, 40, break_even_step)
+    return [learning_rate_at(rates, step) for step in steps]
+
+
+def test_learning_rate():
+    assert rates_at(RUN, (0, 199)) == [0.1, 0.1]
+    switched = dataclasses.replace(RUN, schedule=(Switch(10, 0.01), Switch(2, 0.001, "epoch")))
+    assert rates_at(switched, (0, 9, 10, 79, 80, 200)) == [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
+
+
+def test_a_switch_at_the_break_even_point():
+    switched = dataclasses.replace(RUN, schedule=(Switch(10, 0.05), Switch(1.5, 0.01, "break_even")))
+    assert rates_at(switched, (0, 10, 59, 60, 200), break_even_step=40) == [0.1, 0.05, 0.05, 0.01, 0.01]
+    assert rates_at(switched, (0, 10, 200), break_even_step=None) == [0.1, 0.05, 0.05]  # it never comes
+    assert source_of(switched) == dataclasses.replace(RUN, schedule=(Switch(10, 0.05),))
+    assert source_of(dataclasses.replace(RUN, schedule=(Switch(10, 0.05),))) is None

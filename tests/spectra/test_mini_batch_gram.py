@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from breakeven.spectra import mini_batch_gram as mini_batch
+from breakeven.spectra.gram_spectrum import spectrum
+from breakeven.spectra.mini_batch_gram import mini_batch_gram
+from breakeven.store.errors import UserError
+from tests.spectra.networks import CASES, case
+from tests.spectra.oracles import dense_covariance, dense_gradients
+
+
+def halves(made):
+    """Mini-batches of two, the last one short."""
+    return list(zip(made.inputs.split(2), made.targets.split(2), strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equals_dense_gradients(name):
+    made = case(name, 17)
+    rows = dense_gradients(made.oracle, halves(made))
+    gram = mini_batch_gram(made.model, halves(made), 100)
+    torch.testing.assert_close(gram, rows @ rows.T, rtol=1e-10, atol=1e-12 * float((rows @ rows.T).max()))
+    dense = torch.linalg.eigvalsh(dense_covariance(rows)).flip(0)
+    torch.testing.assert_close(spectrum(gram).eigenvalues, dense[:8], rtol=1e-8, atol=1e-13 * float(dense[0]))
+
+
+@pytest.mark.parametrize("name", ["cnn_bn-smooth", "lstm-smooth"])
+def test_the_memory_limit_changes_nothing_but_rounding(name, monkeypatch):
+    made = case(name, 18)
+    whole = mini_batch_gram(made.model, halves(made), 100)
+    with pytest.raises(UserError, match=r"memory_mb: 0.001 is too small for the gradients of mini-batches") as error:
+        mini_batch_gram(made.model, halves(made), 0.001)
+    least = float(str(error.value).partition("about ")[2].partition(";")[0])
+    capacities, blocked_gram = [], mini_batch.blocked_gram
+    monkeypatch.setattr(mini_batch, "blocked_gram", lambda *a: capacities.append(a[3]) or blocked_gram(*a))
+    for limit in (least * factor for factor in (1.06, 1.5, 2, 3)):
+        cut = mini_batch_gram(made.model, halves(made), limit)
+        torch.testing.assert_close(cut, whole, rtol=1e-13, atol=1e-13 * float(whole.abs().max()))
+    assert capacities[0] == 2 and len(set(capacities)) >= 3, capacities
+
+
+def test_float32_rows_have_inner_products_in_float64():
+    made = case("mlp-smooth", 18)
+    gram = mini_batch_gram(made.model.float(), [(x.float(), y) for x, y in halves(made)], 100)
+    assert gram.dtype == torch.float64
+    assert (torch.linalg.eigvalsh(gram) > -1e-14 * gram.trace()).all()

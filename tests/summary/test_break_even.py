@@ -1,0 +1,104 @@
+import math
+
+import pandas as pd
+import pytest
+
+from breakeven.spectra.equation_1 import TOO_LARGE, left_hand_side
+from breakeven.store.tables import write_table
+from breakeven.summary.break_even import BreakEven, break_even, break_even_step
+
+ETA, S, N = 0.1, 32, 1437
+
+
+def table(rows, note=None):
+    """rows: (step, λ, s²); the left-hand side follows, unless a note says why there is none; too large, it is as in the file."""
+    records = [
+        {
+            "step": step,
+            "lambda_1": lam,
+            "curvature_variance": var,
+            "stability_lhs": math.nan if note else left_hand_side(ETA, S, N, lam, var),
+            "two_over_lr": 2 / ETA,
+            "note": note,
+        }
+        for step, lam, var in rows
+    ]
+    for record in records:
+        if math.isinf(record["stability_lhs"]):
+            record |= {"stability_lhs": math.nan, "note": f"{TOO_LARGE}; the loss is 0 and has no α*"}
+    columns = ["step", "lambda_1", "curvature_variance", "stability_lhs", "two_over_lr", "note"]
+    return pd.DataFrame(records, columns=columns)
+
+
+def test_the_first_step_at_which_it_reaches_one():
+    found = break_even(
+        table([(0, 2.0, 1.0), (10, 18.0, 9.0), (20, 26.0, 100.0), (30, 15.0, 4.0), (40, 30.0, 9.0)]), S, N
+    )
+    assert (found.step, found.after_step, found.lambda_H, found.note) == (20, 10, 26.0, "")
+    assert found.predicted_lambda_H == pytest.approx(20 / (1 + 100 / 26**2 * (N - S) / (S * (N - 1))))
+    assert 18.0 < found.predicted_lambda_H < 26.0
+
+
+def test_exactly_one_counts():
+    found = break_even(table([(0, 2.0, 0.0), (10, 20.0, 0.0)]), S, N)
+    assert (found.step, found.predicted_lambda_H) == (10, 20.0)
+
+
+def test_never():
+    assert break_even(table([(0, 2.0, 1.0), (10, 3.0, 1.0)]), S, N) == BreakEven(
+        note="the left-hand side of Eq. 1 stays below 1"
+    )
+
+
+def test_at_once():
+    found = break_even(table([(0, 25.0, 1.0), (10, 3.0, 1.0)]), S, N)
+    assert (found.step, found.after_step, found.note) == (0, None, "at the first measured step")
+
+
+def test_at_the_first_step_that_is_known():
+    found = break_even(table([(0, math.nan, math.nan), (10, 25.0, 1.0)]), S, N)
+    assert (found.step, found.after_step) == (10, None)
+    assert found.note == "at the first measured step where the left-hand side of Eq. 1 is known"
+
+
+def test_never_where_it_is_known():
+    found = break_even(table([(0, 2.0, 1.0), (10, math.nan, math.nan), (20, 3.0, 1.0)]), S, N)
+    assert found == BreakEven(
+        note="the left-hand side of Eq. 1 stays below 1 where it is known, at 2 of 3 measured steps"
+    )
+
+
+@pytest.mark.parametrize(
+    "rows", [[(0, 2.0, 1.0), (10, 1e200, 1.0)], [(0, 2.0, 1.0), (10, 1e200, 1.0), (20, 30.0, 1.0)]]
+)
+def test_a_left_hand_side_larger_than_any_number_is_unstable(tmp_path, rows):
+    found = break_even(table(rows), S, N)
+    assert (found.step, found.after_step, found.lambda_H) == (10, 0, 1e200)
+    assert found.predicted_lambda_H == pytest.approx(2 / ETA)
+    write_table(tmp_path / "stability.csv", table(rows))
+    assert break_even_step(tmp_path) == 10
+
+
+@pytest.mark.parametrize("curvature", [0.0, -3.0])
+def test_unstable_without_curvature(curvature):
+    found = break_even(table([(0, 2.0, 1.0), (10, curvature, 100.0)]), S, N)
+    assert (found.step, found.after_step, found.lambda_H) == (10, 0, curvature)
+    assert found.predicted_lambda_H is None
+    assert found.note == "λ_H^1 is not above 0 there, and Eq. 1 predicts none"
+    both = break_even(table([(0, curvature, 100.0)]), S, N).note
+    assert both == "at the first measured step; λ_H^1 is not above 0 there, and Eq. 1 predicts none"
+
+
+def test_where_equation_1_does_not_apply():
+    reason = "Eq. 1 holds for plain SGD only, not with momentum 0.9"
+    assert break_even(table([(0, 25.0, 1.0)], note=reason), S, N) == BreakEven(note=reason)
+
+
+def test_no_rows():
+    assert break_even(table([]), S, N) == BreakEven(note="nothing was measured")
+
+
+def test_a_step_without_a_value_lies_in_between():
+    rows = table([(0, 2.0, 1.0), (10, math.nan, math.nan), (20, 26.0, 1.0)])
+    found = break_even(rows, S, N)
+    assert (found.step, found.after_step) == (20, 0)

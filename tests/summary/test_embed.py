@@ -1,0 +1,109 @@
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from breakeven.store import predictions
+from breakeven.store.errors import UserError
+from breakeven.summary.embed import FEWEST, embed, layout, pairwise
+
+COLUMNS = ["run", "learning_rate", "batch_size", "seed"]
+EXAMPLES, CLASSES = 6, 3
+
+
+def write(results, rows, snapshots=3, classes=CLASSES, diverged=()):
+    """Predictions of runs at steps 0, 10 …; those of ``diverged`` end in NaN."""
+    rng = np.random.default_rng(0)
+    for run, *_ in rows:
+        folder = results / "runs" / run
+        folder.mkdir(parents=True)
+        values = rng.dirichlet(np.ones(classes), size=(snapshots, EXAMPLES))
+        if run in diverged:
+            values[-1] = np.nan
+        steps = [10 * index for index in range(snapshots)]
+        predictions.write(folder / "predictions.safetensors", run, steps, torch.tensor(values))
+
+
+def points_of(rows, columns=COLUMNS):
+    return {"columns": columns, "rows": rows}
+
+
+ROWS = [[f"{rate}-{seed}", rate, 32, seed] for rate in (0.01, 0.1, 0.03) for seed in (0, 1)]
+
+
+def test_distances_are_to_the_closest_snapshot_of_the_largest_learning_rate(tmp_path):
+    write(tmp_path, ROWS, diverged=["0.1-1", "0.03-0"])
+    embed(tmp_path, points_of(ROWS), tmp_path / "embedding.csv")
+    table = pd.read_csv(tmp_path / "embedding.csv")
+    assert list(table.columns) == [*COLUMNS, "step", "x", "y", "distance"]
+    assert len(table) == 6 * 3 - 2  # without the two that are not finite
+    assert table[["x", "y"]].notna().all(axis=None)
+    stored = {run: predictions.read(tmp_path / f"runs/{run}/predictions.safetensors", run) for run, *_ in ROWS}
+    for row in table.to_dict("records"):
+        if row["learning_rate"] == 0.1:
+            assert math.isnan(row["distance"])
+            continue
+        steps, mine = stored[row["run"]]
+        own = mine[steps.tolist().index(row["step"])].double()
+        others = [p.double() for p in stored[f"0.1-{row['seed']}"][1] if p.isfinite().all()]
+        expected = min(math.sqrt(float((own - other).square().sum()) / EXAMPLES) for other in others)
+        assert row["distance"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_other_hyperparameters_are_compared_with_their_own(tmp_path):
+    columns = ["run", "learning_rate", "batch_size", "network_options", "seed"]
+    grid = itertools.product((0.01, 0.1), ({"dense": 4}, {"dense": 8}))
+    rows = [[f"{index}", rate, 32, options, 0] for index, (rate, options) in enumerate(grid)]
+    rows += [["alone", 0.01, 64, {"dense": 4}, 0]]
+    write(tmp_path, rows)
+    embed(tmp_path, points_of(rows, columns), tmp_path / "embedding.csv")
+    table = pd.read_csv(tmp_path / "embedding.csv", dtype={"run": str}).set_index("run")
+    stored = {
+        run: predictions.read(tmp_path / f"runs/{run}/predictions.safetensors", run)[1].float() for run, *_ in rows
+    }
+    for low, high in (("0", "2"), ("1", "3")):
+        both = pairwise(torch.cat([stored[low], stored[high]]).numpy())
+        np.testing.assert_allclose(table.loc[low, "distance"], both[:3, 3:].min(axis=1), rtol=1e-6)
+    assert table.loc["alone", "distance"].isna().all()  # no larger learning rate at its batch size
+    assert table.loc["1", "network_options"].iloc[0] == '{"dense": 8}'
+
+
+@pytest.mark.parametrize("count", [0, 1, FEWEST - 1, FEWEST, FEWEST + 1, 40])
+def test_few_snapshots_are_laid_out_or_left_without_a_place(count):
+    rng = np.random.default_rng(1)
+    distances = pairwise(rng.dirichlet(np.ones(3), size=(count, 4)))
+    places = layout(distances)
+    assert places["x"].shape == places["y"].shape == (count,)
+    assert np.isnan(places["x"]).all() if count < FEWEST else np.isfinite([places["x"], places["y"]]).all()
+
+
+def test_equal_snapshots_have_no_place():
+    """Constant predictions, and those of four different snapshots again and again."""
+    different = np.random.default_rng(1).dirichlet(np.ones(3), size=(FEWEST - 1, 4))
+    for values in (np.full((30, 4, 3), 1 / 3), np.concatenate([different] * 5)):
+        assert np.isnan(layout(pairwise(values))["x"]).all()
+
+
+def test_the_layout_is_the_same_each_time_and_keeps_what_is_close_together():
+    rng = np.random.default_rng(2)
+    centres = np.repeat(rng.dirichlet(np.ones(3), size=(2, 50)), 30, axis=0)
+    values = centres + 0.01 * rng.normal(size=centres.shape)
+    values[1] = values[0]  # runs of one seed begin at the same weights
+    distances = pairwise(values)
+    first, second = layout(distances), layout(distances)
+    assert (first["x"] == second["x"]).all() and (first["y"] == second["y"]).all()
+    places = np.stack([first["x"], first["y"]], axis=1)
+    middles = places[:30].mean(axis=0), places[30:].mean(axis=0)
+    for half, own, other in ((places[:30], *middles), (places[30:], *reversed(middles))):
+        assert (np.linalg.norm(half - own, axis=1) < np.linalg.norm(half - other, axis=1)).all()
+
+
+def test_test_sets_of_different_shapes_are_refused(tmp_path):
+    write(tmp_path, ROWS[:1])
+    write(tmp_path, ROWS[1:2], classes=4)
+    with pytest.raises(UserError, match=r"predict test sets of \(6, 3\) and \(6, 4\) examples and classes"):
+        embed(tmp_path, points_of(ROWS[:2]), tmp_path / "embedding.csv")
+    assert not (tmp_path / "embedding.csv").exists()

@@ -1,0 +1,342 @@
+import csv
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from breakeven.store.errors import UserError
+from breakeven.store.sealed import seal
+from breakeven.summary.remarks import remarks
+from breakeven.summary.summarise import summarise
+
+# step: (λ_K^1, λ_K^*, Tr K) and (λ_H^1, λ_H^2, Tr H)
+COVARIANCE = {0: (1.5, 0.5, 3.0), 10: (4.0, 1.0, 6.0), 20: (2.0, 1.5, 5.0)}
+HESSIAN = {0: (7.0, 3.0, 9.0), 10: (8.0, 2.0, 8.5), 20: (9.5, 1.0, 12.0)}
+# step: (s², left-hand side of Eq. 1, α*, ΔL) at η = 0.1, S = 32, N = 288
+STABILITY = {0: (1.0, 0.4, 9.0, -0.1), 10: (2.0, 1.5, 2.5, 0.2), 20: (3.0, 0.9, 2.0, 0.1)}
+# step: (training loss and accuracy, test loss and accuracy), 8 steps per epoch
+HISTORY = {
+    0: (2.3, 0.1, 2.4, 0.1),
+    8: (1.0, 0.6, 1.1, 0.55),
+    10: (0.8, 0.7, 1.0, 0.6),
+    16: (0.9, 0.5, 1.0, 0.5),
+    20: (0.5, 0.9, 0.7, 0.8),
+}
+
+
+def write_run(
+    results,
+    run,
+    covariance=COVARIANCE,
+    hessian=HESSIAN,
+    history=HISTORY,
+    diverged_step=None,
+    stability=STABILITY,
+    **training,
+):
+    folder = results / "runs" / run
+    folder.mkdir(parents=True)
+    training = {"stopped_step": None, "learning_rates": [[0, 0.1]], "spec": {}, "steps": 20} | training
+    training |= {
+        "run": run,
+        "diverged": diverged_step is not None,
+        "diverged_step": diverged_step,
+        "steps_per_epoch": 8,
+    }
+    training |= {"batch_size": 32, "train_examples": 288}
+    (folder / "training.json").write_text(json.dumps(training))
+    tables = {
+        "covariance": [
+            "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5,gamma_norm,note",
+            *(
+                f"{step},{k1},{ks},{tr},{ks / k1 if k1 else ''},{tr / k1 if k1 else ''},0.25,{step + 1},"
+                for step, (k1, ks, tr) in covariance.items()
+            ),
+        ],
+        "hessian": [
+            "step,lambda_1,lambda_2,trace,residual_1,residual_2,matvecs,converged,note",
+            *(f"{step},{h1},{h2},{tr},1e-4,1e-4,30,{step != 20}," for step, (h1, h2, tr) in hessian.items()),
+        ],
+        "stability": [
+            "step,lambda_1,curvature_variance,stability_lhs,two_over_lr,alpha_star,delta_loss,note",
+            *(
+                f"{step},{hessian[step][0]},{s2},{lhs},20.0,{a},{d},"
+                for step, (s2, lhs, a, d) in stability.items()
+                if step in hessian
+            ),
+        ],
+        "history": [
+            "step,epoch,split,loss,accuracy",
+            *(
+                f"{step},{step / 8},{split},{loss},{accuracy}"
+                for step, (a, b, c, d) in history.items()
+                for split, loss, accuracy in (("train", a, b), ("test", c, d))
+            ),
+        ],
+    }
+    for name, lines in tables.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines).replace("nan", "") + "\n")
+        seal(folder / f"{name}.csv")
+    seal(folder / "training.json", folder / "history.csv")
+
+
+def points_of(*rows, columns=("learning_rate", "batch_size")):
+    return {"columns": ["run", *columns, "seed"], "rows": [list(row) for row in rows]}
+
+
+def tables_of(results, points, threshold=0.6):
+    out = results / "tables" / "main"
+    summarise(results, points, threshold, out)
+    tables = []
+    for name in ("runs", "trajectories"):
+        with (out / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            tables.append(list(csv.DictReader(file)))
+    return tables
+
+
+def values(trajectories, quantity, run="a"):
+    rows = [row for row in trajectories if row["run"] == run and row["quantity"] == quantity]
+    return {int(row["step"]): float(row["value"]) for row in rows}
+
+
+def test_one_row_per_run(tmp_path):
+    write_run(tmp_path, "a")
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert row == {
+        "run": "a",
+        "learning_rate": "0.1",
+        "batch_size": "32",
+        "seed": "3",
+        "diverged": "False",
+        "max_lambda_K": "4.0",
+        "step_of_max_lambda_K": "10",
+        "max_lambda_H": "9.5",
+        "step_of_max_lambda_H": "20",
+        "max_trace_K": "6.0",
+        "max_lambda_star_over_lambda_1": "0.75",
+        "max_trace_over_lambda_1": "2.5",
+        "break_even_step": "10",
+        "break_even_lambda_H": "8.0",
+        "break_even_epoch": "1.25",
+        "threshold_epoch": "1.25",  # at step 8 the accuracy is the threshold, and not above it
+        "final_train_accuracy": "0.9",
+        "final_test_accuracy": "0.8",
+        "break_even_after_step": "0",
+        "predicted_lambda_H": str(20 / (1 + 2.0 / 8.0**2 * (288 - 32) / (32 * 287))),
+        "break_even_note": "",
+        "first_peak_step": "",  # it grows until the end
+        "unconverged_snapshots": "1",
+        "first_switch_step": "",
+        "max_trace_H": "12.0",
+        "remarks": "",
+    }
+
+
+def test_the_long_table(tmp_path):
+    write_run(tmp_path, "a")
+    _, rows = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert list(rows[0]) == ["run", "learning_rate", "batch_size", "seed", "step", "epoch", "quantity", "value"]
+    assert all(
+        (row["run"], row["learning_rate"], row["batch_size"], row["seed"]) == ("a", "0.1", "32", "3") for row in rows
+    )
+    assert all(float(row["epoch"]) == int(row["step"]) / 8 for row in rows)
+    expected = {
+        "lambda_K_1": {step: k[0] for step, k in COVARIANCE.items()},
+        "lambda_K_star": {step: k[1] for step, k in COVARIANCE.items()},
+        "trace_K": {step: k[2] for step, k in COVARIANCE.items()},
+        "lambda_star_over_lambda_1": {step: k[1] / k[0] for step, k in COVARIANCE.items()},
+        "trace_over_lambda_1": {step: k[2] / k[0] for step, k in COVARIANCE.items()},
+        "g_over_g5": dict.fromkeys(COVARIANCE, 0.25),
+        "gamma_norm": {step: step + 1.0 for step in COVARIANCE},
+        "lambda_H_1": {step: h[0] for step, h in HESSIAN.items()},
+        "lambda_H_2": {step: h[1] for step, h in HESSIAN.items()},
+        "trace_H": {step: h[2] for step, h in HESSIAN.items()},
+        "converged_H": {0: 1.0, 10: 1.0, 20: 0.0},
+        "curvature_variance": {step: s[0] for step, s in STABILITY.items()},
+        "stability_lhs": {step: s[1] for step, s in STABILITY.items()},
+        "alpha_star": {step: s[2] for step, s in STABILITY.items()},
+        "delta_loss": {step: s[3] for step, s in STABILITY.items()},
+        "train_loss": {step: h[0] for step, h in HISTORY.items()},
+        "train_accuracy": {step: h[1] for step, h in HISTORY.items()},
+        "test_loss": {step: h[2] for step, h in HISTORY.items()},
+        "test_accuracy": {step: h[3] for step, h in HISTORY.items()},
+    }
+    assert {row["quantity"] for row in rows} == expected.keys()
+    for quantity, trajectory in expected.items():
+        assert values(rows, quantity) == trajectory
+        assert list(values(rows, quantity)) == sorted(trajectory)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "epoch"), [(0.0, "0.0"), (0.55, "1.0"), (0.69, "1.25"), (0.7, "2.5"), (0.95, "")]
+)
+def test_threshold_epoch(tmp_path, threshold, epoch):
+    write_run(tmp_path, "a")
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)), threshold)
+    assert row["threshold_epoch"] == epoch
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        ([1, 5, 4, 9], "10"),  # the first one that counts, and not the largest
+        ([1, 4, 3, 9, 8], "30"),  # a bump below half of the largest does not count
+        ([1, 4, 3, 9], ""),  # nobody knows whether it goes on growing after the last measured step
+        ([9, 1, 1, 1], "0"),
+        ([1, 5, 5, 1], "20"),
+        ([1, 5, math.nan, 9, 8], ""),  # the largest may be the one that is missing
+        ([math.nan, 5, 1, 9, 8], ""),
+        ([7], ""),
+        ([math.nan] * 4, ""),
+    ],
+)
+def test_where_lambda_h_stops_growing(tmp_path, values, step):
+    write_run(tmp_path, "a", hessian={10 * i: (value, 0.5, 1.0) for i, value in enumerate(values)})
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert row["first_peak_step"] == step
+
+
+def test_what_has_no_value_has_no_row(tmp_path):
+    covariance = {0: (1.5, 0.5, 3.0), 10: (math.nan, math.nan, math.nan), 20: (1.0, 0.5, 2.0)}
+    hessian = {0: (7.0, 3.0, 9.0), 10: (math.nan, 2.0, math.nan)}
+    history = {0: (2.3, 0.1, 2.4, 0.1), 10: (math.nan, 0.1, 9.0, 0.2)}
+    write_run(tmp_path, "a", covariance, hessian, history, diverged_step=10)
+    (row,), rows = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    # the largest may be the one that is missing
+    assert (row["diverged"], row["max_lambda_K"], row["step_of_max_lambda_K"]) == ("True", "", "")
+    assert (row["max_lambda_H"], row["step_of_max_lambda_H"], row["max_trace_H"]) == ("", "", "")
+    assert (row["max_trace_K"], row["max_trace_over_lambda_1"], row["max_lambda_star_over_lambda_1"]) == ("", "", "")
+    assert (row["threshold_epoch"], row["final_train_accuracy"], row["final_test_accuracy"]) == ("", "", "")
+    assert values(rows, "lambda_K_1") == {0: 1.5, 20: 1.0}
+    assert values(rows, "lambda_H_1") == {0: 7.0}
+    assert values(rows, "trace_H") == {0: 9.0}
+    assert values(rows, "train_loss") == {0: 2.3}
+    assert values(rows, "test_loss") == {0: 2.4, 10: 9.0}
+
+
+def test_a_ratio_that_does_not_exist_is_no_gap(tmp_path):
+    """K is 0 at step 10, so that there is no ratio; nothing is unknown."""
+    write_run(tmp_path, "a", {0: (1.5, 0.5, 3.0), 10: (0.0, 0.0, 0.0), 20: (1.0, 0.5, 2.5)})
+    path = tmp_path / "runs/a/covariance.csv"
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert "10,0.0,0.0,0.0,,,0.25,11," in path.read_text()
+    assert (row["max_lambda_K"], row["max_trace_K"]) == ("1.5", "3.0")
+    assert (row["max_trace_over_lambda_1"], row["max_lambda_star_over_lambda_1"]) == ("2.5", "0.5")
+
+
+@pytest.mark.parametrize(
+    ("ended", "step", "remark"),
+    [
+        ({}, "10", ""),
+        ({"diverged_step": 11}, "10", ""),
+        ({"diverged_step": 10}, "", "the run diverged at step 10, before the switch at step 10"),
+        ({"stopped_step": 10}, "10", ""),
+        ({"stopped_step": 9}, "", "the run stopped at step 9, before the switch at step 10"),
+    ],
+)
+def test_only_a_switch_that_was_reached_counts(tmp_path, ended, step, remark):
+    spec = {"schedule": [{"at": 10, "learning_rate": 0.01}]}
+    write_run(tmp_path, "a", **ended, learning_rates=[[0, 0.1], [10, 0.01]], spec=spec)
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert row["first_switch_step"] == step
+    assert row["remarks"] == (remark and f"the learning rate never switches to 0.01: {remark}")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates", "remarks"),
+    [
+        ([(0.5, 0.2)], [], ["0.2: there is no break-even point to switch at"]),
+        ([(0.5, 0.2), (3, 0.3)], [], [f"{eta}: there is no break-even point to switch at" for eta in (0.2, 0.3)]),
+        ([(0.5, 0.2), (3, 0.3)], [[4, 0.2], [24, 0.3]], ["0.3: the run ends at step 20, before the switch at step 24"]),
+        ([(0.5, 0.2), (2, 0.3)], [[4, 0.2], [16, 0.3]], []),
+        ([(0.5, 0.2), (16, 0.2, "step")], [[16, 0.2]], ["0.2: there is no break-even point to switch at"]),
+        ([(3, 0.2, "epoch")], [[24, 0.2]], ["0.2: the run ends at step 20, before the switch at step 24"]),
+    ],
+)
+def test_switches_that_never_come(tmp_path, schedule, rates, remarks):
+    names = ("at", "learning_rate", "unit")
+    spec = {"schedule": [dict(zip(names, (*switch, "break_even")[:3], strict=True)) for switch in schedule]}
+    write_run(tmp_path, "a", learning_rates=[[0, 0.1], *rates], spec=spec)
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert row["remarks"] == "; ".join(f"the learning rate never switches to {remark}" for remark in remarks)
+    assert row["first_switch_step"] == (str(rates[0][0]) if rates and rates[0][0] <= 20 else "")
+
+
+def test_few_eigenvalues_of_k_are_no_remark():
+    """As K of so few mini-batches has no more; a ratio without a value is one."""
+    few = "K of 3 mini-batches has 2 eigenvalues"
+    covariance = pd.DataFrame({"step": range(0, 50, 10), "lambda_1": 1.0, "lambda_star_over_lambda_1": 0.5})
+    covariance = covariance.assign(
+        g_over_g5=[2.0, 2.0, math.nan, math.nan, math.nan], note=[few, few, *[f"why; {few}"] * 3]
+    )
+    covariance.loc[4, ["lambda_star_over_lambda_1", "note"]] = [math.nan, "because"]
+    none = pd.DataFrame({name: [] for name in ("step", "split", "loss", "note", "stability_lhs", "delta_loss")})
+    training = {"learning_rates": [[0, 0.1]], "spec": {}, "steps_per_epoch": 8}
+    assert remarks(training, none, covariance, none, none) == "K at steps 20, 30: why; K at step 40: because"
+
+
+def test_a_run_without_snapshots_beside_one_with(tmp_path):
+    write_run(tmp_path, "a")
+    write_run(tmp_path, "b", {}, {}, {0: (math.nan, 0.1, math.nan, 0.1)}, diverged_step=0)
+    runs, rows = tables_of(tmp_path, points_of(("a", 0.1, 32, 0), ("b", 100.0, 32, 0)))
+    assert [row["run"] for row in runs] == ["a", "b"]
+    assert runs[0]["step_of_max_lambda_K"] == "10"  # and not 10.0, because b has none
+    empty = [name for name in runs[1] if runs[1][name] == ""]
+    assert {"max_lambda_K", "step_of_max_lambda_K", "max_lambda_H", "step_of_max_lambda_H", "max_trace_K"} < set(empty)
+    assert runs[1]["diverged"] == "True"
+    assert {row["quantity"] for row in rows if row["run"] == "b"} == {"train_accuracy", "test_accuracy"}
+    assert values(rows, "lambda_K_1") == {0: 1.5, 10: 4.0, 20: 2.0}
+    assert {row["step"] for row in rows} == {"0", "8", "10", "16", "20"}
+
+
+def test_a_study_of_nothing_but_runs_without_snapshots(tmp_path):
+    write_run(tmp_path, "a", {}, {}, {0: (math.nan, 0.1, math.nan, 0.1)}, diverged_step=0)
+    (row,), rows = tables_of(tmp_path, points_of(("a", 100.0, 32, 0)))
+    assert (row["max_lambda_K"], row["step_of_max_lambda_K"]) == ("", "")
+    assert len(rows) == 2
+
+
+def test_swept_values_that_are_no_numbers(tmp_path):
+    schedules = [[{"at": 5, "learning_rate": 0.01}], []]
+    rows = []
+    for position, (network, schedule) in enumerate((n, s) for n in ("simple_cnn_bn", "simple_cnn") for s in schedules):
+        write_run(tmp_path, f"r{position}")
+        rows.append((f"r{position}", 0.1, 32, network, schedule, 0))
+    points = points_of(*rows, columns=("learning_rate", "batch_size", "network", "schedule"))
+    runs, trajectories = tables_of(tmp_path, points)
+    assert [row["run"] for row in runs] == ["r3", "r2", "r1", "r0"]
+    assert [row["network"] for row in runs] == ["simple_cnn"] * 2 + ["simple_cnn_bn"] * 2
+    assert [json.loads(row["schedule"]) for row in runs] == [schedules[1], schedules[0]] * 2
+    assert {row["network"] for row in trajectories} == {"simple_cnn", "simple_cnn_bn"}
+
+
+def test_the_order_of_the_input_does_not_matter(tmp_path):
+    rows = [
+        (f"lr{lr}-bs{bs}-{seed}", lr, bs, seed) for lr in (0.03, 0.1, 1.0) for bs in (8, 32, 128) for seed in (0, 2, 10)
+    ]
+    for run, *_ in rows:
+        write_run(tmp_path, run)
+    forth = tables_of(tmp_path, points_of(*rows))
+    assert forth == tables_of(tmp_path, points_of(*reversed(rows)))
+    assert [row["run"] for row in forth[0]] == [row[0] for row in rows]  # numbers sort as numbers
+
+
+def test_runs_with_the_same_labels(tmp_path):
+    for run in ("a", "b"):
+        write_run(tmp_path, run)
+    rows = [("a", 0.1, 32, 0), ("b", 0.1, 32, 0)]
+    assert tables_of(tmp_path, points_of(*rows)) == tables_of(tmp_path, points_of(*reversed(rows)))
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty"])
+@pytest.mark.parametrize("name", ["training.json", "history.csv", "covariance.csv", "hessian.csv", "stability.csv"])
+def test_a_damaged_table_is_refused(tmp_path, name, damage):
+    write_run(tmp_path, "a")
+    path = tmp_path / "runs" / "a" / name
+    path.unlink()
+    if damage == "empty":
+        path.touch()
+    with pytest.raises(UserError, match=rf"'.*runs/a/{name}' is {'missing' if damage == 'missing' else 'damaged'}"):
+        tables_of(tmp_path, points_of(("a", 0.1, 32, 0)))
+    assert not (tmp_path / "tables").exists()

@@ -4,7 +4,8 @@ Step t is the update θ_t → θ_{t+1}; a snapshot at step t holds θ_t, so that
 one, equal to the length of the run, is the end.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from breakeven.specs.run import RunSpec, Segment
 from breakeven.store.errors import UserError
@@ -67,6 +68,16 @@ def learning_rates(spec: RunSpec, steps_per_epoch: int, break_even_step: int | N
 def learning_rate_at(rates: Sequence[tuple[int, float]], step: int) -> float:
     """The learning rate of the update from ``step`` to the next: the last one of ``rates`` that holds there."""
     return [rate for start, rate in rates if start <= step][-1]
+
+
+def in_words(learning_rate: float, schedule: Iterable[Mapping[str, Any]]) -> str:
+    """A schedule in figures and claims, with the learning rate that it begins at: ``0.03, 0.1 from 0.5 x break-even``."""
+    words = [f"{learning_rate:g}"]
+    for switch in schedule:
+        unit = switch.get("unit", "step")
+        at = f"{switch['at']:g} x break-even" if unit == "break_even" else f"{unit} {switch['at']:g}"
+        words.append(f"{switch['learning_rate']:g} from {at}")
+    return ", ".join(words)
 
 
 def _steps(count: int, unit: str, steps_per_epoch: int) -> int:

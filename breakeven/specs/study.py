@@ -25,6 +25,11 @@ class Study:
     points: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
+    def compared(self) -> tuple[str, ...]:
+        """The hyperparameters that tell its curves apart: a schedule is told with the learning rate that it begins at."""
+        return tuple(name for name in self.swept if not (name == "learning_rate" and "schedule" in self.swept))
+
+    @property
     def runs(self) -> tuple[str, ...]:
         """The ids of its runs."""
         return tuple(self.points)

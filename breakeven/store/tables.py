@@ -11,6 +11,9 @@ import pandas as pd
 from breakeven.store.errors import UserError
 from breakeven.store.sealed import AGAIN, sealed_file, verify
 
+# of columns whose type their text does not say
+TYPES = {"study": str, "run": str, "diverged": bool, "converged": bool}
+
 
 def write_table(
     path: str | Path, table: pd.DataFrame, also: Sequence[Path] = (), float_format: str | None = None
@@ -23,12 +26,12 @@ def write_table(
 def read_table(path: str | Path, by: Path | None = None) -> pd.DataFrame:
     """Read a table that is what was written, by the digest written with it or with the file ``by``.
 
-    Only an empty cell is a missing value: ``none`` and ``NA`` can be swept values. The name of a study is text, also ``nan`` and
-    ``1e30``.
+    Columns come back with their types, see `TYPES`; a study or a run may be called ``nan`` or ``1e30``. Only an empty cell is a
+    missing value: ``none`` and ``NA`` can be swept values.
     """
     verify(Path(path), by)
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"study": str})
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=TYPES)
     except ValueError as error:
         raise UserError(f"'{path}' is no table ({error}): delete it, {AGAIN}") from error
 

@@ -30,11 +30,12 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
-        # an option, which no figure reads
-        expand(
-            f"{RESULTS}/runs/{{run}}/density.csv",
-            run=PLAN.runs if PLAN.config["measurements"]["density"]["probes"] else [],
-        ),
+        [
+            f"{RESULTS}/runs/{run}/{measurement.table}"
+            for measurement in MEASUREMENTS
+            if is_asked_for(measurement, CONFIG.measurements)
+            for run in PLAN.runs
+        ],
     localrule: True
 
 
@@ -42,16 +43,13 @@ onstart:
     # jobs on a cluster are invocations of their own, inside of this one
     if workflow.is_main_process:
         occupy_results()
-        record_starts()
 
 
 onsuccess:
-    keep_records()
-    remove_checkpoints()
+    finish()
     if any(job.rule.name == "write_report" for job in workflow.dag.jobs):
         print(f"The report is in {RESULTS}/report.html")
 
 
 onerror:
-    keep_records()
-    remove_checkpoints()
+    finish()

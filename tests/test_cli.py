@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from breakeven.__main__ import main
+from breakeven.commands import flags, parser_for
 from breakeven.config.plan import load_plan
 from breakeven.specs.dataset import dataset_id
+from breakeven.specs.measurements import BY_NAME, MEASUREMENTS, values_of
 from breakeven.specs.run import canonical_json
+from breakeven.specs.study import part_of
+from breakeven.stages import STAGES as TABLE
 
-SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
 CONFIG = """\
 datasets:
   digits: {loader: digits, measured_fraction: 0.1}
@@ -33,8 +37,8 @@ studies:
       snapshots: [{every: 2}]
     seeds: [3]
 """
-MEASUREMENTS = ["covariance", "hessian", "stability", "density", "predictions"]
-STAGES = ["prepare", "train", *MEASUREMENTS, "embed", "summarise", "claims", "plot", "report"]
+MEASURED = ["covariance", "hessian", "stability", "density", "predictions"]
+STAGES = ["prepare", "train", *MEASURED, "embed", "summarise", "claims", "plot", "report", "status", "check"]
 
 
 def command(*arguments, folder):
@@ -54,17 +58,32 @@ def test_help_lists_the_stages(tmp_path):
     assert done.returncode == 0
     listed = re.findall(r"^    (\w+)(?:  +\S|$)", done.stdout, flags=re.MULTILINE)
     assert [stage for stage in listed if stage in STAGES] == STAGES  # in the order in which data flow
+    assert [stage.name for stage in TABLE] == STAGES and [row.name for row in MEASUREMENTS] == MEASURED
 
 
-@pytest.mark.parametrize("stage", [*STAGES, "check"])
-def test_each_stage_explains_itself(tmp_path, stage, monkeypatch, capsys):
-    from breakeven.__main__ import main
-
-    monkeypatch.setattr(sys, "argv", ["breakeven", stage, "--help"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_explains_itself(stage, capsys):
     with pytest.raises(SystemExit) as ending:
-        main()
+        main([stage, "--help"])
     assert ending.value.code == 0
-    assert f"usage: python -m breakeven {stage}" in capsys.readouterr().out
+    explained = capsys.readouterr().out
+    assert f"usage: python -m breakeven {stage}" in explained
+    # each of its arguments in words
+    listed = re.split(r"^(?:options|positional arguments):$", explained, flags=re.MULTILINE)[1:]
+    for argument in re.split(r"\n  (?=\S)", "".join(listed))[1:]:
+        if not argument.startswith("--device"):
+            assert len(argument.split()) > 2, argument
+
+
+def test_the_settings_of_a_measurement_are_arguments_with_defaults():
+    given = ["hessian", "--run", "r", "--data", "d", "--out", "o"]
+    plain = vars(parser_for(given).parse_args(given))
+    assert (plain["eigenvalues"], plain["tolerance"], plain["precision"]) == (5, 1e-3, "float32")
+    asked = vars(parser_for(given).parse_args([*given, "--tolerance=1e-2", "--precision", "float64"]))
+    assert (asked["tolerance"], asked["precision"]) == (0.01, "float64")
+    of_k = ["covariance", *given[1:]]
+    assert parser_for(of_k).parse_args([*of_k, "--batches", "null"]).batches is None
+    assert parser_for(of_k).parse_args([*of_k, "--batches", "3"]).batches == 3
 
 
 def test_a_mistake_of_the_user_is_one_line(tmp_path):
@@ -79,50 +98,60 @@ def test_a_mistake_of_the_user_is_one_line(tmp_path):
 
 
 def test_a_wrong_command_line_is_refused(tmp_path):
-    for arguments in ([], ["fly"], ["prepare", "--out", "x"], ["prepare", "--spec", "{", "--out", "x"]):
-        done = command(*arguments, folder=tmp_path)
-        assert done.returncode == 2
-        assert "Traceback" not in done.stderr
+    done = command("prepare", "--spec", "{", "--out", "x", folder=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and "argument --spec: '{' is not" in done.stderr
+
+
+MEASURE = ["hessian", "--run", "r", "--data", "d", "--out", "o"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "the following arguments are required: STAGE"),
+        (["fly"], "invalid choice: 'fly'"),
+        (["prepare", "--out", "x"], "the following arguments are required: --spec"),
+        (MEASURE[:-2], "the following arguments are required: --out"),
+        ([*MEASURE, "--eigenvalue", "3", "--settings", "{}"], "unrecognized arguments: --settings {}"),
+        ([*MEASURE, "--eigenvalues", "0"], "argument --eigenvalues: 0 is not allowed; allowed: at least 1"),
+        ([*MEASURE, "--eigenvalues", "two"], "argument --eigenvalues: 'two' is not an integer"),
+        ([*MEASURE, "--tolerance", "nan"], "argument --tolerance: nan is not allowed; allowed: above 0"),
+        ([*MEASURE, "--precision", "float16"], "'float16' is not known; allowed: float32, float64"),
+        (["covariance", *MEASURE[1:], "--batches", "1"], "argument --batches: 1 is not allowed; allowed: at least 2"),
+        (["train", "--spec", "[]"], "argument --spec: not the specification of a run"),
+        (["plot", "--study", '{"nam": 1}'], "argument --study: a study has no 'nam'; allowed: accuracy_threshold,"),
+        (["plot", "--study", "3"], "argument --study: '3' is not"),
+        (["claims", "--studies", "{}"], "the following arguments are required"),
+    ],
+)
+def test_wrong_arguments_are_told_in_a_sentence(arguments, told, capsys):
+    with pytest.raises(SystemExit) as ending:
+        main(arguments)
+    assert ending.value.code == 2
+    assert told in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_run_by_hand(tmp_path):
     """From the config's plan, each stage as its rule calls it; every table has a row for each snapshot."""
     (tmp_path / "config.yaml").write_text(CONFIG)
-    plan = load_plan(tmp_path / "config.yaml", SCHEMA)
+    plan = load_plan(tmp_path / "config.yaml")
     [(run, spec)] = plan.runs.items()
     data, folder = Path("results/data") / dataset_id(spec.dataset), Path("results/runs") / run
     on_cpu = ["--device", "cpu", "--threads", 1]
-    points = {"columns": ["run", "learning_rate", "batch_size", "seed"], "rows": [[run, 0.1, 64, 3]]}
+    study = part_of(plan.studies["main"], "points", "accuracy_threshold")
 
-    predictions = folder / "predictions.safetensors"
-
-    def measure(stage):
-        settings = plan.config["measurements"].get(stage, {})
-        if stage in ("stability", "density"):
-            settings = settings | {"batch_size": 64, "precision": "float32"}
-        return [
-            stage,
-            "--run",
-            folder,
-            "--data",
-            data,
-            "--settings",
-            settings,
-            "--out",
-            folder / f"{stage}.csv",
-            *on_cpu,
-        ]
+    def measure(name):
+        row = BY_NAME[name]
+        settings = flags(values_of(row, plan.config.measurements))
+        return [name, "--run", folder, "--data", data, "--out", folder / row.table, *settings, *on_cpu]
 
     for arguments in (
         ["prepare", "--spec", spec.dataset, "--location", {}, "--out", data],
         ["train", "--spec", canonical_json(spec), "--data", data, "--out", folder, "--state", "state", *on_cpu],
-        measure("covariance"),
-        measure("hessian"),
-        measure("stability"),
-        measure("density"),
-        ["predictions", "--run", folder, "--data", data, "--settings", {}, "--out", predictions, *on_cpu],
-        ["embed", "--results", "results", "--points", points, "--out", "tables/embedding.csv"],
-        ["summarise", "--results", "results", "--points", points, "--accuracy-threshold", 0.6, "--out", "tables"],
+        *map(measure, MEASURED),
+        ["embed", "--results", "results", "--study", study, "--out", "tables/embedding.csv"],
+        ["summarise", "--results", "results", "--study", study, "--out", "tables"],
     ):
         done = command(*arguments, folder=tmp_path)
         assert done.returncode == 0, done.stderr

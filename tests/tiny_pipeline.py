@@ -1,7 +1,7 @@
 """Every stage of the pipeline, in this process, on the data of `tests.tiny`: two runs of one study."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from breakeven.measurements.predictions import measure_predictions
 from breakeven.measurements.stability import measure_stability
 from breakeven.report.build import build
 from breakeven.specs.run import run_id
-from breakeven.summary.break_even import break_even_step
+from breakeven.specs.study import Study
 from breakeven.summary.embed import embed
 from breakeven.summary.summarise import summarise
 from breakeven.training.train import train
@@ -23,7 +23,7 @@ from tests.tiny import tiny_dataset, tiny_spec
 
 CPU = torch.device("cpu")
 RATES = (0.02, 0.2)
-STUDY = {"name": "rates", "swept": ["learning_rate"], "accuracy_threshold": 0.5, "figures": ["lambda_H"]}
+STUDY = Study("rates", swept=("learning_rate",), accuracy_threshold=0.5, figures=("lambda_H",))
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,15 @@ class Pipeline:
     def run(self, number=0):
         return self.results / "runs" / run_id(self.spec(number))
 
-    def tables(self, study=STUDY["name"]):
+    def tables(self, study=STUDY.name):
         return self.results / "tables" / study
 
-    @property
-    def points(self):
-        rows = [[self.run(number).name, rate, 8, 0] for number, rate in enumerate(RATES)]
-        return {"columns": ["run", "learning_rate", "batch_size", "seed"], "rows": rows}
+    def study(self, name=STUDY.name):
+        points = {
+            self.run(number).name: {"learning_rate": rate, "batch_size": 8, "seed": 0}
+            for number, rate in enumerate(RATES)
+        }
+        return replace(STUDY, name=name, points=points)
 
     def prepare(self):
         tiny_dataset(self.data)
@@ -86,24 +88,17 @@ class Pipeline:
         run = self.run(number)
         measure_predictions(run, self.data, run / "predictions.safetensors", CPU)
 
-    def source(self):
-        """What ``train`` reads of another run, where a schedule counts in its break-even point."""
-        break_even_step(self.run())
+    def embed(self, study=STUDY.name):
+        embed(self.results, self.study(study), self.tables(study) / "embedding.csv")
 
-    def embed(self, study=STUDY["name"]):
-        embed(self.results, self.points, self.tables(study) / "embedding.csv")
-
-    def summarise(self, study=STUDY["name"]):
-        summarise(self.results, self.points, STUDY["accuracy_threshold"], self.tables(study))
+    def summarise(self, study=STUDY.name):
+        summarise(self.results, self.study(study), self.tables(study))
 
     def claims(self):
         evaluate(self.results / "tables", [STUDY], self.results / "tables" / "claims.csv")
 
-    def plot(self, figure="lambda_H", study=STUDY["name"]):
-        trajectories, runs, embedding = (
-            self.tables(study) / f"{name}.csv" for name in ("trajectories", "runs", "embedding")
-        )
-        plot(figure, trajectories, runs, STUDY | {"name": study}, self.results / "figures" / study, embedding)
+    def plot(self, figure="lambda_H", study=STUDY.name):
+        plot(figure, self.tables(study), self.study(study), self.results / "figures" / study)
 
     def plot_umap(self):
         self.plot("trajectories_umap")

@@ -10,9 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from breakeven.store.errors import UserError
-from breakeven.store.files import sha256
-from breakeven.store.sealed import AGAIN
-from breakeven.store.sealed_json import read_sealed_json
+from breakeven.store.files import AGAIN, read_json, sha256
 
 RESIDENT_BYTES = 8 * 2**30  # all data sets of the paper but ImageNet are resident on the device
 
@@ -89,4 +87,5 @@ def load(folder: Path, device: torch.device, spec: dict[str, Any] | None = None)
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read ``manifest.json`` of a prepared data set."""
-    return read_sealed_json(folder / "manifest.json", "manifest", delete=f"the folder '{folder}'")
+    manifest: dict[str, Any] = read_json(folder / "manifest.json", "manifest", delete=f"the folder '{folder}'")
+    return manifest

@@ -18,9 +18,8 @@ from breakeven.data.splits import Splits
 from breakeven.specs.dataset import defaults
 from breakeven.specs.own_code import is_own
 from breakeven.store.errors import UserError
-from breakeven.store.files import whole_file
+from breakeven.store.files import whole_file, write_json
 from breakeven.store.progress import say, within
-from breakeven.store.sealed_json import write_sealed_json
 
 EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
 CHUNK = 10_000
@@ -83,7 +82,7 @@ def write(
         "std": std.tolist(),
         "measured_examples": len(measured),
     }
-    write_sealed_json(out / "manifest.json", manifest)
+    write_json(out / "manifest.json", manifest)
     say(f"prepared {count} training and {len(test[1])} test examples, {len(measured)} of them measured, in {out}")
 
 

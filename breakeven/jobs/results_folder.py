@@ -12,14 +12,14 @@ from breakeven.store.errors import UserError
 from breakeven.store.files import write_json
 
 # Of the files that stages read. Raise it when they change so that old ones would be misread.
-FORMAT = 1
+FORMAT = 2
 PLAN, LOCK = "plan.json", ".lock"
 
 
 def check_format(results: Path) -> None:
     """Refuse a results folder whose files another version has written in another way.
 
-    Without a plan, files of an unknown version are known by their digests, and are made again where the code was another.
+    Without a plan, files of an unknown version are made again where the code was another.
     """
     plan = read_plan(results)
     if plan is not None and plan["format"] != FORMAT:
@@ -34,6 +34,13 @@ def occupy(results: Path, plan: dict[str, Any]) -> FileLock:
     lock = acquire(results / LOCK, f"running snakemake in the results folder '{results}'")
     write_json(results / PLAN, {"format": FORMAT, "version": __version__, **plan})
     return lock
+
+
+def end(results: Path) -> None:
+    """Note that the invocation has ended by itself, and so has recorded its jobs."""
+    plan = read_plan(results)
+    if plan is not None:
+        write_json(results / PLAN, plan | {"ended": True})
 
 
 def read_plan(results: Path) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from breakeven.spectra.gram_spectrum import TOP, CovarianceSpectrum, spectrum
 from breakeven.spectra.mini_batch_gram import mini_batch_gram
 from breakeven.spectra.per_example.gram import per_example_gram
 from breakeven.store.errors import UserError
+from breakeven.store.notes import Note, cell
 from breakeven.store.tables import write_table
 
 LAMBDAS = [f"lambda_{i}" for i in range(1, TOP + 1)]
@@ -27,6 +28,7 @@ def measure_covariance(
     out: Path,
     device: torch.device,
     memory_mb: float,
+    *,
     batch_size: int,
     batches: int | None,
     precision: str,
@@ -58,23 +60,23 @@ def measure_covariance(
                 "trace_over_lambda_1": k.trace / largest if largest > 0 else None,
                 "g_over_g5": k.g_over_g5,
                 "gamma_norm": gamma_norm(measured.model),
-                "note": "; ".join(_notes(k, len(whole), precision)),
+                "note": cell(_notes(k, len(whole))),
             }
         )
     write_table(out, pd.DataFrame(rows, columns=COLUMNS))
 
 
-def _notes(k: CovarianceSpectrum, batches: int, precision: str) -> Iterator[str]:
-    """Why cells are empty: first what could not be computed, then what K does not have."""
+def _notes(k: CovarianceSpectrum, batches: int) -> Iterator[Note]:
+    """Why cells are empty: what could not be computed, then what K does not have."""
     largest = float(k.eigenvalues[0])
     if not math.isfinite(largest):
-        yield f"the gradients, or their inner products, are not finite in {precision}"
+        yield Note.K_NOT_FINITE
     elif not largest > 0:
-        yield "K is 0, and has no conditioning"
+        yield Note.K_ZERO
     elif not math.isfinite(k.g_over_g5):
-        yield "a gradient is 0 or has no part along the top eigenvectors of K, so that ‖g‖/‖g_5‖ is not finite"
+        yield Note.K_NO_TOP_PART
     if batches <= TOP:
-        yield f"K of {batches} mini-batches has {batches - 1} eigenvalue{'s' if batches > 2 else ''}"
+        yield Note.K_FEW_BATCHES
 
 
 def _gram(measured: Measured, batches: list[tuple[Tensor, Tensor]], memory_mb: float) -> Tensor:

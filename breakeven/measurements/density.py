@@ -8,7 +8,8 @@ import torch
 from breakeven.measurements.measured import measured_snapshots, read_spec
 from breakeven.specs.randomness import generator
 from breakeven.spectra.density import quadrature
-from breakeven.spectra.hessian import Hessian, not_finite
+from breakeven.spectra.hessian import Hessian
+from breakeven.store.notes import Note, cell
 from breakeven.store.tables import write_table
 
 
@@ -18,6 +19,7 @@ def measure_density(
     out: Path,
     device: torch.device,
     memory_mb: float,
+    *,
     probes: int,
     steps: int,
     batch_size: int,
@@ -33,7 +35,7 @@ def measure_density(
         draws = generator(seed, "density", measured.step)
         nodes, weights = quadrature(hessian.matvec, hessian.gradient, probes, steps, draws)
         rows = {"step": measured.step, "eigenvalue": nodes.flatten().tolist(), "weight": weights.flatten().tolist()}
-        note = not_finite(precision) if bool(nodes.isnan().any()) else ""
+        note = cell([Note.H_NOT_FINITE] if bool(nodes.isnan().any()) else [])
         tables.append(pd.DataFrame(rows).sort_values("eigenvalue").assign(note=note))
         del hessian  # its graph, before that of the next snapshot
     empty = pd.DataFrame(columns=["step", "eigenvalue", "weight", "note"])

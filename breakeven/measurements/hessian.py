@@ -9,10 +9,11 @@ from torch import Tensor
 from breakeven.measurements.measured import measured_snapshots, read_spec
 from breakeven.specs.randomness import generator
 from breakeven.specs.run import run_id
-from breakeven.spectra.hessian import Hessian, not_finite
+from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs, norm
 from breakeven.spectra.trace import hutchinson
 from breakeven.store import eigenvectors
+from breakeven.store.notes import Note, cell
 from breakeven.store.tables import write_table
 
 TOP = 5  # the paper's approximation of Tr(H)
@@ -24,6 +25,7 @@ def measure_hessian(
     out: Path,
     device: torch.device,
     memory_mb: float,
+    *,
     eigenvalues: int,
     tolerance: float,
     max_matvecs: int,
@@ -42,7 +44,7 @@ def measure_hessian(
     seed = spec.seed
     vectors = out.parent / "eigenvectors"
     vectors.mkdir(parents=True, exist_ok=True)
-    rows, files = [], []
+    rows = []
     previous = None
     for measured in measured_snapshots(run, data, precision, device, "hessian"):
         hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
@@ -50,7 +52,7 @@ def measure_hessian(
         start = start_vectors(previous, hessian.gradient, eigenvalues, draws)
         pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws)
         previous = pairs.vectors if pairs.converged else None
-        files.append(eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0]))
+        eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0])
         trace, trace_error = hutchinson(
             hessian.matvec, pairs.basis, pairs.projected, trace_probes, generator(seed, "trace", measured.step)
         )
@@ -62,20 +64,19 @@ def measure_hessian(
             | {f"residual_{i}": residual for i, residual in enumerate(residuals, start=1)}
             | {"matvecs": pairs.matvecs, "converged": pairs.converged}
             | {"trace_error": trace_error, "trace_top_5": sum(values[:TOP]) if len(values) >= TOP else None}
-            | {"note": _note(pairs, precision)}
+            | {"note": cell(_notes(pairs))}
         )
         del hessian, pairs  # the graph and the basis, before those of the next snapshot
-    # with the digests of the eigenvectors
-    write_table(out, pd.DataFrame(rows, columns=columns(eigenvalues)), also=files)
+    write_table(out, pd.DataFrame(rows, columns=columns(eigenvalues)))
 
 
-def _note(pairs: RitzPairs, precision: str) -> str:
+def _notes(pairs: RitzPairs) -> list[Note]:
     """What could not be computed, and why."""
     if bool(pairs.values.isnan().all()):
-        return not_finite(precision)
+        return [Note.H_NOT_FINITE]
     if bool(pairs.values.isnan().any()):
-        return f"max_matvecs is fewer than {len(pairs.values)} eigenvalues"
-    return "" if bool(pairs.projected.any()) else "H is 0"
+        return [Note.H_FEW_PRODUCTS]
+    return [] if bool(pairs.projected.any()) else [Note.H_ZERO]
 
 
 def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: torch.Generator) -> Tensor:

@@ -17,11 +17,11 @@ from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.networks.primitive import with_primitive_normalisation
 from breakeven.networks.weights import load_into
 from breakeven.specs.run import RunSpec, from_json, run_id
+from breakeven.specs.schedule import learning_rate_at
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
-from breakeven.store.sealed import verify
-from breakeven.store.training_record import FILE, read_training
+from breakeven.store.training_record import read_training
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -30,11 +30,13 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 class Measured:
     """One snapshot of a run, ready to be measured.
 
-    ``model``: the network with the weights of the step, in measuring mode. ``inputs``, ``targets``: the measured
-    examples, normalised, in the order in which they were drawn; targets are labels, or smoothed ones (n, classes).
+    ``learning_rate``: of the SGD step from there. ``model``: the network with the weights of the step, in measuring mode.
+    ``inputs``, ``targets``: the measured examples, normalised, in the order in which they were drawn; targets are labels, or
+    smoothed ones (n, classes).
     """
 
     step: int
+    learning_rate: float
     model: nn.Module
     snapshot: snapshots.Snapshot
     inputs: Tensor
@@ -48,7 +50,6 @@ class Measured:
 def read_spec(run: Path) -> RunSpec:
     """The specification of the run in folder ``run``."""
     path = run / "run.yaml"
-    verify(path, by=run / FILE)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         name = content.pop("run")
@@ -65,7 +66,7 @@ def read_spec(run: Path) -> RunSpec:
 def measured_snapshots(
     run: Path, data: Path | Dataset, precision: str, device: torch.device, what: str
 ) -> Iterator[Measured]:
-    """The snapshots of the run in folder ``run``, in order, measured in ``precision``; digests are verified.
+    """The snapshots of the run in folder ``run``, in order, measured in ``precision``; their digests are verified.
 
     The network is measured with normalisation and attention in operations whose derivatives are right. ``data``: the folder of
     the data set, or what was loaded from it.
@@ -82,4 +83,5 @@ def measured_snapshots(
             snapshot = snapshots.read(run / "snapshots" / entry["file"], run_id(spec), entry["step"], entry["sha256"])
             load_into(model, snapshot)
             set_measuring(model)
-            yield Measured(entry["step"], model, snapshot, inputs, targets)
+            eta = learning_rate_at(training["learning_rates"], entry["step"])
+            yield Measured(entry["step"], eta, model, snapshot, inputs, targets)

@@ -7,11 +7,12 @@ measures nothing again.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
 from breakeven.specs.quantities import HISTORY, Quantity
+from breakeven.specs.settings import Setting, settings
 
 # a text in Annotated describes the setting: in the JSON schema, and in `--help`
 Precision = Literal["float32", "float64"]
@@ -74,7 +75,8 @@ class Measurement:
     ``words``: what it does, in a line. ``settings``: its section of the config; None where it has none of its own.
     ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``table``: the file that
     it writes into the run's folder; ``folders``: those that it fills beside it. ``reads``: other measurements of the same run.
-    ``always``: made for every run, and read by ``summarise``; the others only where a config or a figure asks for them.
+    ``always``: made for every run, and read by ``summarise``; the others only where a figure asks for them, or the config, by a
+    setting that isn't 0: ``asked_by``.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Measurement:
     folders: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     always: bool = True
+    asked_by: str = ""
     quantities: tuple[Quantity, ...] = ()
 
 
@@ -167,6 +170,7 @@ MEASUREMENTS = (
         settings=Density,
         of_hessian=True,
         always=False,
+        asked_by="probes",
     ),
     Measurement(
         "predictions",
@@ -177,6 +181,27 @@ MEASUREMENTS = (
 )
 
 BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
+OF_HESSIAN = ("batch_size", "precision")
+
+
+def settings_of(measurement: Measurement) -> dict[str, Setting]:
+    """The settings that a measurement takes, by name."""
+    own = settings(measurement.settings) if measurement.settings else {}
+    shared = settings(Hessian) if measurement.of_hessian else {}
+    return own | {name: shared[name] for name in OF_HESSIAN if name in shared}
+
+
+def values_of(measurement: Measurement, configured: Any) -> dict[str, Any]:
+    """The values of its settings, from the config's ``measurements``, which have an attribute for each section."""
+    sections = {name: measurement.name for name in settings_of(measurement)}
+    sections |= dict.fromkeys(OF_HESSIAN, "hessian") if measurement.of_hessian else {}
+    return {name: getattr(getattr(configured, section), name) for name, section in sections.items()}
+
+
+def is_asked_for(measurement: Measurement, configured: Any) -> bool:
+    """Whether the config asks for it, which no figure reads."""
+    return bool(measurement.asked_by and getattr(getattr(configured, measurement.name), measurement.asked_by))
+
 
 # those that every run has: the rest of an optional measurement's output is no curve
 QUANTITIES = (*HISTORY, *(quantity for measurement in MEASUREMENTS for quantity in measurement.quantities))

@@ -5,8 +5,8 @@ learning rate η and batch size S, drawn without replacement from N examples, is
 
     (1 − η λ)² + s² · η² (N − S) / (S (N − 1)) ≤ 1          (paper, Eq. 1; Wu, Ma, E, NeurIPS 2018)
 
-It holds for plain SGD: with momentum or weight decay the condition is another one, see `inapplicable`. The quantities here
-are plain numbers; λ and s² have the units of 1/η and its square.
+It holds for plain SGD: with momentum or weight decay the condition is another one, see `holds_for`. The quantities here are
+plain numbers; λ and s² have the units of 1/η and its square.
 """
 
 import math
@@ -14,11 +14,9 @@ from collections.abc import Callable
 
 from scipy.optimize import brentq
 
-TOO_LARGE = "the left-hand side of Eq. 1 is larger than any number"
-PLAIN_SGD = "Eq. 1 holds for plain SGD only"
 GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
-SMALLEST, LARGEST, FACTOR = 0.25, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
-SHORTEST = 1e-45  # the smallest number in float32
+FIRST_ALPHA, LARGEST_ALPHA, FACTOR = 0.25, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
+SMALLEST_ALPHA = 1e-45  # the smallest number in float32
 PRECISION = 2e-3  # of α*, relative to it and to the shortest step at which it may lie, each
 
 
@@ -57,11 +55,9 @@ def break_even_curvature(
     return 2 / (learning_rate * (1 + excess))
 
 
-def inapplicable(momentum: float, weight_decay: float) -> str:
-    """Why Eq. 1 is not the condition of stability of this optimizer; empty where it is."""
-    others = {"momentum": momentum, "weight decay": weight_decay}
-    used = [f"{name} {value:g}" for name, value in others.items() if value != 0]
-    return f"{PLAIN_SGD}, not with {' and '.join(used)}" if used else ""
+def holds_for(momentum: float, weight_decay: float) -> bool:
+    """Whether Eq. 1 is the condition of stability of this optimizer."""
+    return momentum == 0 and weight_decay == 0
 
 
 def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
@@ -81,15 +77,15 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
         value = loss(alpha) - bound
         return value if math.isfinite(value) else bound
 
-    below, alpha = 0.0, SMALLEST
+    below, alpha = 0.0, FIRST_ALPHA
     while excess(alpha) < 0:
         below, alpha = alpha, alpha * FACTOR
-        if alpha > LARGEST:
+        if alpha > LARGEST_ALPHA:
             return math.nan
     if below == 0:
         while excess(alpha / 4) >= 0:
             alpha /= 4
-            if alpha < SHORTEST:
+            if alpha < SMALLEST_ALPHA:
                 return math.nan
         below = alpha / 4
-    return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * min(below, SMALLEST)))
+    return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * min(below, FIRST_ALPHA)))

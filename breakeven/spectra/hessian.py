@@ -66,11 +66,6 @@ def product(model: nn.Module, batches: Sequence[Batch], vector: Tensor) -> Tenso
     )
 
 
-def not_finite(precision: str) -> str:
-    """Why nothing of H could be computed."""
-    return f"a product of H and a vector, or its norm, is not finite in {precision}"
-
-
 def _gradient(model: nn.Module, parameters: list[nn.Parameter], piece: Batch, examples: int) -> Tensor:
     """The piece's share of the gradient of the mean loss over so many examples, with its graph."""
     inputs, targets = piece

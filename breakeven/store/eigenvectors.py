@@ -13,7 +13,6 @@ from torch import Tensor
 
 from breakeven.store.errors import UserError
 from breakeven.store.files import whole_file
-from breakeven.store.sealed import verify
 from breakeven.store.snapshots import file_name
 
 
@@ -26,12 +25,8 @@ def write(folder: Path, run: str, step: int, vector: Tensor) -> Path:
 
 
 def read(folder: Path, run: str, step: int) -> Tensor:
-    """Read the eigenvector at ``step``, refusing one that is damaged or of another run.
-
-    Its digest is among those of ``hessian.csv``, which the folder lies beside.
-    """
+    """Read the eigenvector at ``step``, refusing one that can't be read or is of another run or step."""
     path = folder / file_name(step)
-    verify(path, by=folder.parent / "hessian.csv")
     try:
         with safe_open(path, framework="pt") as file:
             owner, found = (file.metadata() or {}).get("run"), int(file.get_tensor("step"))

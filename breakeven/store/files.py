@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from breakeven.store.errors import UserError
 from breakeven.store.progress import within
 
+AGAIN = "and the same command makes it again"
 PIECE = 4 * 2**20  # bytes of a file that are in memory at a time
 
 
@@ -58,6 +60,16 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, content: Any) -> None:
     """Write ``content`` as JSON, whole or not at all."""
     write_text(path, json_text(content))
+
+
+def read_json(path: Path, what: str, delete: str = "it") -> Any:
+    """The content of ``path``; where it can't be read, the user reads ``what`` it is not, and what to ``delete``."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"'{path}' is missing: snakemake makes it again") from None
+    except ValueError as error:
+        raise UserError(f"'{path}' is no {what} ({error}): delete {delete}, {AGAIN}") from error
 
 
 def json_text(content: Any) -> str:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from breakeven.store.errors import UserError
-from breakeven.store.sealed import sealed_file, verify
+from breakeven.store.files import whole_file
 
 
 def write(path: Path, run: str, steps: list[int], predictions: Tensor) -> None:
@@ -21,13 +21,12 @@ def write(path: Path, run: str, steps: list[int], predictions: Tensor) -> None:
         "steps": torch.tensor(steps, dtype=torch.int64),
         "predictions": predictions.to(torch.float16).contiguous(),
     }
-    with sealed_file(path) as temporary:
+    with whole_file(path) as temporary:
         save_file(tensors, temporary, metadata={"run": run})
 
 
 def read(path: Path, run: str) -> tuple[Tensor, Tensor]:
-    """The steps and predictions of ``run``, refusing a file that is damaged or another run's."""
-    verify(path)
+    """The steps and predictions of ``run``, refusing a file that can't be read or is another run's."""
     try:
         with safe_open(path, framework="pt") as file:
             owner = (file.metadata() or {}).get("run")

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from breakeven.store.sealed_json import read_sealed_json
+from breakeven.store.files import read_json
 
 FILE = "training.json"
 
 
 def read_training(run: Path) -> dict[str, Any]:
-    """The record of the run in folder ``run``; its digest is verified."""
-    return read_sealed_json(run / FILE, "record of a training")
+    """The record of the run in folder ``run``."""
+    record: dict[str, Any] = read_json(run / FILE, "record of a training", delete=f"the folder '{run}'")
+    return record

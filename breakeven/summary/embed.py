@@ -2,12 +2,12 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
+from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.predictions import read
 from breakeven.store.progress import progress, say
@@ -18,36 +18,36 @@ FEWEST = 5  # different snapshots; UMAP's first layout, by eigenvectors, does no
 SEED = 0
 
 
-def embed(results: Path, points: dict[str, Any], out: Path) -> None:
+def embed(results: Path, study: Study, out: Path) -> None:
     """Write ``embedding.csv``: one row for each snapshot of the study's runs, with its place (``x``, ``y``) and ``distance``.
 
-    ``points``: the runs and their labels, as `breakeven.summary.summarise` has them. Snapshots whose predictions are not
-    finite, of a run that diverged, are left out.
+    Snapshots whose predictions are not finite, of a run that diverged, are left out.
     """
-    snapshots, predictions = gather(results, points)
+    snapshots, predictions = gather(results, study)
     say(f"lay out {len(snapshots)} snapshots by UMAP: half a minute, and more for thousands")
     distances = pairwise(predictions)
-    table = snapshots.assign(**layout(distances), distance=to_the_largest_learning_rate(distances, snapshots))
+    x, y = layout(distances)
+    table = snapshots.assign(x=x, y=y, distance=to_the_largest_learning_rate(distances, snapshots))
     write_table(out, table)
 
 
-def gather(results: Path, points: dict[str, Any]) -> tuple[pd.DataFrame, np.ndarray]:
+def gather(results: Path, study: Study) -> tuple[pd.DataFrame, np.ndarray]:
     """The snapshots with their labels, one row each, and their predictions (snapshots, examples, classes)."""
-    tables, found = [], []
-    for row in progress(points["rows"], "read predictions", unit="run"):
-        labels = {name: cell(value) for name, value in zip(points["columns"], row, strict=True)}
-        steps, predictions = read(results / "runs" / labels["run"] / "predictions.safetensors", labels["run"])
-        values = predictions.float().numpy()
+    tables, predictions = [], []
+    for run, labels in progress(study.points.items(), "read predictions", unit="run"):
+        steps, tensor = read(results / "runs" / run / "predictions.safetensors", run)
+        values = tensor.float().numpy()
         whole = np.isfinite(values).all(axis=(1, 2))
-        tables.append(pd.DataFrame(labels | {"step": steps.numpy()[whole]}, index=range(int(whole.sum()))))
-        found.append(values[whole])
-    shapes = {values.shape[1:] for values in found}
+        columns = {"run": run} | {name: cell(value) for name, value in labels.items()}
+        tables.append(pd.DataFrame(columns | {"step": steps.numpy()[whole]}, index=range(int(whole.sum()))))
+        predictions.append(values[whole])
+    shapes = {values.shape[1:] for values in predictions}
     if len(shapes) > 1:
         raise UserError(
             f"the runs of this study predict test sets of {' and '.join(map(str, sorted(shapes)))} examples and classes, "
             "which can't be compared: leave trajectories_umap out of its figures"
         )
-    return pd.concat(tables, ignore_index=True), np.concatenate(found)
+    return pd.concat(tables, ignore_index=True), np.concatenate(predictions)
 
 
 def pairwise(predictions: np.ndarray) -> np.ndarray:
@@ -57,21 +57,21 @@ def pairwise(predictions: np.ndarray) -> np.ndarray:
     return cdist(rows, rows) / np.sqrt(examples)
 
 
-def layout(distances: np.ndarray) -> dict[str, np.ndarray]:
+def layout(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``x`` and ``y`` of each snapshot, by UMAP (McInnes, Healy, Melville 2018); NaN where there are too few different snapshots.
 
     UMAP would scatter equal ones, as those of a network that always says the same, into a cloud that means nothing.
     """
     count = len(distances)
     if len(np.unique(distances, axis=0)) < FEWEST:
-        return dict.fromkeys("xy", np.full(count, np.nan))
+        return np.full(count, np.nan), np.full(count, np.nan)
     from umap import UMAP  # its import takes 15 s
 
     model = UMAP(n_neighbors=min(NEIGHBOURS, count - 1), metric="precomputed", random_state=SEED, n_jobs=1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="using precomputed metric")
         places = model.fit_transform(distances)
-    return {"x": places[:, 0], "y": places[:, 1]}
+    return places[:, 0], places[:, 1]
 
 
 def to_the_largest_learning_rate(distances: np.ndarray, snapshots: pd.DataFrame) -> np.ndarray:

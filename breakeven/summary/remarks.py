@@ -1,17 +1,20 @@
 """What could not be computed of a run, in words, from the notes in its tables."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pandas as pd
 
-from breakeven.spectra.equation_1 import PLAIN_SGD
+from breakeven.store.notes import Note, notes_of
 from breakeven.summary.switches import unreached
 
 SPLITS = {"train": "training", "test": "test"}
-NAMED = 3  # steps, beyond which they are counted
-# said of the whole run where its break-even point is missing, and by the note on H
-SAID_ELSEWHERE = (PLAIN_SGD, "e_H^1 was not found")
+STEPS_NAMED = 3  # beyond which they are counted
+OF_K = (Note.K_NOT_FINITE, Note.K_ZERO, Note.K_NO_TOP_PART)  # not that K of so few mini-batches has few eigenvalues
+OF_H = (Note.H_NOT_FINITE, Note.H_FEW_PRODUCTS, Note.H_ZERO)
+# not what is said of the whole run where its break-even point is missing, nor what follows from the note on H
+OF_LHS = (Note.NO_CURVATURE, Note.CURVATURES_NOT_FINITE, Note.ONLY_ROUNDING, Note.TOO_COARSE)
+OF_DELTA_LOSS = (Note.LOSS_NOT_FINITE, Note.NEXT_LOSS_NOT_FINITE)
 
 
 def remarks(
@@ -24,25 +27,28 @@ def remarks(
     """The remarks on a run; empty where everything was computed. That it diverged is said elsewhere."""
     found: list[str] = []
     for split, words in SPLITS.items():
-        lost = history[(history["split"] == split) & history["loss"].isna()]
-        found += _grouped(f"{words} loss", lost["step"], pd.Series("not finite", index=lost.index))
-    # not of eigenvalues that K of so few mini-batches does not have
-    without = covariance[covariance[["lambda_1", "lambda_star_over_lambda_1", "g_over_g5"]].isna().any(axis=1)]
-    found += _grouped("K", without["step"], without["note"].map(lambda note: note.split("; ")[0], na_action="ignore"))
-    found += _grouped("H", hessian["step"], hessian["note"])
-    without = stability[stability["stability_lhs"].isna()]
-    reasons = without["note"].astype(str).str.split("[;:]").str[0]
-    found += _grouped("Eq. 1", without["step"], reasons[~reasons.str.startswith(SAID_ELSEWHERE)])
-    lost = stability[stability["delta_loss"].isna()]
-    found += _grouped("ΔL", lost["step"], lost["note"].astype(str).str.split("; ").str[-1])
+        lost = history["step"][(history["split"] == split) & history["loss"].isna()]
+        found += [f"{words} loss at {_steps(lost.tolist())}: not finite"] if len(lost) else []
+    found += _of(covariance, "K", OF_K)
+    found += _of(hessian, "H", OF_H)
+    found += _of(stability, "Eq. 1", OF_LHS)
+    found += _of(stability, "ΔL", OF_DELTA_LOSS)
     found += unreached(training)
     return "; ".join(found)
 
 
-def _grouped(what: str, steps: pd.Series, notes: pd.Series) -> Iterator[str]:
-    """A remark for each reason, with the steps where it is one."""
-    known = notes[notes.notna() & (notes != "")]
-    for reason, rows in known.groupby(known, sort=False):
-        at = [str(step) for step in steps[rows.index]]
-        where = f"{len(at)} measured steps" if len(at) > NAMED else f"step{'s' if len(at) > 1 else ''} {', '.join(at)}"
-        yield f"{what} at {where}: {reason}"
+def _of(table: pd.DataFrame, what: str, wanted: Collection[Note]) -> Iterator[str]:
+    """A remark for each of the ``wanted`` notes in a table, in the order in which they first come, with their steps."""
+    steps: dict[Note, list[int]] = {}
+    for step, cell in zip(table["step"], table["note"], strict=True):
+        for note in notes_of(cell):
+            if note in wanted:
+                steps.setdefault(note, []).append(step)
+    for note, at in steps.items():
+        yield f"{what} at {_steps(at)}: {note.sentence}"
+
+
+def _steps(steps: list[int]) -> str:
+    if len(steps) > STEPS_NAMED:
+        return f"{len(steps)} measured steps"
+    return f"step{'s' if len(steps) > 1 else ''} {', '.join(map(str, steps))}"

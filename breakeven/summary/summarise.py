@@ -5,35 +5,24 @@ hyperparameters and the seed, so that the tables don't depend on the order in wh
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from breakeven.specs.measurements import MEASUREMENTS, QUANTITIES
+from breakeven.specs.quantities import Quantity
+from breakeven.specs.study import Study
+from breakeven.store.errors import UserError
+from breakeven.store.files import AGAIN
 from breakeven.store.progress import progress
 from breakeven.store.tables import cell, read_table, write_table
-from breakeven.store.training_record import FILE, read_training
+from breakeven.store.training_record import read_training
 from breakeven.summary.break_even import break_even
 from breakeven.summary.remarks import remarks
 from breakeven.summary.switches import first_switch
-
-# quantity in trajectories.csv -> file and column of the run's tables
-MEASURED = {
-    "lambda_K_star": ("covariance", "lambda_star"),
-    "trace_K": ("covariance", "trace"),
-    "lambda_star_over_lambda_1": ("covariance", "lambda_star_over_lambda_1"),
-    "trace_over_lambda_1": ("covariance", "trace_over_lambda_1"),
-    "g_over_g5": ("covariance", "g_over_g5"),
-    "gamma_norm": ("covariance", "gamma_norm"),
-    "trace_H": ("hessian", "trace"),
-    "converged_H": ("hessian", "converged"),  # 1 or 0
-    "curvature_variance": ("stability", "curvature_variance"),
-    "stability_lhs": ("stability", "stability_lhs"),
-    "alpha_star": ("stability", "alpha_star"),
-    "delta_loss": ("stability", "delta_loss"),
-}
-MEASUREMENTS = ("covariance", "hessian", "stability")
 
 # columns of runs.csv that hold a number of steps
 STEPS = [
@@ -49,64 +38,68 @@ STEPS = [
 
 @dataclass(frozen=True)
 class RunTables:
-    """What the pipeline knows of one run: its labels (swept values, η, S, seed), its training and its tables."""
+    """What the pipeline knows of one run: its labels (swept values, η, S, seed), its training and its tables by name."""
 
     run: str
-    labels: dict[str, Any]
+    labels: Mapping[str, Any]
     training: dict[str, Any]
-    history: pd.DataFrame
-    covariance: pd.DataFrame
-    hessian: pd.DataFrame
-    stability: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
 
 
-def read_run(folder: Path, labels: dict[str, Any]) -> RunTables:
-    """Read the tables of the run in ``folder``."""
-    history = read_table(folder / "history.csv", by=folder / FILE)
-    tables = {name: read_table(folder / f"{name}.csv") for name in MEASUREMENTS}
-    return RunTables(folder.name, labels, read_training(folder), history, **tables)
+def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
+    """Read the tables of the run in ``folder``; each measurement must have the steps of the run's snapshots."""
+    training = read_training(folder)
+    steps = [entry["step"] for entry in training["snapshots"]]
+    tables = {"history": read_table(folder / "history.csv")}
+    for measurement in (each for each in MEASUREMENTS if each.always):
+        path = folder / measurement.table
+        table = tables[measurement.name] = read_table(path)
+        if table["step"].tolist() != steps:
+            raise UserError(f"'{path}' does not have the steps of the run's snapshots: delete it, {AGAIN}")
+    return RunTables(folder.name, labels, training, tables)
 
 
-def summarise(results: Path, points: dict[str, Any], accuracy_threshold: float, out: Path) -> None:
-    """Write ``runs.csv`` and ``trajectories.csv`` of a study into the folder ``out``.
-
-    ``points``: {"columns": ["run", hyperparameters …, "seed"], "rows": [[run id, values …, seed], …]}.
-    """
-    labels = [name for name in points["columns"] if name != "run"]
-    rows = [[cell(value) for value in row] for row in points["rows"]]
-    rows.sort(key=lambda row: _order([*row[1:], row[0]]))
-    tables = [
-        read_run(results / "runs" / run, dict(zip(labels, values, strict=True)))
-        for run, *values in progress(rows, "read tables", unit="run")
-    ]
-    runs = pd.DataFrame([summary(table, accuracy_threshold) for table in tables])
+def summarise(results: Path, study: Study, out: Path) -> None:
+    """Write ``runs.csv`` and ``trajectories.csv`` of ``study`` into the folder ``out``; see `Study.points`."""
+    points = {run: {name: cell(value) for name, value in labels.items()} for run, labels in study.points.items()}
+    ordered = sorted(points, key=lambda run: _order([*points[run].values(), run]))
+    read = [read_run(results / "runs" / run, points[run]) for run in progress(ordered, "read tables", unit="run")]
+    runs = pd.DataFrame([summary(tables, study.accuracy_threshold) for tables in read])
     runs = runs.astype(dict.fromkeys(STEPS, "Int64"))  # also where another run of the study has none: 10, never 10.0
-    trajectories = pd.concat([trajectory(table) for table in tables], ignore_index=True)
-    for name, table in (("runs", runs), ("trajectories", trajectories)):
-        write_table(out / f"{name}.csv", table)
+    write_table(out / "runs.csv", runs)
+    trajectories = pd.concat([trajectory(tables) for tables in read], ignore_index=True)
+    write_table(out / "trajectories.csv", trajectories, infinite=["value"])
 
 
-def trajectory(table: RunTables) -> pd.DataFrame:
+def trajectory(run: RunTables) -> pd.DataFrame:
     """The long table of one run: its labels, step, epoch, quantity, value; no row where there is no value."""
-    per_epoch = table.training["steps_per_epoch"]
-    pieces = [
-        _quantity(rows, f"{split}_{column}", column)
-        for split, rows in table.history.groupby("split", sort=False)
-        for column in ("loss", "accuracy")
-    ]
-    files = {"covariance": table.covariance, "hessian": table.hessian, "stability": table.stability}
-    for matrix, name in (("K", "covariance"), ("H", "hessian")):
-        columns = [c for c in files[name].columns if c.removeprefix("lambda_").isdigit()]
-        pieces += [_quantity(files[name], f"lambda_{matrix}_{c.removeprefix('lambda_')}", c) for c in columns]
-    pieces += [_quantity(files[name], quantity, column) for quantity, (name, column) in MEASURED.items()]
+    # history first, then eigenvalues
+    order = sorted(QUANTITIES, key=lambda quantity: (quantity.table != "history", not quantity.numbered))
+    pieces = [_values(run.tables[quantity.table], quantity) for quantity in order]
     rows = pd.concat(pieces, ignore_index=True)
-    rows.insert(1, "epoch", rows["step"] / per_epoch)
-    for position, (name, value) in enumerate({"run": table.run, **table.labels}.items()):
+    rows.insert(1, "epoch", rows["step"] / run.training["steps_per_epoch"])
+    for position, (name, value) in enumerate({"run": run.run, **run.labels}.items()):
         rows.insert(position, name, value)
     return rows
 
 
-def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
+def _values(table: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
+    """The steps and values of a quantity, or of all that its row stands for, one below the other."""
+    if quantity.split:
+        table = table[table["split"] == quantity.split]
+    columns = {quantity.name: quantity.column}
+    if quantity.numbered:
+        stem, name = quantity.column.removesuffix("1"), quantity.name.removesuffix("1")
+        numbers = [column.removeprefix(stem) for column in table.columns if column.removeprefix(stem).isdigit()]
+        columns = {f"{name}{number}": f"{stem}{number}" for number in numbers}
+    pieces = [
+        pd.DataFrame({"step": table["step"], "quantity": name, "value": table[column].astype(float)})
+        for name, column in columns.items()
+    ]
+    return pd.concat(pieces, ignore_index=True).dropna(subset="value")
+
+
+def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     """The row of one run in ``runs.csv``.
 
     Maxima are over the measured steps, of the raw values; of a run that diverged, over those before. There is none where the
@@ -117,16 +110,16 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     threshold. ``first_switch_step``: where the learning rate switched first. Without a value, the cell is empty; ``remarks``
     say what could not be computed.
     """
-    k, h = table.covariance, table.hessian
+    training, history = run.training, run.tables["history"]
+    k, h, stability = (run.tables[name] for name in ("covariance", "hessian", "stability"))
     ratios = k[k["lambda_1"] != 0]
-    point = break_even(table.stability, table.training["batch_size"], table.training["train_examples"])
-    train = table.history[table.history["split"] == "train"]
-    test = table.history[table.history["split"] == "test"]
+    point = break_even(stability, run.labels["batch_size"], training["train_examples"])
+    train, test = (history[history["split"] == split] for split in ("train", "test"))
     past = train[train["accuracy"] > accuracy_threshold]
     return {
-        "run": table.run,
-        **table.labels,
-        "diverged": table.training["diverged"],
+        "run": run.run,
+        **run.labels,
+        "diverged": training["diverged"],
         "max_lambda_K": _max(k, "lambda_1"),
         "step_of_max_lambda_K": _step_of_max(k, "lambda_1"),
         "max_lambda_H": _max(h, "lambda_1"),
@@ -136,25 +129,20 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "max_trace_over_lambda_1": _max(ratios, "trace_over_lambda_1"),
         "break_even_step": point.step,
         "break_even_lambda_H": point.lambda_H,
-        "break_even_epoch": None if point.step is None else point.step / table.training["steps_per_epoch"],
+        "break_even_epoch": None if point.step is None else point.step / training["steps_per_epoch"],
         "threshold_epoch": past["epoch"].iloc[0] if len(past) else None,
-        # one that diverged has no end
-        "final_train_accuracy": None if table.training["diverged"] else train["accuracy"].iloc[-1],
-        "final_test_accuracy": None if table.training["diverged"] else test["accuracy"].iloc[-1],
+        # a run that diverged was not trained to its end
+        "final_train_accuracy": None if training["diverged"] else train["accuracy"].iloc[-1],
+        "final_test_accuracy": None if training["diverged"] else test["accuracy"].iloc[-1],
         "break_even_after_step": point.after_step,
         "predicted_lambda_H": point.predicted_lambda_H,
         "break_even_note": point.note,
         "first_peak_step": _first_peak(h),
-        "unconverged_snapshots": int(((h["converged"].astype(str) != "True") & h["lambda_1"].notna()).sum()),
-        "first_switch_step": first_switch(table.training),
+        "unconverged_snapshots": int((~h["converged"] & h["lambda_1"].notna()).sum()),
+        "first_switch_step": first_switch(training),
         "max_trace_H": _max(h, "trace"),
-        "remarks": remarks(table.training, table.history, k, h, table.stability),
+        "remarks": remarks(training, history, k, h, stability),
     }
-
-
-def _quantity(table: pd.DataFrame, quantity: str, column: str) -> pd.DataFrame:
-    values = pd.DataFrame({"step": table["step"], "quantity": quantity, "value": table[column]})
-    return values.dropna(subset="value")
 
 
 def _max(table: pd.DataFrame, column: str) -> float:

@@ -35,7 +35,9 @@ def test_trained_and_measured(network, tmp_path):
     write(splits(network), DATASET, data, 0.3, seed=0, train_examples=None, test_examples=None)
     train(tiny_spec(network=network, network_options=options, steps=2), data, run, tmp_path / "state", CPU, "")
     for size in (4, 1):
-        measure_covariance(run, data, run / f"covariance{size}.csv", CPU, 2000, size, None, "float64")
+        measure_covariance(
+            run, data, run / f"covariance{size}.csv", CPU, 2000, batch_size=size, batches=None, precision="float64"
+        )
     search = {"eigenvalues": 1, "tolerance": 1e-4, "max_matvecs": 100, "trace_probes": 1}
     measure_hessian(run, data, run / "hessian.csv", CPU, 2000, **search, batch_size=4, precision="float64")
     measure_stability(run, data, run / "stability.csv", CPU, batch_size=4, precision="float64")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from breakeven.spectra.equation_1 import alpha_star, break_even_curvature, inapplicable, left_hand_side, noise
+from breakeven.spectra.equation_1 import alpha_star, break_even_curvature, holds_for, left_hand_side, noise
 
 EXAMPLES = [2, 3, 6]
 BATCH_SIZES = [1, 2, 3, 5, 6]
@@ -88,9 +88,8 @@ def test_no_curvature_has_no_break_even_point():
 
 
 def test_other_optimizers_get_a_reason():
-    assert inapplicable(0.0, 0.0) == ""
-    assert inapplicable(0.9, 0.0) == "Eq. 1 holds for plain SGD only, not with momentum 0.9"
-    assert inapplicable(0.9, 0.01) == "Eq. 1 holds for plain SGD only, not with momentum 0.9 and weight decay 0.01"
+    assert holds_for(momentum=0.0, weight_decay=0.0)
+    assert not holds_for(momentum=0.9, weight_decay=0.0) and not holds_for(momentum=0.0, weight_decay=0.01)
 
 
 # ------------------------------------------------------------------------- α*

@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 from breakeven.store.errors import UserError
-from breakeven.store.sealed import seal
 from breakeven.store.tables import read_table, write_table
 
 
@@ -26,9 +25,24 @@ def test_only_an_empty_cell_is_missing(tmp_path):
     assert list(read["step"].isna()) == [False, True, False]
 
 
+def test_infinity_is_a_value_where_it_is_said_to_be(tmp_path):
+    written = pd.DataFrame({"a": [math.inf, 1.0], "b": [math.inf, -math.inf]})
+    write_table(tmp_path / "a.csv", written, infinite=["a"])
+    read = read_table(tmp_path / "a.csv")
+    assert read["a"].tolist() == [math.inf, 1.0] and read["b"].isna().all()
+    assert math.isinf(written["b"][0])  # what was given stays as it was
+
+
+def test_columns_come_back_with_their_types(tmp_path):
+    written = pd.DataFrame({"run": ["1e3"], "diverged": [False], "converged": [True], "seed": [3]})
+    write_table(tmp_path / "a.csv", written)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "a.csv"), written)
+    with pytest.raises(UserError, match=r"b\.csv' is missing: snakemake makes it again"):
+        read_table(tmp_path / "b.csv")
+
+
 def test_what_is_no_table_is_told(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"a,b\n1,2\n1,2,3,4\n")
-    seal(path)
     with pytest.raises(UserError, match=r"a\.csv' is no table"):
         read_table(path)

@@ -3,30 +3,28 @@ import math
 import pandas as pd
 import pytest
 
-from breakeven.spectra.equation_1 import TOO_LARGE, left_hand_side
-from breakeven.store.tables import write_table
-from breakeven.summary.break_even import BreakEven, break_even, break_even_step
+from breakeven.spectra.equation_1 import left_hand_side
+from breakeven.store.notes import Note, cell
+from breakeven.store.tables import read_table, write_table
+from breakeven.summary.break_even import BreakEven, break_even
 
 ETA, S, N = 0.1, 32, 1437
 
 
-def table(rows, note=None):
-    """rows: (step, λ, s²); the left-hand side follows, unless a note says why there is none; too large, it is as in the file."""
+def table(rows, *notes):
+    """rows: (step, λ, s²); the left-hand side follows, unless a note says why there is none."""
     records = [
         {
             "step": step,
+            "learning_rate": ETA,
             "lambda_1": lam,
             "curvature_variance": var,
-            "stability_lhs": math.nan if note else left_hand_side(ETA, S, N, lam, var),
-            "two_over_lr": 2 / ETA,
-            "note": note,
+            "stability_lhs": math.nan if notes else left_hand_side(ETA, S, N, lam, var),
+            "note": cell(notes),
         }
         for step, lam, var in rows
     ]
-    for record in records:
-        if math.isinf(record["stability_lhs"]):
-            record |= {"stability_lhs": math.nan, "note": f"{TOO_LARGE}; the loss is 0 and has no α*"}
-    columns = ["step", "lambda_1", "curvature_variance", "stability_lhs", "two_over_lr", "note"]
+    columns = ["step", "learning_rate", "lambda_1", "curvature_variance", "stability_lhs", "note"]
     return pd.DataFrame(records, columns=columns)
 
 
@@ -71,12 +69,13 @@ def test_never_where_it_is_known():
 @pytest.mark.parametrize(
     "rows", [[(0, 2.0, 1.0), (10, 1e200, 1.0)], [(0, 2.0, 1.0), (10, 1e200, 1.0), (20, 30.0, 1.0)]]
 )
-def test_a_left_hand_side_larger_than_any_number_is_unstable(tmp_path, rows):
-    found = break_even(table(rows), S, N)
-    assert (found.step, found.after_step, found.lambda_H) == (10, 0, 1e200)
-    assert found.predicted_lambda_H == pytest.approx(2 / ETA)
-    write_table(tmp_path / "stability.csv", table(rows))
-    assert break_even_step(tmp_path) == 10
+def test_an_infinite_left_hand_side_is_unstable_also_when_it_comes_from_a_file(tmp_path, rows):
+    write_table(tmp_path / "stability.csv", table(rows), infinite=["stability_lhs"])
+    for stability in (table(rows), read_table(tmp_path / "stability.csv")):
+        assert math.isinf(stability["stability_lhs"][1])
+        found = break_even(stability, S, N)
+        assert (found.step, found.after_step, found.lambda_H) == (10, 0, 1e200)
+        assert found.predicted_lambda_H == pytest.approx(2 / ETA)
 
 
 @pytest.mark.parametrize("curvature", [0.0, -3.0])
@@ -90,8 +89,10 @@ def test_unstable_without_curvature(curvature):
 
 
 def test_where_equation_1_does_not_apply():
-    reason = "Eq. 1 holds for plain SGD only, not with momentum 0.9"
-    assert break_even(table([(0, 25.0, 1.0)], note=reason), S, N) == BreakEven(note=reason)
+    rows = table([(0, 25.0, 1.0)], Note.LOSS_ZERO, Note.NOT_PLAIN_SGD, Note.COARSE)
+    assert break_even(rows, S, N) == BreakEven(note=Note.NOT_PLAIN_SGD.sentence)
+    both = table([(0, 0.0, 0.0)], Note.NO_CURVATURE, Note.NOT_PLAIN_SGD)
+    assert break_even(both, S, N).note == f"{Note.NO_CURVATURE.sentence}; {Note.NOT_PLAIN_SGD.sentence}"
 
 
 def test_no_rows():

@@ -14,8 +14,8 @@ rule evaluate_claims:
     params:
         python=python,
         # sorted: reordering the studies of a config changes no verdict
-        studies=lambda w: as_json([drawn_study(name) for name in sorted(PLAN.studies)]),
-        code=stage_code("claims", "breakeven.claims.evaluate"),
+        studies=lambda w: as_json([part_of(PLAN.studies[name], "name", "swept") for name in sorted(PLAN.studies)]),
+        code=stage_code("claims"),
         tables=lambda w, threads: f"{RESULTS}/tables",
     shell:
         "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies - --out {output:q} "

@@ -7,31 +7,33 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
+from breakeven.commands import flags
 from breakeven.config.code_digest import code_digest
-from breakeven.specs.dataset import dataset_id
 from breakeven.config.folders import links
 from breakeven.config.plan import load_plan
-from breakeven.specs.run import canonical_json, run_id, source_of
 from breakeven.data.registry import loader_module
-from breakeven.store.errors import UserError
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
-from breakeven.networks.registry import network_module
 from breakeven.jobs.termination import PARENT
+from breakeven.networks.registry import network_module
+from breakeven.specs.dataset import dataset_id
+from breakeven.specs.measurements import BY_NAME, MEASUREMENTS, is_asked_for, values_of
+from breakeven.specs.run import canonical_json, run_id, source_of
+from breakeven.specs.study import part_of
+from breakeven.stages import STAGE
+from breakeven.store.errors import UserError
+from breakeven.training.registry import modules_of
 
 # `--configfile X` replaces config.yaml; Snakemake's own `configfile:` would merge the two.
 CONFIG_FILES = [str(path) for path in workflow.overwrite_configfiles] or ["config.yaml"]
 if len(CONFIG_FILES) > 1:
     sys.exit(f"--configfile: one config at a time, not {len(CONFIG_FILES)}: {', '.join(CONFIG_FILES)}")
 try:
-    PLAN = load_plan(
-        CONFIG_FILES[0],
-        Path(workflow.basedir) / "workflow/schemas/config.schema.yaml",
-        dict(workflow.config_settings.config),
-    )
+    PLAN = load_plan(CONFIG_FILES[0], dict(workflow.config_settings.config))
 except UserError as error:
     sys.exit(str(error))
 
-RESULTS = Path(PLAN.config["results"]).as_posix()  # ./results/ is results
+CONFIG = PLAN.config
+RESULTS = Path(CONFIG.results).as_posix()  # ./results/ is results
 LINKS = list(links(Path(RESULTS), PLAN.runs, PLAN.datasets, PLAN.studies))
 if LINKS:
     sys.exit("\n".join(LINKS))
@@ -72,22 +74,9 @@ def source_folders(run):
     return [] if source is None else [f"{RESULTS}/runs/{run_id(source)}"]
 
 
-def study_points(study):
-    """The runs of a study with their labels. Passed to the stage on its standard input: thousands are no argument."""
-    columns = ["learning_rate", "batch_size", *(n for n in study.swept if n not in ("learning_rate", "batch_size"))]
-    rows = []
-    for run in study.runs:
-        spec, point = spec_of(run), study.points[run]
-        rows.append([run, *(point.get(name, getattr(spec, name, None)) for name in columns), spec.seed])
-    return {"columns": ["run", *columns, "seed"], "rows": rows}
-
-
-def drawn_study(name):
-    """What a figure needs to know of its study, beside the tables."""
-    study = PLAN.studies[name]
-    # the label of a schedule begins with the learning rate that it begins with
-    swept = [key for key in study.swept if not (key == "learning_rate" and "schedule" in study.swept)]
-    return {"name": name, "swept": swept, "accuracy_threshold": study.accuracy_threshold}
+def study_json(name, *parts):
+    """What a stage is told of a study: the parts that it depends on. On its standard input: thousands of runs are no argument."""
+    return as_json(part_of(PLAN.studies[name], *parts))
 
 
 def captions():
@@ -96,10 +85,13 @@ def captions():
     return {figure: caption for figure, caption in FIGURES.items() if figure in shown}
 
 
-def stage_code(stage, module, run=None):
-    """The digest of a stage's code; for the stages of a run with the code of its network."""
-    modules = [module] if run is None else [module, network_module(spec_of(run).network)]
-    return f"{stage}:{code_digest(modules)}"
+def stage_code(stage, *modules, files=()):
+    """The digest of a stage's code, and of the modules that it imports by name."""
+    return f"{stage}:{code_digest([STAGE[stage].module, *modules], files)}"
+
+
+def network_of(run):
+    return network_module(spec_of(run).network)
 
 
 def python(wildcards, threads):
@@ -108,17 +100,17 @@ def python(wildcards, threads):
 
 
 def device(wildcards, threads):
-    return ["--device", PLAN.config["device"], "--slots-per-gpu", str(PLAN.config["slots_per_gpu"])]
+    return ["--device", CONFIG.device, "--slots-per-gpu", str(CONFIG.slots_per_gpu)]
 
 
 def memory_mb(wildcards, threads):
-    return PLAN.config["memory_mb"]
+    return CONFIG.memory_mb
 
 
 # A job asks for a GPU where it will use one; on a machine without, jobs are limited by the cores alone.
 # NVIDIA's driver makes a file beside /dev/null; `snakemake --lint` takes its full path for a mistake.
 NVIDIA = Path(os.devnull).with_name("nvidiactl")
-GPUS = {"cpu": 0, "cuda": 1, "auto": int(NVIDIA.exists())}[PLAN.config["device"]]
+GPUS = {"cpu": 0, "cuda": 1, "auto": int(NVIDIA.exists())}[CONFIG.device]
 
 
 def growing(amount):

@@ -13,9 +13,9 @@ rule embed_study:
         runtime=growing(60),
     params:
         python=python,
-        points=lambda w: as_json(study_points(PLAN.studies[w.study])),
-        code=stage_code("embed", "breakeven.summary.embed"),
+        study=lambda w: study_json(w.study, "points"),
+        code=stage_code("embed"),
         results=lambda w, threads: RESULTS,
     shell:
-        "{params.python:q} -m breakeven embed --results {params.results:q} --points - "
-        "--out {output.table:q} > {log:q} 2>&1 <<< {params.points:q}"
+        "{params.python:q} -m breakeven embed --results {params.results:q} --study - --out {output.table:q} "
+        "> {log:q} 2>&1 <<< {params.study:q}"

@@ -23,8 +23,8 @@ rule plot_figure:
         mem_mb=2000,
     params:
         python=python,
-        study=lambda w: as_json(drawn_study(w.study)),
-        code=lambda w: f"plot:{code_digest(['breakeven.figures.plot', f'breakeven.figures.{w.figure}'])}",
+        study=lambda w: study_json(w.study, "name", "swept", "accuracy_threshold"),
+        code=lambda w: stage_code("plot", f"breakeven.figures.{w.figure}"),
         tables=lambda w, threads: f"{RESULTS}/tables/{w.study}",
         out=lambda w, threads: f"{RESULTS}/figures/{w.study}",
     shell:

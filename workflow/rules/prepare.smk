@@ -14,7 +14,7 @@ rule prepare_dataset:
         spec=lambda w: as_json(PLAN.datasets[w.dataset].spec),
         location=lambda w, threads: as_json(PLAN.datasets[w.dataset].location),
         out=lambda w, threads: f"{RESULTS}/data/{w.dataset}",
-        code=lambda w: f"prepare:{code_digest(['breakeven.data.prepare', loader_module(PLAN.datasets[w.dataset].spec['loader'])])}",
+        code=lambda w: stage_code("prepare", loader_module(PLAN.datasets[w.dataset].spec["loader"])),
     shell:
         "{params.python:q} -m breakeven prepare --spec {params.spec:q} --location {params.location:q} "
         "--out {params.out:q} > {log:q} 2>&1"

@@ -1,19 +1,17 @@
 # Snakemake records in .snakemake what each output was made with. Without its record an output counts as up to date,
 # whatever was edited since. So
 # - the records of the results are also kept inside of the results folder, and travel with it into another clone;
-# - a job's outputs are recorded when it starts, not only when Snakemake sees it end: on a cluster, jobs end also after
-#   their Snakemake was killed;
-# - the checkpoint of a training stays until the training is recorded: without a record Snakemake makes it again, and
-#   that takes seconds.
+# - what the jobs of a Snakemake that was killed have made without being recorded, as on a cluster, is removed and made again;
+# - the checkpoint of a training stays until the training is recorded, so that it is made again in seconds.
+# Only files are copied here, from where Snakemake 9.27 has them.
 # No rules here.
 
 import base64
 import shutil
-import time
 
 from breakeven.jobs.locks import holder
-from breakeven.jobs.results_folder import LOCK
-from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+from breakeven.jobs.results_folder import LOCK, end, read_plan
+from breakeven.jobs.results_folder import PLAN as PLAN_FILE
 
 RECORDS = Path(".snakemake/metadata")
 KEPT_RECORDS = Path(RESULTS) / "records"
@@ -55,38 +53,17 @@ def restore_records():
         RECORDS.with_name("incomplete").mkdir(exist_ok=True)
 
 
-def record_start(job):
-    """Record what the outputs of a job are made with, which Snakemake itself does when it sees the job end.
-
-    The old record would be untrue from now on. Until the job ends, Snakemake also has its outputs marked as incomplete.
-    """
-    persistence = workflow.persistence
-    made_with = {  # a dictionary, since snakefmt takes `input=` for Snakemake's
-        "record_format_version": RECORD_FORMAT_VERSION,
-        "rule": job.rule.name,
-        "input": persistence._input(job),
-        "log": persistence._log(job),
-        "params": persistence._params(job),
-        "code": persistence._code(job.rule),
-        "software_stack_hash": persistence._software_stack_hash(job),
-        "shellcmd": job.shellcmd,
-        "starttime": time.time(),
-    }
-    for output in job.output:
-        persistence._write_record(output, MetadataRecord(**made_with))
-        name = Path(persistence._record_path(str(RECORDS), output)).relative_to(RECORDS)
-        copy_record(RECORDS / name, KEPT_RECORDS / name)
-
-
-def record_starts():
-    """From now on, record each job when Snakemake has started it."""
-    started = workflow.persistence.started
-
-    def recorded(job, external_jobid=None):
-        record_start(job)
-        started(job, external_jobid)
-
-    workflow.persistence.started = recorded
+def remove_unrecorded():
+    """Remove what the last invocation was to make, was killed, and has not recorded: nobody knows what it was made with."""
+    plan = read_plan(Path(RESULTS))
+    if plan is None or plan.get("ended"):
+        return
+    started = (Path(RESULTS) / PLAN_FILE).stat().st_mtime
+    recorded = {output_of(name) for name in records_in(RECORDS) if (RECORDS / name).stat().st_mtime >= started}
+    outputs = {f"{RESULTS}/{output}" for job in plan["jobs"] if job["needed"] for output in job["outputs"]}
+    for path in map(Path, sorted(outputs - recorded)):
+        if path.exists() and path.stat().st_mtime >= started:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def remove_checkpoints():
@@ -98,10 +75,20 @@ def remove_checkpoints():
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def finish():
+    """At the end of an invocation: record what it made. Jobs on a cluster are invocations of their own, inside of this one."""
+    if workflow.is_main_process:
+        keep_records()
+        end(Path(RESULTS))
+        remove_checkpoints()
+
+
 if workflow.is_main_process:
     restore_records()
     try:
         if holder(Path(RESULTS) / LOCK) is None:
-            remove_checkpoints()  # that a Snakemake has left which was killed
+            # what a Snakemake has left that was killed
+            remove_unrecorded()
+            remove_checkpoints()
     except OSError as error:
         sys.exit(sentence(error, "results"))

@@ -1,3 +1,4 @@
+SHOWN = ("name", "description", "swept", "accuracy_threshold", "figures")
 TEMPLATES = [f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js")]
 
 
@@ -18,13 +19,8 @@ rule write_report:
         mem_mb=2000,
     params:
         python=python,
-        studies=lambda w: as_json(
-            [
-                drawn_study(name) | {"description": s.description, "figures": s.figures}
-                for name, s in PLAN.studies.items()
-            ]
-        ),
-        code=f"report:{code_digest(['breakeven.report.build'], TEMPLATES)}",
+        studies=lambda w: as_json([part_of(study, *SHOWN) for study in PLAN.studies.values()]),
+        code=stage_code("report", files=TEMPLATES),
         captions=lambda w: f"captions of the report: {as_json(captions())}",  # the registry is in no digest of code
         results=lambda w, threads: RESULTS,
         config=lambda w, threads: CONFIG_FILES[0],

@@ -1,10 +1,13 @@
+def of_runs(file):
+    """A file of each run of a study."""
+    return lambda w: [f"{RESULTS}/runs/{run}/{file}" for run in PLAN.studies[w.study].runs]
+
+
 rule summarise_study:
     input:
-        training=lambda w: [f"{RESULTS}/runs/{run}/training.json" for run in PLAN.studies[w.study].runs],
-        history=lambda w: [f"{RESULTS}/runs/{run}/history.csv" for run in PLAN.studies[w.study].runs],
-        covariance=lambda w: [f"{RESULTS}/runs/{run}/covariance.csv" for run in PLAN.studies[w.study].runs],
-        hessian=lambda w: [f"{RESULTS}/runs/{run}/hessian.csv" for run in PLAN.studies[w.study].runs],
-        stability=lambda w: [f"{RESULTS}/runs/{run}/stability.csv" for run in PLAN.studies[w.study].runs],
+        **{each.name: of_runs(each.table) for each in MEASUREMENTS if each.always},
+        training=of_runs("training.json"),
+        history=of_runs("history.csv"),
     output:
         runs=report(
             f"{RESULTS}/tables/{{study}}/runs.csv",
@@ -22,12 +25,10 @@ rule summarise_study:
         mem_mb=2000,
     params:
         python=python,
-        points=lambda w: as_json(study_points(PLAN.studies[w.study])),
-        threshold=lambda w: f"accuracy threshold {PLAN.studies[w.study].accuracy_threshold}",
-        code=stage_code("summarise", "breakeven.summary.summarise"),
+        study=lambda w: study_json(w.study, "points", "accuracy_threshold"),
+        code=stage_code("summarise"),
         results=lambda w, threads: RESULTS,
-        accuracy_threshold=lambda w, threads: PLAN.studies[w.study].accuracy_threshold,
         out=lambda w, threads: f"{RESULTS}/tables/{w.study}",
     shell:
-        "{params.python:q} -m breakeven summarise --results {params.results:q} --points - "
-        "--accuracy-threshold {params.accuracy_threshold} --out {params.out:q} > {log:q} 2>&1 <<< {params.points:q}"
+        "{params.python:q} -m breakeven summarise --results {params.results:q} --study - --out {params.out:q} "
+        "> {log:q} 2>&1 <<< {params.study:q}"

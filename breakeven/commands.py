@@ -1,0 +1,165 @@
+"""A command line for a stage, made from the signature of its function and, of a measurement, from the class of its settings."""
+
+import argparse
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from breakeven.specs import run, study
+from breakeven.specs.measurements import BY_NAME, Setting, settings_of
+from breakeven.specs.run import RunSpec
+from breakeven.specs.study import Study
+from breakeven.stages import STAGES, Stage
+from breakeven.store.errors import UserError
+
+# what a parameter is, whatever the stage
+HELP = {
+    "accuracy": "training accuracy, from 0 to 1",
+    "code": "digest of this stage's code; checkpoints of another are not used",
+    "config": "the config, a YAML file",
+    "data": "folder of the prepared data set",
+    "figure": "name of the figure",
+    "location": "where the data lies, JSON",
+    "memory_mb": "megabytes for gradients and their graphs",
+    "out": "what to write: a table, a page, or a folder",
+    "results": "the results folder",
+    "run": "folder of the run",
+    "source": "folder of the run whose break-even point the schedule counts in",
+    "spec": "the canonical specification, JSON; - reads it from standard input",
+    "state": "folder for checkpoints; remove it when all is done",
+    "studies": "the studies, JSON; - reads it from standard input",
+    "study": "the study, or the part of it that the stage needs, JSON; - reads it from standard input",
+    "tables": "folder with tables",
+}
+MEMORY_MB = 2000.0
+
+
+def function_of(stage: Stage) -> Callable[..., Any]:
+    """The function that carries out a stage."""
+    module, _, name = stage.function.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the command line, which lists all stages and knows the arguments of the one that is called."""
+    parser = argparse.ArgumentParser(prog="python -m breakeven", description="One stage of the pipeline at a time.")
+    commands = parser.add_subparsers(title="stages", metavar="STAGE", required=True)
+    for stage in STAGES:
+        command = commands.add_parser(stage.name, help=stage.words, description=stage.words)
+        if stage.name in arguments[:1]:
+            command.set_defaults(stage=stage)
+            _add_arguments(command, stage)
+    return parser
+
+
+def call(stage: Stage, arguments: argparse.Namespace) -> Any:
+    """Carry out a stage with the arguments of its command line."""
+    function, values = function_of(stage), vars(arguments)
+    parameters = inspect.signature(function).parameters
+    if "device" in parameters:
+        from breakeven.jobs.device import choose_device
+
+        values["device"] = choose_device(arguments.device, arguments.threads, arguments.slots_per_gpu)
+    return function(**{name: values[name] for name in parameters})
+
+
+def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:
+    function = function_of(stage)
+    hints = get_type_hints(function)
+    settings = settings_of(BY_NAME[stage.name]) if stage.name in BY_NAME else {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in settings:
+            _add_setting(command, settings[name])
+        elif name == "device":
+            _add_device(command)
+        elif name != "memory_mb":
+            _add_parameter(command, stage, parameter, hints[name])
+    if stage.name in BY_NAME:  # also those that need none, so that one rule calls them all
+        command.add_argument("--memory-mb", type=float, default=MEMORY_MB, help=_help("memory_mb", MEMORY_MB))
+
+
+def _add_parameter(command: argparse.ArgumentParser, stage: Stage, parameter: inspect.Parameter, hint: Any) -> None:
+    required = parameter.default is inspect.Parameter.empty
+    default = None if required else parameter.default
+    kind = _converter(hint)
+    words = HELP.get(parameter.name, "") if required else _help(parameter.name, default)
+    if parameter.name in stage.positional:
+        command.add_argument(parameter.name, type=kind, nargs=None if required else "?", default=default, help=words)
+    else:
+        command.add_argument(_flag(parameter.name), type=kind, required=required, default=default, help=words)
+
+
+def _add_setting(command: argparse.ArgumentParser, setting: Setting) -> None:
+    words = f"{setting.description} (default: {json.dumps(setting.default)})".replace("%", "%%")
+    command.add_argument(_flag(setting.name), type=_checked(setting), default=setting.default, help=words)
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    command.add_argument("--slots-per-gpu", type=int, default=1, help="jobs that share a GPU (default: 1)")
+    command.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _help(name: str, default: Any) -> str:
+    return f"{HELP.get(name, '')} (default: {default})" if default not in (None, "") else HELP.get(name, "")
+
+
+def _converter(hint: Any) -> Callable[[str], Any]:
+    """What turns the text of an argument into a value of its parameter's type."""
+    if get_origin(hint) is not None and type(None) in get_args(hint):  # X | None
+        hint = next(kind for kind in get_args(hint) if kind is not type(None))
+    if hint in (Path, str, int, float):
+        plain: Callable[[str], Any] = hint
+        return plain
+    if hint is RunSpec:
+        return _told(lambda text: run.from_json(_content(text)))
+    if hint is Study:
+        return _told(lambda text: study.from_part(json.loads(_content(text))))
+    if get_origin(hint) is not None and Study in get_args(hint):
+        return _told(lambda text: [study.from_part(part) for part in json.loads(_content(text))])
+    return _told(lambda text: json.loads(_content(text)))
+
+
+def _content(text: str) -> str:
+    """``-`` stands for standard input, since Linux takes a single argument up to 128 KiB."""
+    return sys.stdin.read() if text == "-" else text
+
+
+def _told(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """``convert``, whose errors argparse tells in a sentence."""
+
+    def converted(text: str) -> Any:
+        try:
+            return convert(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise argparse.ArgumentTypeError(f"{text[:200]!r} is not what JSON is expected here: {error}") from None
+
+    return converted
+
+
+def _checked(setting: Setting) -> Callable[[str], Any]:
+    """A value of a setting from its text, which must be allowed."""
+
+    def value(text: str) -> Any:
+        try:
+            return setting.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return value
+
+
+def flags(settings: Mapping[str, Any]) -> list[str]:
+    """The arguments that say ``settings``, each one text that says its name and its value."""
+    return [f"{_flag(name)}={'null' if value is None else value}" for name, value in settings.items()]

@@ -1,0 +1,79 @@
+"""The stages of the pipeline, in the order in which data flow: the commands of ``python -m breakeven``.
+
+A stage is a function of the package. Its command line is made from its signature: an argument for each parameter, by its type
+(`breakeven.commands`). Nothing is imported here, so that the workflow and ``--help`` read the table quickly.
+"""
+
+from dataclasses import dataclass
+
+from breakeven.specs.measurements import BY_NAME, MEASUREMENTS
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its command, the function that carries it out (``MODULE:FUNCTION``), what it does, in a line.
+
+    ``last``: of one whose ``out`` is a folder, what it writes there last. ``positional``: parameters that are given without their
+    names.
+    """
+
+    name: str
+    function: str
+    words: str
+    last: str = ""
+    positional: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """The module that holds its function; the digest of its code starts from it."""
+        return self.function.partition(":")[0]
+
+
+STAGES = (
+    Stage(
+        "prepare",
+        "breakeven.data.prepare:prepare",
+        "Load a data set once and write it as arrays of integers with a manifest.",
+        last="manifest.json",
+    ),
+    Stage(
+        "train",
+        "breakeven.training.train:train",
+        "Train one run: its history, and snapshots of its weights.",
+        last="training.json",
+    ),
+    *(Stage(row.name, f"breakeven.measurements.{row.name}:measure_{row.name}", row.words) for row in MEASUREMENTS),
+    Stage(
+        "embed",
+        "breakeven.summary.embed:embed",
+        "Lay out the predictions of a study's runs in two dimensions; only where a figure asks for it.",
+    ),
+    Stage(
+        "summarise",
+        "breakeven.summary.summarise:summarise",
+        "Gather the runs of a study into its two tables.",
+        last="trajectories.csv",
+    ),
+    Stage(
+        "claims",
+        "breakeven.claims.evaluate:evaluate",
+        "Give a verdict on each claim of the paper, from the tables of all studies.",
+    ),
+    Stage("plot", "breakeven.figures.plot:plot", "Draw one figure of a study.", last="{figure}.vl.json"),
+    Stage("report", "breakeven.report.build:build", "Write the report: one page that opens offline."),
+    Stage(
+        "status",
+        "breakeven.jobs.status:report_status",
+        "Say what is done, running and failed in a results folder, and how far each training is.",
+        positional=("results",),
+    ),
+    Stage(
+        "check",
+        "breakeven.config.plan:check",
+        "Check a config, and say what it would run.",
+        positional=("config",),
+    ),
+)
+
+STAGE = {stage.name: stage for stage in STAGES}
+assert set(BY_NAME) <= set(STAGE), "each measurement is a stage"

@@ -1,0 +1,70 @@
+"""Why a cell of a table is empty, or doubtful: codes in its column ``note``, and a sentence for each.
+
+A note is the codes of its row, separated by ``; ``. A code is ``SUBJECT:REASON``, where the subject is what could not be
+computed: K, H, the left-hand side of Eq. 1 (lhs), λ_H^1, or the loss.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any
+
+SEPARATOR = "; "
+
+
+class Note(Enum):
+    """A code, and its sentence, which has no other place."""
+
+    K_NOT_FINITE = (
+        "K:not_finite",
+        "the gradients, or their inner products, are not finite in the precision of the measurement",
+    )
+    K_ZERO = ("K:zero", "K is 0, and has no conditioning")
+    K_NO_TOP_PART = (
+        "K:no_top_part",
+        "a gradient is 0 or has no part along the top eigenvectors of K, so that ‖g‖/‖g_5‖ is not finite",
+    )
+    K_FEW_BATCHES = ("K:few_batches", "K of so few mini-batches has fewer eigenvalues")
+    H_NOT_FINITE = (
+        "H:not_finite",
+        "a product of H and a vector, or its norm, is not finite in the precision of the measurement",
+    )
+    H_FEW_PRODUCTS = ("H:few_products", "max_matvecs is fewer than the eigenvalues that were asked for")
+    H_ZERO = ("H:zero", "H is 0")
+    NO_EIGENVECTOR = ("lhs:no_eigenvector", "e_H^1 was not found")
+    NO_CURVATURE = ("lhs:no_curvature", "there is no curvature along e_H^1")
+    NOT_PLAIN_SGD = ("lhs:not_plain_sgd", "Eq. 1 holds for plain SGD only, not with momentum or weight decay")
+    CURVATURES_NOT_FINITE = (
+        "lhs:curvatures_not_finite",
+        "the curvatures along e_H^1, or their squares, are not finite",
+    )
+    ONLY_ROUNDING = ("lhs:only_rounding", "lambda_1 is 0 up to rounding")
+    TOO_COARSE = (
+        "lhs:too_coarse",
+        "float32 is too coarse for the curvatures along e_H^1 (set measurements.hessian.precision to float64)",
+    )
+    COARSE = ("lambda_1:coarse", "float32 is too coarse for the last digits of lambda_1")
+    LOSS_NOT_FINITE = ("loss:not_finite", "the loss is not finite")
+    LOSS_ZERO = ("loss:zero", "the loss is 0 and has no α*")
+    NEXT_LOSS_NOT_FINITE = ("loss:next_not_finite", "the loss is not finite after the next SGD step")
+
+    def __init__(self, code: str, sentence: str):
+        self.code = code
+        self.sentence = sentence
+
+    @property
+    def subject(self) -> str:
+        """What could not be computed."""
+        return self.code.partition(":")[0]
+
+
+BY_CODE = {note.code: note for note in Note}
+
+
+def cell(notes: Iterable[Note]) -> str:
+    """The cell of a table for ``notes``."""
+    return SEPARATOR.join(note.code for note in notes)
+
+
+def notes_of(cell: Any) -> list[Note]:
+    """The notes in a cell as it was read; none in an empty one."""
+    return [BY_CODE[code] for code in cell.split(SEPARATOR)] if isinstance(cell, str) and cell else []

@@ -1,0 +1,15 @@
+from breakeven.store.notes import Note, cell, notes_of
+
+
+def test_a_cell_holds_codes_and_gives_back_the_notes():
+    for notes in ([], [Note.H_ZERO], [Note.NOT_PLAIN_SGD, Note.NEXT_LOSS_NOT_FINITE]):
+        assert notes_of(cell(notes)) == notes
+    assert cell([Note.NOT_PLAIN_SGD, Note.NEXT_LOSS_NOT_FINITE]) == "lhs:not_plain_sgd; loss:next_not_finite"
+    assert notes_of(float("nan")) == notes_of(None) == notes_of("") == []
+
+
+def test_codes_and_sentences_are_each_one():
+    """A code that two notes share would be read back as the other."""
+    assert len({note.code for note in Note}) == len({note.sentence for note in Note}) == len(Note)
+    assert {note.subject for note in Note} == {"K", "H", "lhs", "lambda_1", "loss"}
+    assert not any(";" in note.code or " " in note.code for note in Note)

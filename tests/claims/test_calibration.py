@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from breakeven.claims import hypothesis_tests as statistics
+from breakeven.claims import hypothesis_tests
 
 STUDIES, SEEDS, NOISE = 1000, 5, 0.3
-ALLOWED = stats.binom.ppf(0.999, STUDIES, statistics.LEVEL) / STUDIES  # 5 %, and chance
+ALLOWED = stats.binom.ppf(0.999, STUDIES, hypothesis_tests.LEVEL) / STUDIES  # 5 %, and chance
 
 
 def sweeps(random, factor, values):
@@ -23,7 +23,7 @@ def sweeps(random, factor, values):
 
 
 def trend(random, effect, values=3):
-    tested = statistics.trend(sweeps(random, effect, values))
+    tested = hypothesis_tests.page_trend(sweeps(random, effect, values))
     return tested.p_value, tested.direction == -1
 
 
@@ -37,8 +37,8 @@ def early_phase(random, effect):
     for _ in range(SEEDS):
         walks = random.normal(size=(2, 3, 8)).cumsum(axis=2)
         runs = [(own + effect * shared, other + effect * shared) for own, other, shared in walks]
-        z.append(np.mean([statistics.rank_correlation(np.exp(x), y) for x, y in runs]))
-    tested = statistics.mean(np.array(z))
+        z.append(np.mean([hypothesis_tests.spearman_z(np.exp(x), y) for x, y in runs]))
+    tested = hypothesis_tests.t_test(np.array(z))
     return tested.p_value, tested.direction == 1
 
 
@@ -47,14 +47,14 @@ def across_runs(random, effect):
     z = []
     for _ in range(SEEDS):
         x = random.normal(size=3)
-        z.append(statistics.linear_correlation(x, effect * x + random.normal(size=3)))
-    tested = statistics.mean(np.array(z))
+        z.append(hypothesis_tests.pearson_z(x, effect * x + random.normal(size=3)))
+    tested = hypothesis_tests.t_test(np.array(z))
     return tested.p_value, tested.direction == 1
 
 
 def equivalence(random, effect):
     """The logarithms of a ratio, which is ``effect``, with half the noise: seeds are averages over several runs."""
-    tested = statistics.equivalence(math.log(effect) + random.normal(0, NOISE / 2, SEEDS), math.log(1.5))
+    tested = hypothesis_tests.equivalence_test(math.log(effect) + random.normal(0, NOISE / 2, SEEDS), math.log(1.5))
     return tested.p_value, tested.direction == 1
 
 
@@ -64,7 +64,7 @@ def rates(kind, effect):
     verdicts = []
     for _ in range(STUDIES):
         p_value, as_expected = kind(random, effect)
-        verdicts.append(statistics.verdict(*statistics.adjusted([p_value]), as_expected))
+        verdicts.append(hypothesis_tests.verdict(*hypothesis_tests.adjusted([p_value]), as_expected))
     return {name: verdicts.count(name) / STUDIES for name in ("supported", "contradicted", "inconclusive")}
 
 
@@ -117,6 +117,6 @@ def test_of_many_claims_without_an_effect_none_gets_a_verdict(capsys):
     wrong = 0
     for _ in range(STUDIES):
         p_values = [kind(random, 1)[0] for kind in (trend, pairs) for _ in range(4)]
-        wrong += any(statistics.verdict(p, True) != "inconclusive" for p in statistics.adjusted(p_values))
+        wrong += any(hypothesis_tests.verdict(p, True) != "inconclusive" for p in hypothesis_tests.adjusted(p_values))
     told(capsys, "any of eight claims, no effect", {"wrong": wrong / STUDIES})
     assert wrong / STUDIES <= ALLOWED

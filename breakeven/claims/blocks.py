@@ -3,33 +3,34 @@
 A point at which a run diverged, or has no number, with any seed, is left out for all seeds; a note names it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from breakeven.claims.catalogue import SYMBOLS
 from breakeven.claims.hypothesis_tests import Numbers
-from breakeven.claims.quantities import StudyTables
+from breakeven.claims.study_tables import StudyTables
+from breakeven.claims.words import symbol
 
 
-def combinations(study: StudyTables, without: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+def combinations(tables: StudyTables, without: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     """The runs at each combination of the swept hyperparameters other than ``without``, with the combination in words."""
-    others = [name for name in study.swept if name not in without]
+    others = [name for name in tables.study.compared if name not in without]
     if not others:
-        yield "", study.runs
+        yield "", tables.runs
         return
-    for values, runs in study.runs.groupby(others, dropna=False):
+    for values, runs in tables.runs.groupby(others, dropna=False):
         yield _point(others, values), runs
 
 
-def complete(runs: pd.DataFrame, swept: list[str], *needed: pd.Series) -> tuple[pd.DataFrame, list[str]]:
+def complete(runs: pd.DataFrame, compared: Sequence[str], *needed: pd.Series) -> tuple[pd.DataFrame, list[str]]:
     """The runs at the points of the sweep where no seed diverged and every seed has a number; notes on the others."""
-    if not swept or runs.empty:
+    if not compared or runs.empty:
         points = pd.Series("the runs", index=runs.index)
     else:
-        points = pd.Series([_point(swept, values) for values in runs[swept].to_numpy(dtype=object)], index=runs.index)
+        values_of_runs = runs[list(compared)].to_numpy(dtype=object)
+        points = pd.Series([_point(compared, values) for values in values_of_runs], index=runs.index)
     seeds = set(runs["seed"])
     diverged: list[str] = []
     without: list[str] = []
@@ -55,9 +56,9 @@ def lacking(values: pd.Series, why: str) -> list[str]:
     return [f"{count} of {len(values)} runs {why}"] if count else []
 
 
-def _point(names: list[str], values: Any) -> str:
+def _point(names: Sequence[str], values: Any) -> str:
     pairs = zip(names, values, strict=True)
-    return ", ".join(f"{SYMBOLS.get(name, name)} = {_show(value)}" for name, value in pairs)
+    return ", ".join(f"{symbol(name)} = {_show(value)}" for name, value in pairs)
 
 
 def _show(value: Any) -> str:

@@ -1,206 +1,18 @@
-"""The claims of the paper that the tables can test, as a list: what is claimed, of which studies, and the paper's numbers.
+"""The claims of the paper that the tables can test, as a list: what is claimed, how it is tested, the paper's numbers.
 
-A claim names one of the tests below and its settings; `breakeven.claims.evaluate` says which module carries it out. Where
-a test takes the largest value along a run, it is done twice: with the raw curve, and smoothed as in the paper.
+A claim names a kind of test, which is a class in a module of its own, and its settings. Where a test takes the largest
+value along a run, it is done twice: with the raw curve, and smoothed as in the paper.
 
 Not here, because the tables don't hold it: λ_H^*/λ_H^1 of conjecture C2, for which the smallest non-zero eigenvalue of
 the Hessian would be needed and only its five largest are measured; and the trajectories in the space of predictions
 (Figure 1 of the paper). Tr(H) is the stochastic estimate of the whole trace, where the paper adds up five eigenvalues.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import ClassVar
-
-FACTOR = 1.5  # two numbers are taken for the same within this factor; ours
-SYMBOLS = {
-    "learning_rate": "η",
-    "batch_size": "S",
-    "lambda_K_1": "λ_K^1",
-    "lambda_H_1": "λ_H^1",
-    "lambda_K_star": "λ_K^*",
-    "lambda_star_over_lambda_1": "λ_K^*/λ_K^1",
-    "trace_over_lambda_1": "Tr(K)/λ_K^1",
-    "trace_K": "Tr(K)",
-    "trace_H": "Tr(H)",
-    "g_over_g5": "‖g‖/‖g_5‖",
-    "alpha_star": "α*",
-    "break_even_epoch": "break-even epoch",
-    "final_test_accuracy": "final test accuracy",
-}
-NAMES = {"learning_rate": "learning rate", "batch_size": "batch size"}
-CORRELATION = {1: "positive correlation", -1: "negative correlation"}
-EQUIVALENCE = {1: f"equal within a factor of {FACTOR}", -1: f"different by more than a factor of {FACTOR}"}
-
-
-@dataclass(frozen=True)
-class Trend:
-    """The largest value along each run, across a sweep: rises (1), falls (−1), or the paper does not say (0).
-
-    Effect: the largest value at the largest value of the hyperparameter over that at the smallest, geometric mean over seeds.
-    """
-
-    quantity: str
-    hyperparameter: str
-    direction: int
-
-    @property
-    def outcomes(self) -> dict[int, str]:
-        """What the data can show."""
-        return {sign: f"{verb} with {SYMBOLS[self.hyperparameter]}" for sign, verb in ((1, "rises"), (-1, "falls"))}
-
-    @property
-    def needs(self) -> str:
-        """The studies that it can be tested on, in words."""
-        return f"sweeps the {NAMES[self.hyperparameter]}"
-
-    def applies(self, swept: Collection[str]) -> bool:
-        """Whether it can be tested on a study that sweeps these hyperparameters."""
-        return self.hyperparameter in swept
-
-
-@dataclass(frozen=True)
-class EarlyCorrelation:
-    """Two quantities along the early phase of each run, which ends at the epoch in column ``until`` of ``runs.csv``.
-
-    Effect: Spearman's ρ along each run, averaged over runs and seeds as Fisher's z.
-    """
-
-    x: str
-    y: str
-    until: str
-    direction: int
-    outcomes: ClassVar[dict[int, str]] = CORRELATION
-    needs: ClassVar[str] = "has runs"
-
-    def applies(self, swept: Collection[str]) -> bool:
-        """On any study."""
-        return True
-
-
-@dataclass(frozen=True)
-class Peak:
-    """The epoch of the largest value along each run, against the first epoch past the accuracy threshold.
-
-    Effect: the ratio of the two epochs, geometric mean over runs and seeds.
-    """
-
-    quantity: str
-    direction: int = -1
-    outcomes: ClassVar[dict[int, str]] = {-1: "peaks before the threshold", 1: "peaks after the threshold"}
-    needs: ClassVar[str] = "has runs"
-
-    def applies(self, swept: Collection[str]) -> bool:
-        """On any study."""
-        return True
-
-
-@dataclass(frozen=True)
-class PredictedMaximum:
-    """The largest λ_H^1 along each run against λ_H^1 at which Eq. 1 predicts its break-even point, across a study.
-
-    Effect: Pearson's correlation of the logarithms over the runs of each seed, averaged over seeds as Fisher's z. Not where
-    the learning rate switches: the maximum may belong to the one, the break-even point to the other.
-    """
-
-    direction: int = 1
-    outcomes: ClassVar[dict[int, str]] = CORRELATION
-    needs: ClassVar[str] = "sweeps something other than the schedule"
-
-    def applies(self, swept: Collection[str]) -> bool:
-        """On any sweep but of schedules."""
-        return bool(swept) and "schedule" not in swept
-
-
-@dataclass(frozen=True)
-class PredictedPoint:
-    """λ_H^1 at the break-even point over the λ_H^1 at which Eq. 1 predicts it: equal within a factor of 1.5?
-
-    The break-even point is the first *measured* step at which SGD is unstable, so the ratio is at least 1 there, and the
-    more so the fewer steps are measured. Effect: the ratio, geometric mean over runs and seeds.
-    """
-
-    direction: int = 1
-    outcomes: ClassVar[dict[int, str]] = EQUIVALENCE
-    needs: ClassVar[str] = "has runs"
-
-    def applies(self, swept: Collection[str]) -> bool:
-        """On any study."""
-        return True
-
-
-@dataclass(frozen=True)
-class BatchNorm:
-    """The largest value with batch normalization at the lowest η, over that without at the next higher η: equal?
-
-    The networks are a name and the same name with ``_bn``. Effect: the ratio, geometric mean over seeds.
-    """
-
-    quantity: str
-    direction: int = 1
-    outcomes: ClassVar[dict[int, str]] = EQUIVALENCE
-    needs: ClassVar[str] = "sweeps the learning rate and the network, with and without batch normalization"
-
-    def applies(self, swept: Collection[str]) -> bool:
-        """On sweeps of the network and the learning rate; which networks there are, the runs say."""
-        return {"network", "learning_rate"} <= set(swept)
-
-
-@dataclass(frozen=True)
-class Switch:
-    """Where a run ends whose learning rate switches from η₁ to η₂ before, or after, the break-even point of η₁.
-
-    With q a quantity after both switches, and its reference that of η₂ from the start: |log(q_after/q_ref)| −
-    |log(q_before/q_ref)|. It is above 0 if the later switch ends further away, so if the early phase has decided. q: the
-    geometric mean over the measured steps after the later of the two switches; the final test accuracy is compared by
-    plain differences. Effect: the mean of this difference over seeds.
-    """
-
-    quantity: str
-    direction: int = 1
-    outcomes: ClassVar[dict[int, str]] = {1: "the later switch ends further away", -1: "the later switch ends closer"}
-    needs: ClassVar[str] = "sweeps schedules that switch before and after the break-even point"
-
-    def applies(self, swept: Collection[str]) -> bool:
-        """On sweeps of the schedule; which switches there are, the runs say."""
-        return "schedule" in swept
-
-
-@dataclass(frozen=True)
-class Generalization:
-    """The final test accuracy against the logarithm of a quantity, across the runs that a study sweeps.
-
-    Effect: Pearson's correlation over the runs of each seed, averaged over seeds as Fisher's z.
-    """
-
-    quantity: str
-    direction: int
-    outcomes: ClassVar[dict[int, str]] = CORRELATION
-    needs: ClassVar[str] = "sweeps the learning rate, the batch size or the schedule"
-
-    def applies(self, swept: Collection[str]) -> bool:
-        """On sweeps of how SGD runs."""
-        return bool({"learning_rate", "batch_size", "schedule"} & set(swept))
-
-
-Test = Trend | EarlyCorrelation | Peak | PredictedMaximum | PredictedPoint | BatchNorm | Switch | Generalization
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim: its id in ``claims.csv``, in words, how it is tested, the paper's numbers, the figure that shows it."""
-
-    id: str
-    words: str
-    test: Test
-    figure: str
-    paper_value: str = ""
-
-    @property
-    def expected(self) -> str:
-        """What the paper expects; empty where it does not say."""
-        return self.test.outcomes.get(self.test.direction, "")
-
+from breakeven.claims.claim import Claim
+from breakeven.claims.correlations import EarlyCorrelation, Generalization, PredictedMaximum
+from breakeven.claims.early_switch import EarlySwitch
+from breakeven.claims.ratios import BatchNorm, Peak, PredictedPoint
+from breakeven.claims.trends import Trend
 
 CLAIMS = (
     # C1, variance reduction
@@ -374,21 +186,21 @@ CLAIMS = (
         "The early phase decides: the learning rate before the break-even point shapes the variance of the gradient in the "
         "rest of training. Switched to another rate later than that, λ_K^1 ends further from that rate's own than if "
         "switched earlier.",
-        Switch("lambda_K_1"),
+        EarlySwitch("lambda_K_1"),
         "early_switch",
     ),
     Claim(
         "early_phase.lambda_H",
         "The early phase decides: switched to another learning rate after the break-even point, the curvature λ_H^1 ends "
         "further from that rate's own than if switched before.",
-        Switch("lambda_H_1"),
+        EarlySwitch("lambda_H_1"),
         "early_switch",
     ),
     Claim(
         "early_phase.test_accuracy",
         "The early phase decides: switched to another learning rate after the break-even point, the final test accuracy is "
         "further from that rate's own than if switched before.",
-        Switch("final_test_accuracy"),
+        EarlySwitch("final_test_accuracy"),
         "early_switch",
     ),
     # what the paper leaves open

@@ -1,35 +1,21 @@
 """Stage ``claims``: a verdict on each claim of the catalogue, for each study that can tell, in ``claims.csv``."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from breakeven.claims import catalogue
-from breakeven.claims.catalogue import CLAIMS, Claim
-from breakeven.claims.correlations import early_correlation, generalization, predicted_maximum
-from breakeven.claims.early_switch import switch
-from breakeven.claims.evidence import Evidence, join
+from breakeven.claims.catalogue import CLAIMS
+from breakeven.claims.claim import Claim
+from breakeven.claims.evidence import Evidence
 from breakeven.claims.hypothesis_tests import INCONCLUSIVE, adjusted, verdict
-from breakeven.claims.quantities import StudyTables, read_study
-from breakeven.claims.ratios import batch_norm, peak, predicted_point
-from breakeven.claims.trends import trend
+from breakeven.claims.study_tables import StudyTables, read_study
+from breakeven.claims.words import joined
+from breakeven.specs.study import Study
 from breakeven.store.progress import progress
 from breakeven.store.tables import write_table
-
-# how each kind of test in the catalogue is carried out: the rows of a claim for a study; none where the study lacks the runs
-KINDS: dict[type, Callable[[Claim, Any, StudyTables], Iterator[Evidence]]] = {
-    catalogue.Trend: trend,
-    catalogue.EarlyCorrelation: early_correlation,
-    catalogue.Peak: peak,
-    catalogue.PredictedMaximum: predicted_maximum,
-    catalogue.PredictedPoint: predicted_point,
-    catalogue.BatchNorm: batch_norm,
-    catalogue.Switch: switch,
-    catalogue.Generalization: generalization,
-}
 
 COLUMNS = [
     "claim",
@@ -51,10 +37,10 @@ COLUMNS = [
 ]
 
 
-def evaluate(tables: Path, studies: Sequence[dict[str, Any]], out: Path) -> None:
+def evaluate(tables: Path, studies: Sequence[Study], out: Path) -> None:
     """Write the verdicts from the tables of ``studies`` in the folder ``tables``.
 
-    Each study has the keys ``name`` and ``swept``; rows are in the order of the catalogue, then in that of the studies.
+    Rows are in the order of the catalogue, then in that of the studies.
     """
     rows = verdicts([read_study(tables, study) for study in studies])
     write_table(out, rows, float_format="%.6g")
@@ -75,32 +61,32 @@ def verdicts(studies: Sequence[StudyTables], claims: Sequence[Claim] = CLAIMS) -
 def _rows(claim: Claim, studies: Sequence[StudyTables]) -> Iterator[tuple[Claim, str, Evidence]]:
     """What each study says of a claim, in the order of the studies."""
     told = [
-        (claim, study.name, row)
-        for study in studies
-        if claim.test.applies(study.swept)
-        for row in KINDS[type(claim.test)](claim, claim.test, study)
+        (claim, tables.study.name, row)
+        for tables in studies
+        if claim.test.applies(tables.study.compared)
+        for row in claim.test.rows(tables)
     ]
     yield from told or [(claim, "", Evidence("", note=f"no study {claim.test.needs}"))]
 
 
 def _cells(claim: Claim, study: str, row: Evidence, p_adjusted: float | None) -> dict[str, Any]:
+    observed = "" if row.direction is None else claim.test.outcomes.get(row.direction, "neither")
+    as_expected = row.direction == claim.test.direction
     return {
         "claim": claim.id,
         "study": study,
         "quantity": row.quantity,
         "expected": claim.expected,
-        "observed": row.observed,
+        "observed": observed,
         "effect": row.effect,
         "ci_low": row.ci_low,
         "ci_high": row.ci_high,
         "p_value": row.p_value,
         "n_seeds": row.n_seeds,
-        "verdict": INCONCLUSIVE if p_adjusted is None else verdict(p_adjusted, row.as_expected),
+        "verdict": INCONCLUSIVE if p_adjusted is None else verdict(p_adjusted, as_expected),
         "paper_value": claim.paper_value,
         "our_value": row.our_value,
         "p_adjusted": p_adjusted,
         "figure": claim.figure,
-        "note": join(
-            [row.note, "the paper does not say what to expect" if row.observed and not claim.expected else ""]
-        ),
+        "note": joined([row.note, "the paper does not say what to expect" if observed and not claim.expected else ""]),
     }

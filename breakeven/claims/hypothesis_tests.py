@@ -30,24 +30,24 @@ class Tested:
     direction: int
 
 
-def trend(table: Numbers) -> Tested:
+def page_trend(table: Numbers) -> Tested:
     """Do the numbers rise or fall along the columns? ``table``: (seeds, values of the hyperparameter), all positive.
 
     Three values or more: Page's trend test (Page, JASA 1963), which ranks the values of each seed; its p-value is
     exact up to 8 values and about a dozen seeds, asymptotic beyond. Two values: the paired t-test of the logarithms.
     """
     if table.shape[1] == 2:
-        return mean(np.log(table[:, 1] / table[:, 0]))
+        return t_test(np.log(table[:, 1] / table[:, 0]))
     rises, falls = stats.page_trend_test(table), stats.page_trend_test(table[:, ::-1])
     return _two_sided(float(rises.pvalue), float(falls.pvalue))
 
 
-def mean(values: Numbers) -> Tested:
+def t_test(values: Numbers) -> Tested:
     """Is the mean of ``values``, one of each seed, above or below 0? The t-test."""
     return _two_sided(_above(values, 0.0), _above(-values, 0.0))
 
 
-def equivalence(values: Numbers, bound: float) -> Tested:
+def equivalence_test(values: Numbers, bound: float) -> Tested:
     """Is the mean of ``values``, one of each seed, within ±``bound`` (1), or outside (−1)?
 
     Within: two one-sided t-tests (Schuirmann 1987); p ≤ 0.05 is the same as a 90 % interval inside of the bounds.
@@ -78,12 +78,12 @@ def bootstrap_interval(values: Numbers) -> tuple[float, float]:
 
 
 def equivalence_interval(values: Numbers) -> tuple[float, float]:
-    """The 90 % interval of the mean of ``values``, one of each seed, by the t distribution: see `equivalence`."""
+    """The 90 % interval of the mean of ``values``, one of each seed, by the t distribution: see `equivalence_test`."""
     half = float(stats.t.isf(0.05, len(values) - 1) * stats.sem(values))
     return float(values.mean()) - half, float(values.mean()) + half
 
 
-def rank_correlation(x: Numbers, y: Numbers) -> float:
+def spearman_z(x: Numbers, y: Numbers) -> float:
     """Fisher's z = artanh(ρ) of Spearman's ρ along one run; NaN with fewer than 4 steps or no variation.
 
     A perfect ρ, whose z is infinite, counts as half a swap of neighbours: |ρ| = 1 − 6 / (n (n² − 1)).
@@ -94,7 +94,7 @@ def rank_correlation(x: Numbers, y: Numbers) -> float:
     return _fisher(float(stats.spearmanr(x, y).statistic), 1 - 6 / (n * (n**2 - 1)))
 
 
-def linear_correlation(x: Numbers, y: Numbers) -> float:
+def pearson_z(x: Numbers, y: Numbers) -> float:
     """Fisher's z = artanh(r) of Pearson's r across the runs of one seed; NaN with fewer than 3 or no variation."""
     if len(x) < MIN_RUNS or np.ptp(x) == 0 or np.ptp(y) == 0:
         return math.nan

@@ -1,47 +1,74 @@
 """Does the largest value along each run rise or fall across a sweep? Conjectures C1 and C2."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from breakeven.claims import hypothesis_tests as statistics
-from breakeven.claims import quantities
 from breakeven.claims.blocks import combinations, complete
-from breakeven.claims.catalogue import SYMBOLS, Claim, Trend
-from breakeven.claims.evidence import RAW_AND_SMOOTHED, Evidence, join, maximum, row, with_names
-from breakeven.claims.hypothesis_tests import Numbers, Tested
-from breakeven.claims.quantities import StudyTables
+from breakeven.claims.evidence import Evidence, from_seeds
+from breakeven.claims.hypothesis_tests import page_trend
+from breakeven.claims.study_tables import RAW_AND_SMOOTHED, StudyTables, maxima
+from breakeven.claims.words import joined, maximum, symbol, with_names
+from breakeven.specs.quantities import HYPERPARAMETERS
+
+WORDS = {each.name: each.words for each in HYPERPARAMETERS}
 
 
-def trend(claim: Claim, test: Trend, study: StudyTables) -> Iterator[Evidence]:
-    """A row at each combination of the other swept hyperparameters."""
-    grids = list(combinations(study, without=[test.hyperparameter]))
-    # a study can be several grids, not all of which sweep this one
-    grids = [(others, runs) for others, runs in grids if runs[test.hyperparameter].nunique() > 1] or grids[:1]
-    for smoothed in RAW_AND_SMOOTHED:
-        maxima = quantities.maxima(study, test.quantity, smoothed)
-        for others, runs in grids:
-            yield _along(claim, test, runs, join([maximum(test.quantity, smoothed), others]), maxima.where(maxima > 0))
+@dataclass(frozen=True)
+class Trend:
+    """The largest value along each run, across a sweep: rises (1), falls (−1), or the paper does not say (0).
 
+    Effect: the largest value at the largest value of the hyperparameter over that at the smallest, geometric mean over seeds.
+    """
 
-def _along(claim: Claim, test: Trend, runs: pd.DataFrame, quantity: str, maxima: pd.Series) -> Evidence:
-    """The trend of ``maxima`` over ``runs``, which differ in nothing but the hyperparameter and the seed."""
-    symbol = SYMBOLS[test.hyperparameter]
-    runs, notes = complete(runs, [test.hyperparameter], maxima)
-    table = runs.assign(value=maxima.reindex(runs.index)).pivot(
-        index="seed", columns=test.hyperparameter, values="value"
-    )
-    table = table.sort_index(axis=1)
-    if table.shape[1] < 2:
-        return Evidence(quantity, note=join([*notes, f"fewer than 2 values of {symbol}: no trend"]))
-    numbers = table.to_numpy(float)
-    means = np.exp(np.log(numbers).mean(axis=0))
-    named = [(mean, f"{symbol} = {value:g}") for value, mean in zip(table.columns, means, strict=True)]
+    quantity: str
+    hyperparameter: str
+    direction: int
 
-    def tested(_: Numbers) -> Tested:
-        return statistics.trend(numbers)
+    @property
+    def outcomes(self) -> dict[int, str]:
+        """Up or down with the hyperparameter."""
+        return {1: f"rises with {symbol(self.hyperparameter)}", -1: f"falls with {symbol(self.hyperparameter)}"}
 
-    ratios = np.log(numbers[:, -1] / numbers[:, 0])
-    return row(claim, quantity, ratios, tested, scale=math.exp, our_value=with_names(named[::-1]), notes=notes)
+    @property
+    def needs(self) -> str:
+        """The sweep."""
+        return f"sweeps the {WORDS.get(self.hyperparameter, self.hyperparameter)}"
+
+    def applies(self, compared: Collection[str]) -> bool:
+        """Where the hyperparameter is swept."""
+        return self.hyperparameter in compared
+
+    def rows(self, tables: StudyTables) -> Iterator[Evidence]:
+        """A row at each combination of the other swept hyperparameters."""
+        grids = list(combinations(tables, without=[self.hyperparameter]))
+        # a study can be several grids, not all of which sweep this one
+        grids = [(others, runs) for others, runs in grids if runs[self.hyperparameter].nunique() > 1] or grids[:1]
+        for smoothed in RAW_AND_SMOOTHED:
+            largest = maxima(tables, self.quantity, smoothed)
+            for others, runs in grids:
+                quantity = joined([maximum(self.quantity, smoothed), others])
+                yield self._along(runs, quantity, largest.where(largest > 0))
+
+    def _along(self, runs: pd.DataFrame, quantity: str, largest: pd.Series) -> Evidence:
+        """The trend of ``largest`` over ``runs``, which differ in nothing but the hyperparameter and the seed."""
+        name = symbol(self.hyperparameter)
+        runs, notes = complete(runs, [self.hyperparameter], largest)
+        runs = runs.assign(value=largest.reindex(runs.index))
+        table = runs.pivot(index="seed", columns=self.hyperparameter, values="value").sort_index(axis=1)
+        if table.shape[1] < 2:
+            return Evidence(quantity, note=joined([*notes, f"fewer than 2 values of {name}: no trend"]))
+        numbers = table.to_numpy(float)
+        means = np.exp(np.log(numbers).mean(axis=0))
+        named = [(mean, f"{name} = {value:g}") for value, mean in zip(table.columns, means, strict=True)]
+        return from_seeds(
+            quantity,
+            np.log(numbers[:, -1] / numbers[:, 0]),
+            lambda _: page_trend(numbers),
+            scale=math.exp,
+            our_value=with_names(named[::-1]),
+            notes=notes,
+        )

@@ -14,7 +14,8 @@ class Quantity:
 
     ``column`` of the run's ``table`` (a file ``TABLE.csv``, for ``history`` the rows of one ``split``) holds it. ``words`` are
     those of an axis, ``unit`` is empty for a pure number. ``maximum``: the column of ``runs.csv`` with its largest value along
-    the run. ``numbered``: one quantity for each of the columns ``lambda_1``, ``lambda_2`` …, whose names end in that number, and
+    the run, empty where a value could not be computed; ``empty_with``: where there is none, another that is empty then.
+    ``numbered``: one quantity for each of the columns ``lambda_1``, ``lambda_2`` …, whose names end in that number, and
     this row is of the first.
     """
 
@@ -26,6 +27,7 @@ class Quantity:
     unit: str = ""
     split: str = ""
     maximum: str = ""
+    empty_with: str = ""
     numbered: bool = False
 
 

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from breakeven.claims.quantities import LARGEST, study_tables
+from breakeven.claims.study_tables import EMPTY_WITH, study_tables
+from breakeven.specs.study import Study
 
 STEPS_PER_EPOCH = 10
 COLUMNS = {
@@ -31,7 +32,8 @@ def tables(runs):
         name = f"run{index}"
         rows.append(COLUMNS | {"run": name} | {key: value for key, value in described.items() if key != "curves"})
         for quantity, values in described["curves"].items():
-            rows[-1] |= {LARGEST[quantity]: None if None in values else max(values)} if quantity in LARGEST else {}
+            if quantity in EMPTY_WITH:
+                rows[-1] |= {EMPTY_WITH[quantity]: None if None in values else max(values)}
             trajectories += [
                 (name, 10 * i, 10 * i / STEPS_PER_EPOCH, quantity, value)
                 for i, value in enumerate(values)
@@ -41,7 +43,7 @@ def tables(runs):
 
 
 def study(runs, swept=("learning_rate",), name="main"):
-    return study_tables({"name": name, "swept": list(swept)}, *tables(runs))
+    return study_tables(Study(name, swept=tuple(swept)), *tables(runs))
 
 
 def sweep(numbers, quantity="lambda_K_1", hyperparameter="learning_rate", diverged=()):

@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from breakeven.claims.catalogue import Claim, EarlyCorrelation, Generalization, PredictedMaximum
-from breakeven.claims.evaluate import KINDS
+from breakeven.claims.correlations import EarlyCorrelation, Generalization, PredictedMaximum
 from tests.claims.simulated import run, study
 
 TOGETHER = EarlyCorrelation("lambda_K_1", "lambda_H_1", "break_even_epoch", 1)
@@ -13,8 +12,7 @@ ONE_SWAP = [1.0, 2.0, 3.0, 5.0, 4.0]
 
 
 def rows(test, runs, swept=("learning_rate",)):
-    claim = Claim("x", "Words.", test, "")
-    return list(KINDS[type(test)](claim, test, study(runs, swept)))
+    return list(test.rows(study(runs, swept)))
 
 
 def test_along_each_run_and_then_over_seeds():
@@ -23,11 +21,11 @@ def test_along_each_run_and_then_over_seeds():
     [row] = rows(TOGETHER, runs)
     swap, perfect = math.atanh(0.9), math.atanh(0.95)
     assert row.effect == pytest.approx(math.tanh((swap + perfect) / 2))
-    assert row.p_value < 0.01 and row.as_expected and row.n_seeds == 4
+    assert row.p_value < 0.01 and row.direction == 1 and row.n_seeds == 4
     assert row.ci_low == pytest.approx(0.9) and row.ci_high == pytest.approx(0.95)  # of the 2^4 choices of seeds
     assert row.our_value == "0.9 to 0.95 (4 runs)"
-    [row] = rows(EarlyCorrelation("lambda_K_1", "lambda_H_1", "break_even_epoch", -1), runs)
-    assert not row.as_expected and row.observed == "positive correlation"
+    assert TOGETHER.outcomes[row.direction] == "positive correlation"
+    assert rows(EarlyCorrelation("lambda_K_1", "lambda_H_1", "break_even_epoch", -1), runs) == [row]
 
 
 def test_seeds_weigh_the_same_however_many_runs_they_have():
@@ -63,7 +61,7 @@ def test_measured_against_predicted_maxima():
     x = np.log([1, 10, 100])
     z = [np.arctanh(np.corrcoef(x, x + np.log(n))[0, 1]) for n in ((1, 1.1, 1), (1, 1, 1.2), (0.9, 1, 1))]
     assert row.effect == pytest.approx(np.tanh(np.mean(z)))
-    assert row.as_expected and row.p_value < 0.05 and row.n_seeds == 3
+    assert row.direction == 1 and row.p_value < 0.05 and row.n_seeds == 3
     assert smoothed.effect == pytest.approx(row.effect)
 
 
@@ -98,7 +96,7 @@ def test_accuracy_against_what_may_explain_it():
         "final test accuracy and break-even epoch",
     ]
     for row in (raw, smoothed, epoch):
-        assert -1 < row.effect < -0.9 and row.as_expected and row.p_value < 0.05
+        assert -1 < row.effect < -0.9 and row.direction == -1 and row.p_value < 0.05
         assert row.note == "left out, diverged: η = 0.015625"
 
 

@@ -6,8 +6,10 @@ import math
 import numpy as np
 import pytest
 
+from breakeven.claims import hypothesis_tests
 from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.evaluate import COLUMNS, evaluate, verdicts
+from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.tables import write_table
 from tests.claims.simulated import run, study, sweep, tables
@@ -23,6 +25,12 @@ QUANTITIES = [
     "alpha_star",
 ]
 POWERS = dict(zip(QUANTITIES, [-0.5, -0.7, 0.3, 0.2, -0.4, -0.6, -0.3, 0.1], strict=True))
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """The bounds of the bootstrap's intervals are tested in test_hypothesis_tests; here it is enough that there are some."""
+    monkeypatch.setattr(hypothesis_tests, "RESAMPLES", 499)
 
 
 def as_in_the_paper(seeds=5, noise=0.02):
@@ -133,7 +141,7 @@ def test_too_few_seeds_decide_nothing_and_correct_nothing(seeds):
         pytest.param(sweep({0.1: [math.nan] * 3, 0.3: [math.nan] * 3}), id="NaN"),
         pytest.param(sweep({0.1: [math.inf] * 3, 0.3: [0.0] * 3}, "lambda_H_1"), id="infinite and zero"),
         pytest.param(
-            [r | {"network": name, "schedule": "0.1"} for r in sweep({0.1: [1.0] * 3}) for name in ("a", "a_bn")],
+            [r | {"network": name, "schedule": "[]"} for r in sweep({0.1: [1.0] * 3}) for name in ("a", "a_bn")],
             id="one value, constant",
         ),
     ],
@@ -142,7 +150,7 @@ def test_too_few_seeds_decide_nothing_and_correct_nothing(seeds):
     "swept", [[], ["learning_rate"], ["batch_size", "learning_rate"], ["network", "learning_rate"], ["schedule"]]
 )
 def test_what_cannot_be_computed_is_inconclusive_with_the_reason(runs, swept):
-    lacking = {"network": "a", "schedule": "0.1"}
+    lacking = {"network": "a", "schedule": "[]"}
     runs = [lacking | r | {"learning_rate": r["learning_rate"] if "learning_rate" in swept else 0.1} for r in runs]
     runs = [r for i, r in enumerate(runs) if not any(
         all(r[k] == s[k] for k in [*swept, "seed"]) for s in runs[:i])]  # fmt: skip
@@ -159,7 +167,7 @@ def test_the_file(tmp_path):
     for name, table in zip(("runs", "trajectories"), tables(as_in_the_paper()), strict=True):
         write_table(folder / f"{name}.csv", table)
     out = tmp_path / "tables/claims.csv"
-    described = [{"name": "main", "swept": ["learning_rate"], "accuracy_threshold": 0.6}]
+    described = [Study("main", swept=("learning_rate",))]
     evaluate(tmp_path / "tables", described, out)
     first = out.read_bytes()
     with out.open(newline="", encoding="utf-8") as file:
@@ -194,5 +202,5 @@ def test_the_file(tmp_path):
 
 def test_a_missing_study(tmp_path):
     with pytest.raises(UserError, match=r"main.runs\.csv' is missing"):
-        evaluate(tmp_path, [{"name": "main", "swept": []}], tmp_path / "claims.csv")
+        evaluate(tmp_path, [Study("main")], tmp_path / "claims.csv")
     assert not (tmp_path / "claims.csv").exists()

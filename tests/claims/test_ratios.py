@@ -2,8 +2,7 @@ import math
 
 import pytest
 
-from breakeven.claims.catalogue import BatchNorm, Claim, Peak, PredictedPoint
-from breakeven.claims.evaluate import KINDS
+from breakeven.claims.ratios import BatchNorm, Peak, PredictedPoint
 from tests.claims.simulated import run, study
 
 SEEDS = range(4)
@@ -11,8 +10,7 @@ NOISE = [0.9, 1.0, 1.1, 1 / 0.99]  # of the seeds; their product is 1
 
 
 def rows(test, runs, swept=("learning_rate",)):
-    claim = Claim("x", "Words.", test, "")
-    return list(KINDS[type(test)](claim, test, study(runs, swept)))
+    return list(test.rows(study(runs, swept)))
 
 
 def peaked(at, steps=8):
@@ -22,10 +20,11 @@ def peaked(at, steps=8):
 
 def test_the_peak_comes_before_the_threshold():
     runs = [run(seed, {"lambda_K_1": peaked(2)}, threshold_epoch=4.0 * NOISE[seed]) for seed in SEEDS]
-    for row, quantity in zip(rows(Peak("lambda_K_1"), runs), ("max λ_K^1", "max λ_K^1, smoothed"), strict=True):
+    test = Peak("lambda_K_1")
+    for row, quantity in zip(rows(test, runs), ("max λ_K^1", "max λ_K^1, smoothed"), strict=True):
         assert row.quantity == f"epoch of {quantity} / epoch past the accuracy threshold"
         assert row.effect == pytest.approx(0.5)
-        assert row.p_value < 0.01 and row.as_expected and row.observed == "peaks before the threshold"
+        assert row.p_value < 0.01 and test.outcomes[row.direction] == "peaks before the threshold"
         assert row.our_value == "2 (epoch of the peak), 4 (epoch of the threshold)"
 
 
@@ -35,7 +34,7 @@ def test_runs_without_a_ratio_are_left_out():
     runs += [run(0, {"lambda_H_1": peaked(0)}, learning_rate=0.3), run(1, learning_rate=0.3, threshold_epoch=3.0)]
     row, _ = rows(Peak("lambda_H_1"), [row | {"learning_rate": 0.1} for row in runs if row["learning_rate"] < 0.3])
     assert row.note.startswith("4 of 8 runs left out: never past the threshold")
-    assert row.effect == pytest.approx(2, rel=0.03) and not row.as_expected
+    assert row.effect == pytest.approx(2, rel=0.03) and row.direction == 1
     only = [run(seed, {"lambda_H_1": peaked(2)}) for seed in SEEDS]
     row, _ = rows(Peak("lambda_H_1"), only)
     assert row.n_seeds == 0 and math.isnan(row.p_value) and row.note.startswith("4 of 4 runs left out")
@@ -55,7 +54,7 @@ def test_break_even_at_the_predicted_curvature(ratio, expected):
     ]
     [row] = rows(PredictedPoint(), runs)
     assert row.effect == pytest.approx(ratio)
-    assert row.p_value < 0.05 and row.as_expected == expected
+    assert row.p_value < 0.05 and row.direction == (1 if expected else -1)
     assert row.note == "90 % interval"
     assert (row.ci_low > 1 / 1.5 and row.ci_high < 1.5) == expected
 
@@ -92,13 +91,14 @@ SWEPT = ("learning_rate", "network")
 
 
 def test_batch_normalization_at_the_lowest_rate_against_the_next():
-    row, smoothed = rows(BatchNorm("trace_over_lambda_1"), bn_runs(PAPER), SWEPT)
+    test = BatchNorm("trace_over_lambda_1")
+    row, smoothed = rows(test, bn_runs(PAPER), SWEPT)
     assert row.quantity == "max Tr(K)/λ_K^1, cnn_bn at η = 0.001 / cnn at η = 0.01"
     assert row.effect == pytest.approx(12.14 / 11.55) == smoothed.effect
-    assert row.as_expected and row.p_value < 0.05
+    assert row.direction == 1 and row.p_value < 0.05
     assert row.our_value == "12.1 (cnn_bn, η = 0.001), 11.6 (cnn, η = 0.01)"
-    row, _ = rows(BatchNorm("trace_over_lambda_1"), bn_runs(PAPER | {("cnn", 0.01): 40.0}), SWEPT)
-    assert not row.as_expected and row.p_value < 0.05 and row.observed == "different by more than a factor of 1.5"
+    row, _ = rows(test, bn_runs(PAPER | {("cnn", 0.01): 40.0}), SWEPT)
+    assert row.p_value < 0.05 and test.outcomes[row.direction] == "different by more than a factor of 1.5"
 
 
 def test_batch_normalization_where_one_side_is_missing():

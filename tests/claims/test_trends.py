@@ -2,8 +2,7 @@ import math
 
 import pytest
 
-from breakeven.claims.catalogue import Claim, Trend
-from breakeven.claims.trends import trend
+from breakeven.claims.trends import Trend
 from tests.claims.simulated import run, study, sweep
 
 # 0.3 ends at a quarter of 0.03 with two seeds, at a half with the third: the geometric mean is 2^(-5/3)
@@ -11,8 +10,7 @@ FALLS = {0.03: [4.0, 8.0, 2.0], 0.1: [3.0, 5.0, 1.5], 0.3: [1.0, 2.0, 1.0]}
 
 
 def rows(runs, hyperparameter="learning_rate", direction=-1, swept=("learning_rate",)):
-    claim = Claim("x", "Words.", Trend("lambda_K_1", hyperparameter, direction), "")
-    return list(trend(claim, claim.test, study(runs, swept)))
+    return list(Trend("lambda_K_1", hyperparameter, direction).rows(study(runs, swept)))
 
 
 def test_a_sweep_of_three_values():
@@ -21,10 +19,16 @@ def test_a_sweep_of_three_values():
     assert raw.effect == pytest.approx(2 ** (-5 / 3))
     assert 0.25 <= raw.ci_low < raw.effect < raw.ci_high <= 0.5
     assert raw.p_value == pytest.approx(2 / 6**3)  # all three seeds in order, in either direction
-    assert (raw.n_seeds, raw.observed, raw.as_expected, raw.note) == (3, "falls with η", True, "")
+    assert (raw.n_seeds, raw.direction, raw.note) == (3, -1, "")
     assert raw.our_value == "1.26 (η = 0.3), 2.82 (η = 0.1), 4 (η = 0.03)"
     assert smoothed.effect == pytest.approx(raw.effect)  # the curves are constant
-    assert [row.as_expected for row in rows(sweep(FALLS), direction=1)] == [False, False]
+    assert rows(sweep(FALLS), direction=1) == [raw, smoothed]  # what the paper expects changes no evidence
+
+
+def test_what_the_data_can_show():
+    assert Trend("lambda_K_1", "learning_rate", -1).outcomes == {1: "rises with η", -1: "falls with η"}
+    assert Trend("lambda_K_1", "learning_rate", -1).needs == "sweeps the learning rate"
+    assert Trend("lambda_K_1", "momentum", 0).outcomes == {1: "rises with momentum", -1: "falls with momentum"}
 
 
 def test_the_order_of_the_runs_does_not_matter():
@@ -50,7 +54,7 @@ def test_two_values_are_compared_in_pairs():
     t = mean / math.sqrt(sum((value - mean) ** 2 for value in logs) / 2 / 3)
     assert raw.effect == pytest.approx(math.exp(mean))
     assert raw.p_value == pytest.approx(1 - t / math.sqrt(t**2 + 2))  # Student's t with two degrees of freedom
-    assert (raw.observed, raw.as_expected) == ("rises with η", False)
+    assert raw.direction == 1
 
 
 def test_a_value_at_which_a_run_diverged_is_left_out():
@@ -77,7 +81,7 @@ def test_too_few_seeds(seeds):
         assert row.effect == pytest.approx(0.25)
         assert row.n_seeds == seeds
         assert row.note == "fewer than 3 seeds: no test"
-        assert math.isnan(row.p_value) and math.isnan(row.ci_low) and row.observed == ""
+        assert math.isnan(row.p_value) and math.isnan(row.ci_low) and row.direction is None
 
 
 @pytest.mark.parametrize(

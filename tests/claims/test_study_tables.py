@@ -3,36 +3,37 @@ import math
 import pandas as pd
 import pytest
 
-from breakeven.claims import quantities
+from breakeven.claims import study_tables
+from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.sealed import seal
 from breakeven.summary.summarise import summarise
 from tests.claims.simulated import run, study
-from tests.test_summarise import points_of, write_run
+from tests.summary.test_summarise import points_of, write_run
 
 CURVE = [1.0, 4.0, 1.0, 3.0, 3.5, 3.0]  # moving averages: 2, 8/3, 2.5, 19/6 at the steps 10, 20, 30, 40
 
 
 def test_largest_values_raw_and_smoothed():
     one = study([run(0, {"lambda_K_1": CURVE})])
-    assert quantities.maxima(one, "lambda_K_1", smoothed=False)["run0"] == 4
-    assert quantities.maxima(one, "lambda_K_1", smoothed=True)["run0"] == pytest.approx(9.5 / 3)
-    assert quantities.peak_epochs(one, "lambda_K_1", smoothed=False)["run0"] == 1
-    assert quantities.peak_epochs(one, "lambda_K_1", smoothed=True)["run0"] == 4
-    smooth = quantities.curve(one, "run0", "lambda_K_1", smoothed=True)
+    assert study_tables.maxima(one, "lambda_K_1", smoothed=False)["run0"] == 4
+    assert study_tables.maxima(one, "lambda_K_1", smoothed=True)["run0"] == pytest.approx(9.5 / 3)
+    assert study_tables.peak_epochs(one, "lambda_K_1", smoothed=False)["run0"] == 1
+    assert study_tables.peak_epochs(one, "lambda_K_1", smoothed=True)["run0"] == 4
+    smooth = study_tables.curve(one, "run0", "lambda_K_1", smoothed=True)
     assert list(smooth["step"]) == [10, 20, 30, 40]
     assert list(smooth["value"]) == pytest.approx([2, 8 / 3, 2.5, 9.5 / 3])
 
 
 def test_no_number_where_there_is_none():
     runs = study([run(0), run(1, {"lambda_K_1": [1.0, 2.0]}), run(2, {"lambda_K_1": [math.inf] * 4})])
-    raw, smoothed = (quantities.maxima(runs, "lambda_K_1", smoothed) for smoothed in (False, True))
+    raw, smoothed = (study_tables.maxima(runs, "lambda_K_1", smoothed) for smoothed in (False, True))
     assert list(raw.isna()) == [True, False, True]
     assert list(smoothed.isna()) == [True, True, True]  # three steps make an average
-    assert quantities.peak_epochs(runs, "lambda_K_1", smoothed=False).isna()["run0"]
-    assert quantities.column(runs, "threshold_epoch").isna().all()
-    assert quantities.column(runs, "no such column").isna().all()
-    assert list(quantities.logarithms(pd.Series([1.0, 0.0, -1.0])).isna()) == [False, True, True]
+    assert study_tables.peak_epochs(runs, "lambda_K_1", smoothed=False).isna()["run0"]
+    assert study_tables.column(runs, "threshold_epoch").isna().all()
+    assert study_tables.column(runs, "no such column").isna().all()
+    assert list(study_tables.logarithms(pd.Series([1.0, 0.0, -1.0])).isna()) == [False, True, True]
 
 
 def test_a_maximum_that_may_be_the_value_that_is_missing_is_no_number(tmp_path):
@@ -45,19 +46,19 @@ def test_a_maximum_that_may_be_the_value_that_is_missing_is_no_number(tmp_path):
     )
     write_run(tmp_path, "zero", covariance | {0: (0.0, 0.0, 0.0)}, dict.fromkeys(covariance, (8.0, 2.0, 9.0)))
     summarise(tmp_path, points_of(*((run, 0.1, 32, 3) for run in ("whole", "gap", "zero"))), 0.6, tmp_path / "t/main")
-    read = quantities.read_study(tmp_path / "t", {"name": "main", "swept": []})
-    for quantity in quantities.LARGEST:
+    read = study_tables.read_study(tmp_path / "t", Study("main"))
+    for quantity in study_tables.EMPTY_WITH:
         for smoothed in (False, True):
-            largest = quantities.maxima(read, quantity, smoothed)
-            peaks = quantities.peak_epochs(read, quantity, smoothed)
+            largest = study_tables.maxima(read, quantity, smoothed)
+            peaks = study_tables.peak_epochs(read, quantity, smoothed)
             assert list(largest.isna()) == list(peaks.isna()) == [name == "gap" for name in largest.index], quantity
-    assert quantities.maxima(read, "trace_over_lambda_1", smoothed=False)["zero"] == 2.5
+    assert study_tables.maxima(read, "trace_over_lambda_1", smoothed=False)["zero"] == 2.5
 
 
 def test_only_early_steps_are_correlated():
     curves = {"lambda_K_1": [1, 2, 3, 5, 4, 0, 0.5], "lambda_H_1": [1, 2, 3, 4, 5, 9, 8]}
     runs = study([run(0, curves, break_even_epoch=4.0), run(1, curves), run(2, curves, break_even_epoch=2.0)])
-    z = quantities.early_correlation(runs, "lambda_K_1", "lambda_H_1", "break_even_epoch")
+    z = study_tables.early_spearman_z(runs, "lambda_K_1", "lambda_H_1", "break_even_epoch")
     assert z["run0"] == pytest.approx(math.atanh(1 - 6 * 2 / 120))  # of the steps 0 to 40, with one swap
     assert math.isnan(z["run1"])  # no break-even point
     assert math.isnan(z["run2"])  # three steps are too few
@@ -68,7 +69,7 @@ def test_the_tables_of_the_pipeline(tmp_path):
     write_run(tmp_path, "b", diverged_step=20)
     points = points_of(("a", 0.1, 32, 3), ("b", 0.2, 32, 3))
     summarise(tmp_path, points, 0.6, tmp_path / "tables/main")
-    read = quantities.read_study(tmp_path / "tables", {"name": "main", "swept": ["learning_rate"]})
+    read = study_tables.read_study(tmp_path / "tables", Study("main", swept=("learning_rate",)))
     for column, quantity in {
         "max_lambda_K": "lambda_K_1",
         "max_lambda_H": "lambda_H_1",
@@ -77,10 +78,10 @@ def test_the_tables_of_the_pipeline(tmp_path):
         "max_lambda_star_over_lambda_1": "lambda_star_over_lambda_1",
         "max_trace_over_lambda_1": "trace_over_lambda_1",
     }.items():
-        assert list(quantities.maxima(read, quantity, smoothed=False)) == list(quantities.column(read, column))
+        assert list(study_tables.maxima(read, quantity, smoothed=False)) == list(study_tables.column(read, column))
     assert list(read.runs["diverged"]) == [False, True]
-    assert quantities.peak_epochs(read, "lambda_K_1", smoothed=False)["a"] == 10 / 8
-    assert quantities.number(read, "a", "break_even_epoch") == 1.25
+    assert study_tables.peak_epochs(read, "lambda_K_1", smoothed=False)["a"] == 10 / 8
+    assert study_tables.number(read, "a", "break_even_epoch") == 1.25
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "another"])
@@ -94,4 +95,4 @@ def test_a_damaged_table_is_told(tmp_path, damage):
         path.write_text({"empty": "", "another": "a,b\n1,2\n"}[damage])
         seal(path)  # so that it is read
     with pytest.raises(UserError, match=r"trajectories\.csv"):
-        quantities.read_study(tmp_path / "tables", {"name": "main", "swept": ["learning_rate"]})
+        study_tables.read_study(tmp_path / "tables", Study("main", swept=("learning_rate",)))

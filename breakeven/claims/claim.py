@@ -1,0 +1,49 @@
+"""What a claim is: words, and the test that decides on it."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from breakeven.claims.evidence import Evidence
+from breakeven.claims.study_tables import StudyTables
+
+
+class Test(Protocol):
+    """A kind of test, with its settings: what the data can show, on which studies, and how they are tested.
+
+    Each is a frozen dataclass with these members, in a module of its kind.
+    """
+
+    @property
+    def direction(self) -> int:
+        """The outcome that the paper expects, 1 or −1; 0 where it does not say."""
+
+    @property
+    def outcomes(self) -> Mapping[int, str]:
+        """What the data can show, in words: the outcomes 1 and −1."""
+
+    @property
+    def needs(self) -> str:
+        """The studies that it can be tested on, in words that go on from 'a study that'."""
+
+    def applies(self, compared: Collection[str]) -> bool:
+        """Whether it can be tested on a study that compares these hyperparameters, see `breakeven.specs.study`."""
+
+    def rows(self, tables: StudyTables) -> Iterator[Evidence]:
+        """What the study shows: a row for each comparison that it allows; none where it lacks the runs."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim: its id in ``claims.csv``, in words, how it is tested, the figure that shows it, the paper's numbers."""
+
+    id: str
+    words: str
+    test: Test
+    figure: str
+    paper_value: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What the paper expects, in words; empty where it does not say."""
+        return self.test.outcomes.get(self.test.direction, "")

@@ -1,0 +1,155 @@
+"""The tables of a study, and numbers of each of its runs: a series over run ids, NaN where a run has no number.
+
+Nothing is tested here.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from breakeven.claims.hypothesis_tests import spearman_z
+from breakeven.specs.measurements import QUANTITIES
+from breakeven.specs.run import Switch
+from breakeven.specs.schedule import in_words
+from breakeven.specs.study import Study
+from breakeven.store.errors import UserError
+from breakeven.store.tables import read_table
+
+WINDOW = 3  # measured steps; the paper smooths its curves, and does not say over how many
+RAW_AND_SMOOTHED = (False, True)  # the largest value along a run is taken of its raw curve, and of its smoothed one
+
+NO_CURVE = pd.DataFrame({"step": [], "epoch": [], "value": []}, dtype=float)
+
+# the column of runs.csv that is empty where a value of the quantity along the run could not be computed
+EMPTY_WITH = {each.name: each.maximum or each.empty_with for each in QUANTITIES if each.maximum or each.empty_with}
+
+
+@dataclass(frozen=True)
+class StudyTables:
+    """A study and its tables: a row of ``runs`` for each run, by its id, and its ``curves``.
+
+    ``curves``: (quantity, run) -> table with a row for each measured step: step, epoch, value. Where the study sweeps
+    schedules, column ``schedule`` of ``runs`` has them in words, and column ``switches`` as tuples of `Switch`.
+    """
+
+    study: Study
+    runs: pd.DataFrame
+    curves: Mapping[tuple[str, str], pd.DataFrame]
+
+
+def read_study(folder: Path, study: Study) -> StudyTables:
+    """Read the tables of ``study`` from its folder in ``folder``."""
+    labels = dict.fromkeys([*study.swept, *(["learning_rate"] if "schedule" in study.swept else [])])
+    runs = _read(folder / study.name / "runs.csv", ["run", "seed", "diverged", *labels])
+    trajectories = _read(folder / study.name / "trajectories.csv", ["run", "step", "epoch", "quantity", "value"])
+    try:
+        return study_tables(study, runs, trajectories)
+    except (TypeError, ValueError) as error:
+        path = folder / study.name / "runs.csv"
+        raise UserError(f"'{path}' has a schedule that is no list of switches ({error}): delete it") from error
+
+
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+    """The table in ``path``, which has at least these columns."""
+    table = read_table(path)
+    lacking = [column for column in columns if column not in table]
+    if lacking:
+        raise UserError(f"'{path}' has no column {', '.join(map(repr, lacking))}: delete it")
+    return table
+
+
+def study_tables(study: Study, runs: pd.DataFrame, trajectories: pd.DataFrame) -> StudyTables:
+    """The study with its tables ``runs.csv`` and ``trajectories.csv``, as they were read."""
+    runs = runs.set_index("run")
+    if "schedule" in study.swept:
+        runs = _with_switches(runs)
+    curves = {
+        (str(quantity), str(run)): rows[["step", "epoch", "value"]].sort_values("step")
+        for (quantity, run), rows in trajectories.groupby(["quantity", "run"])
+    }
+    return StudyTables(study, runs, curves)
+
+
+def _with_switches(runs: pd.DataFrame) -> pd.DataFrame:
+    """``runs`` with its column ``schedule``, JSON, in words, and the switches in a column of their own."""
+    schedules = [json.loads(text) for text in runs["schedule"]]
+    words = [in_words(rate, schedule) for rate, schedule in zip(runs["learning_rate"], schedules, strict=True)]
+    switches = [tuple(Switch(**switch) for switch in schedule) for schedule in schedules]
+    return runs.assign(schedule=words, switches=pd.Series(switches, index=runs.index, dtype=object))
+
+
+def curve(tables: StudyTables, run: str, quantity: str, smoothed: bool = False) -> pd.DataFrame:
+    """A quantity along a run: step, epoch, value.
+
+    Smoothed: the centred moving average over 3 measured steps, where there are three; so the first and the last step
+    have none.
+    """
+    rows = tables.curves.get((quantity, run), NO_CURVE)
+    if smoothed:
+        rows = rows.assign(value=rows["value"].rolling(WINDOW, center=True).mean())
+    return rows.dropna(subset="value")
+
+
+def maxima(tables: StudyTables, quantity: str, smoothed: bool) -> pd.Series:
+    """The largest value that a quantity attains along each run; NaN where one is missing, as that may be the largest."""
+    return _of_runs(tables, lambda run: _whole_curve(tables, run, quantity, smoothed)["value"].max())
+
+
+def peak_epochs(tables: StudyTables, quantity: str, smoothed: bool) -> pd.Series:
+    """The epoch at which a quantity is largest along each run; of several, the first. NaN where a value is missing."""
+
+    def peak(run: str) -> float:
+        rows = _whole_curve(tables, run, quantity, smoothed)
+        return float(rows["epoch"].iloc[rows["value"].argmax()]) if len(rows) else math.nan
+
+    return _of_runs(tables, peak)
+
+
+def _whole_curve(tables: StudyTables, run: str, quantity: str, smoothed: bool) -> pd.DataFrame:
+    """The `curve` of a run that lacks no value of it; otherwise no curve."""
+    whole = math.isfinite(number(tables, run, EMPTY_WITH[quantity]))
+    return curve(tables, run, quantity, smoothed) if whole else NO_CURVE
+
+
+def early_spearman_z(tables: StudyTables, x: str, y: str, until: str) -> pd.Series:
+    """Fisher's z of Spearman's ρ of two quantities along the measured steps of each run up to the epoch in column ``until``.
+
+    NaN for a run that has no such epoch: nobody knows which of its steps are early.
+    """
+
+    def z(run: str) -> float:
+        epoch = number(tables, run, until)
+        pair = curve(tables, run, x).merge(curve(tables, run, y)[["step", "value"]], on="step", suffixes=("_x", "_y"))
+        pair = pair[pair["epoch"] <= epoch]
+        return spearman_z(pair["value_x"].to_numpy(float), pair["value_y"].to_numpy(float))
+
+    return _of_runs(tables, z)
+
+
+def column(tables: StudyTables, name: str) -> pd.Series:
+    """A column of ``runs.csv`` as numbers; NaN where a cell is empty."""
+    return _of_runs(tables, lambda run: number(tables, run, name))
+
+
+def number(tables: StudyTables, run: str, name: str) -> float:
+    """A cell of ``runs.csv`` as a finite number; NaN where there is none."""
+    cell: Any = tables.runs.at[run, name] if name in tables.runs else math.nan
+    value = float(pd.to_numeric(cell, errors="coerce"))
+    return value if math.isfinite(value) else math.nan
+
+
+def logarithms(values: pd.Series) -> pd.Series:
+    """Natural logarithms; NaN where a value isn't positive."""
+    logs: pd.Series = np.log(values.where(values > 0))
+    return logs
+
+
+def _of_runs(tables: StudyTables, of_run: Callable[[str], float]) -> pd.Series:
+    values = pd.Series({run: of_run(str(run)) for run in tables.runs.index}, dtype=float)
+    return values.where(np.isfinite(values))

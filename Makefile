@@ -1,35 +1,82 @@
 # make results   set up, run config.yaml, end with results/report.html
+# make quick     while you work: lint, and the tests that need no snakemake (a few minutes)
 # make test      set up, run every check: format, lint, types, workflow, tests
+# make lint      format and lint alone, in seconds: needs no full set-up
 # make format    let the formatters rewrite the code
+# make lock      write requirements.txt anew from pyproject.toml; UPGRADE=--upgrade for the newest versions
+# make clean     remove what the checks and the set-up left; results stay
 
 PYTHON ?= python3
 VENV ?= .venv
+LINT_VENV ?= .venv-lint
 CORES ?= all
+UPGRADE ?=
 
 BIN := $(VENV)/bin
+LINT := $(LINT_VENV)/bin
 RULES := Snakefile $(wildcard workflow/rules/*.smk)
+TEXTS := breakeven workflow tests benchmarks README.md CONTRIBUTING.md
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+# the libraries that UMAP compiles on its first use, kept between runs
+export NUMBA_CACHE_DIR ?= $(abspath $(VENV))/numba
 
-.PHONY: results test format
+.PHONY: results quick test lint format types unit workflow lock lock-check clean
 .DELETE_ON_ERROR:
 
 results: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
 
-test: $(VENV)/installed
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/snakefmt --check $(RULES)
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --dist worksteal
+quick: lint unit
 
-format: $(VENV)/installed
-	$(BIN)/ruff check --fix
-	$(BIN)/ruff format
-	$(BIN)/snakefmt $(RULES)
+test: lint lock-check types $(VENV)/installed
+	$(PYTEST)
+
+lint: $(LINT_VENV)/installed
+	$(LINT)/ruff check
+	$(LINT)/ruff format --check
+	$(LINT)/snakefmt --check $(RULES)
+	$(LINT)/codespell $(TEXTS)
+
+format: $(LINT_VENV)/installed
+	$(LINT)/ruff check --fix
+	$(LINT)/ruff format
+	$(LINT)/snakefmt $(RULES)
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+unit: $(VENV)/installed
+	$(PYTEST) -m "not workflow and not slurm"
+
+workflow: $(VENV)/installed
+	$(PYTEST) -m "workflow or slurm"
+
+# Versions that are pinned already stay. torch has no local version (2.13.0, not 2.13.0+cpu): pip takes the CPU build where it
+# finds one, else PyPI's.
+COMPILE := $(LINT)/uv pip compile --quiet pyproject.toml --extra workflow --extra bert --extra umap --extra lint --extra test \
+	--python-version 3.11 --no-annotate --custom-compile-command "make lock"
+
+lock: $(LINT_VENV)/installed
+	$(COMPILE) $(UPGRADE) --output-file requirements.txt
+
+# requirements.txt is what `make lock` would write: complete, nothing more, in versions that pyproject.toml admits.
+lock-check: $(LINT_VENV)/installed
+	cp requirements.txt $(LINT_VENV)/requirements.txt
+	$(COMPILE) --output-file $(LINT_VENV)/requirements.txt
+	diff requirements.txt $(LINT_VENV)/requirements.txt
+
+clean:
+	rm -rf $(VENV) $(LINT_VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The exact versions of requirements.txt, then this package, which is run from here and not copied.
 $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+$(LINT_VENV)/installed: requirements.txt
+	$(PYTHON) -m venv $(LINT_VENV)
+	$(LINT)/pip install --quiet --constraint requirements.txt codespell ruff snakefmt uv
 	touch $@

@@ -11,12 +11,14 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from breakeven.data import cifar10, fashion_mnist, imdb, mnli
 from breakeven.data.download import _download, official
 from breakeven.store.errors import UserError
+from tests.security.refusal import refusal
 
 OPENSSL = shutil.which("openssl")
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
@@ -69,38 +71,39 @@ def fetch(path, *urls):
     official("cifar10", path, DIGEST, urls, "nothing is there", "put it there")
 
 
-@pytest.mark.parametrize("address", ["{0}/file", "{0}/to?{0}/file"])
-def test_a_file_comes_whole_and_says_how_far_it_is(server, tmp_path, capsys, address):
+def test_a_file_comes_whole_and_says_how_far_it_is(server, tmp_path, capsys):
+    """Also where the address leads to another one."""
+    for number, path in enumerate((f"{server.address}/file", f"{server.address}/to?{server.address}/file"), start=1):
+        file = tmp_path / f"new{number}" / "file.tar"
+        fetch(file, path)
+        assert file.read_bytes() == CONTENT
+        assert list(file.parent.iterdir()) == [file]
+        assert "download file.tar: 100%" in capsys.readouterr().err
+        fetch(file, path)  # what is there is not asked for again
+        assert server.asked.count("/file") == number
+
+
+REFUSED = {
+    "http://localhost/file": "it leads to http://localhost/file, which is not https",
+    "file:///etc/passwd": "it leads to file:///etc/passwd, which is not https",
+    "{0}/to?http://localhost:1/file": "it leads to http://localhost:1/file, which is not https",
+    "{0}/to?file:///etc/passwd": "Redirection to url 'file:///etc/passwd' is not allowed",
+    "{0}/other": "what came is not the official file: its SHA-256 is another",
+    "{0}/half": "what came is not the official file: its SHA-256 is another",
+    "{0}/nothing": "HTTP Error 404: Not Found",
+    "https://localhost:1/file": "Connection refused",
+}
+
+
+def test_what_is_refused_is_told_in_one_sentence(server, tmp_path):
     path = tmp_path / "new" / "file.tar"
-    fetch(path, address.format(server.address))
-    assert path.read_bytes() == CONTENT
-    assert list(path.parent.iterdir()) == [path]
-    assert "download file.tar: 100%" in capsys.readouterr().err
-    fetch(path, address.format(server.address))
-    assert server.asked.count("/file") == 1
-
-
-@pytest.mark.parametrize(
-    ("address", "reason"),
-    [
-        ("http://localhost/file", "it leads to http://localhost/file, which is not https"),
-        ("file:///etc/passwd", "it leads to file:///etc/passwd, which is not https"),
-        ("{0}/to?http://localhost:1/file", "it leads to http://localhost:1/file, which is not https"),
-        ("{0}/to?file:///etc/passwd", "Redirection to url 'file:///etc/passwd' is not allowed"),
-        ("{0}/other", "what came is not the official file: its SHA-256 is another"),
-        ("{0}/half", "what came is not the official file: its SHA-256 is another"),
-        ("{0}/nothing", "HTTP Error 404: Not Found"),
-        ("https://localhost:1/file", "Connection refused"),
-    ],
-)
-def test_what_is_refused_is_told_in_one_sentence(server, tmp_path, address, reason):
-    path, url = tmp_path / "new" / "file.tar", address.format(server.address)
-    with pytest.raises(UserError) as error:
-        fetch(path, url)
-    start = f"cifar10: nothing is there, and the download from {url} failed ("
-    assert str(error.value).startswith(start) and reason in str(error.value)
-    assert str(error.value).endswith("On a machine without internet, put it there.")
-    assert not path.parent.exists() or list(path.parent.iterdir()) == []
+    for address, reason in REFUSED.items():
+        url = address.format(server.address)
+        told = refusal(lambda url=url: fetch(path, url))
+        assert told.startswith(f"cifar10: nothing is there, and the download from {url} failed ("), told
+        assert reason in told, told
+        assert told.endswith("On a machine without internet, put it there."), told
+        assert not path.parent.exists() or list(path.parent.iterdir()) == []
 
 
 def test_a_certificate_that_nobody_signed_is_refused(server, tmp_path, monkeypatch):
@@ -122,18 +125,13 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_asked(server, t
     assert server.asked == []
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM])
-def test_trouble_with_the_own_disk_is_not_the_fault_of_an_address(tmp_path, monkeypatch, number):
-    asked = []
-
-    def download(url, path, digest):
-        asked.append(url)
-        raise OSError(number, "trouble", str(path))
-
-    monkeypatch.setattr("breakeven.data.download._download", download)
-    with pytest.raises(OSError, match="trouble") as error:
-        fetch(tmp_path / "file", "https://localhost:1/file", "https://localhost:2/file")
-    assert error.value.errno == number and len(asked) == 1
+def test_trouble_with_the_own_disk_is_not_the_fault_of_an_address(tmp_path, monkeypatch):
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+        full = Mock(side_effect=OSError(number, "trouble"))
+        monkeypatch.setattr("breakeven.data.download._download", full)
+        with pytest.raises(OSError, match="trouble"):
+            fetch(tmp_path / "file", "https://localhost:1/file", "https://localhost:2/file")
+        assert full.call_count == 1, errno.errorcode[number]
 
 
 def test_what_lies_there_is_known_by_its_digest_as_well(tmp_path):
@@ -163,22 +161,20 @@ def test_every_address_is_https_and_every_file_has_a_digest():
     assert len(set(digests)) == len(digests) == 13
 
 
-@pytest.mark.parametrize(
-    ("loader", "options"),
-    [(cifar10, {}), (fashion_mnist, {"path": None}), (imdb, {"path": None, "words": 9, "tokens": 6})],
-)
-def test_each_loader_asks_only_official_addresses_for_official_digests(loader, options, tmp_path, monkeypatch):
+def test_each_loader_asks_only_official_addresses_for_official_digests(tmp_path, monkeypatch):
     """Mnli's is asked in its own tests: it needs a tokenizer first."""
-    asked = []
-    monkeypatch.setattr("breakeven.data.download._download", lambda *a: asked.append(a) or _fail())
-    with pytest.raises(UserError, match="no internet"):
-        loader.load(seed=0, train_examples=None, test_examples=None, root=str(tmp_path), **options)
-    assert asked
-    assert all(url.startswith("https://") and len(digest) == 64 for url, _, digest in asked)
-
-
-def _fail():
-    raise OSError("no internet")
+    for loader, options in (
+        (cifar10, {}),
+        (fashion_mnist, {"path": None}),
+        (imdb, {"path": None, "words": 9, "tokens": 6}),
+    ):
+        download = Mock(side_effect=OSError("no internet"))
+        monkeypatch.setattr("breakeven.data.download._download", download)
+        with pytest.raises(UserError, match="no internet"):
+            loader.load(seed=0, train_examples=None, test_examples=None, root=str(tmp_path), **options)
+        asked = [call.args for call in download.call_args_list]
+        assert asked
+        assert all(url.startswith("https://") and len(digest) == 64 for url, _, digest in asked)
 
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def test_equal_content_is_equal_json(tmp_path):
 
 
 def test_json_has_no_nan(tmp_path):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert list(tmp_path.iterdir()) == []
 

@@ -105,15 +105,17 @@ def claims(a: argparse.Namespace) -> None:
 def plot(a: argparse.Namespace) -> None:
     """Draw one figure of a study."""
     from breakeven.figures.plot import plot
+    from breakeven.specs.study import from_part
 
-    plot(a.figure, a.tables / "trajectories.csv", a.tables / "runs.csv", a.study, a.out, a.tables / "embedding.csv")
+    plot(a.figure, a.tables, from_part(a.study), a.out)
 
 
 def report(a: argparse.Namespace) -> None:
     """Write the report: one page that opens offline."""
     from breakeven.report.build import build
+    from breakeven.specs.study import from_part
 
-    build(a.out, a.results, a.studies, a.config)
+    build(a.out, a.results, [from_part(study) for study in a.studies], a.config)
 
 
 def status(a: argparse.Namespace) -> None:

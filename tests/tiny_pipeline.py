@@ -15,6 +15,7 @@ from breakeven.measurements.predictions import measure_predictions
 from breakeven.measurements.stability import measure_stability
 from breakeven.report.build import build
 from breakeven.specs.run import run_id
+from breakeven.specs.study import from_part
 from breakeven.summary.break_even import break_even_step
 from breakeven.summary.embed import embed
 from breakeven.summary.summarise import summarise
@@ -100,10 +101,7 @@ class Pipeline:
         evaluate(self.results / "tables", [STUDY], self.results / "tables" / "claims.csv")
 
     def plot(self, figure="lambda_H", study=STUDY["name"]):
-        trajectories, runs, embedding = (
-            self.tables(study) / f"{name}.csv" for name in ("trajectories", "runs", "embedding")
-        )
-        plot(figure, trajectories, runs, STUDY | {"name": study}, self.results / "figures" / study, embedding)
+        plot(figure, self.tables(study), from_part(STUDY | {"name": study}), self.results / "figures" / study)
 
     def plot_umap(self):
         self.plot("trajectories_umap")
@@ -112,7 +110,7 @@ class Pipeline:
         config = self.results / "config.yaml"
         if not config.exists():
             config.write_text("studies: {rates: {}}\n", encoding="utf-8")
-        build(self.results / "report.html", self.results, [STUDY], config)
+        build(self.results / "report.html", self.results, [from_part(STUDY)], config)
 
     def run_stages(self, number):
         """The stages of one run, in their order."""

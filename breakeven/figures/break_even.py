@@ -69,9 +69,10 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
 def diagonal(domain: list[float]) -> alt.Chart:
     """Where theory is right."""
     scale = alt.Scale(type="log", domain=domain, nice=False)
-    ends = alt.InlineData(values=[{"x": end, "y": end} for end in domain])
+    ends = common.unnamed_data([{"x": end, "y": end} for end in domain])
     mark = alt.Chart(ends).mark_line(color="#555", strokeDash=[5, 4], clip=True)
-    return mark.encode(x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=scale))
+    layer: alt.Chart = mark.encode(x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=scale))
+    return layer
 
 
 def measured(table: pd.DataFrame, runs: pd.DataFrame, study: Study, domain: list[float]) -> tuple[alt.Chart, alt.Chart]:

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import altair as alt
 import numpy as np
@@ -164,14 +164,21 @@ EQUATION_1_AXIS = [f"{QUANTITIES['stability_lhs'].symbol},", "unstable above 1 (
 
 
 def data(rows: list[dict[str, Any]], name: str) -> alt.InlineData:
-    """Rows that stand inside of the specification; those with a name also stand in the table beside the figure."""
+    """Rows with a name: they also stand in the table beside the figure."""
     return alt.InlineData(values=rows, name=name)
+
+
+def unnamed_data(rows: list[dict[str, Any]]) -> alt.Data:
+    """Rows of a line for the eye, which stand where they are drawn: Altair moves those of an `alt.InlineData` without a name."""
+    made: alt.Data = cast(Any, alt.Data)(values=rows)  # untyped in Altair
+    return made
 
 
 def no_values(what: str, width: int, height: int) -> alt.Chart:
     """Stands where there is no value to draw."""
-    chart = alt.Chart(alt.InlineData(values=[{"text": f"no values of {what}"}])).mark_text(size=13, color="#555")
-    return chart.encode(text="text:N").properties(width=width, height=height)
+    mark = alt.Chart(unnamed_data([{"text": f"no values of {what}"}])).mark_text(size=13, color="#555")
+    chart: alt.Chart = mark.encode(text="text:N")
+    return chart.properties(width=width, height=height)
 
 
 def on_log_axis(what: str, values: pd.Series) -> str:
@@ -213,6 +220,7 @@ def finish(chart: ChartType, title: str, study: Study, lines: list[str]) -> Char
         gridColor="#e6e6e6", labelFontSize=11, titleFontSize=12, titleFontWeight="normal", titlePadding=8
     )
     chart = chart.configure_header(labelFontSize=12)
-    return chart.configure_legend(
+    finished: ChartType = chart.configure_legend(
         orient="top", titleOrient="left", columns=6, labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
     )
+    return finished

@@ -117,7 +117,7 @@ def curves(
     # the first layer has the selections, and must have all legends in which they are made
     first = layers.line(shared).properties(name=f"view_{quantity}").add_params(*_selections(study, look))
     records = [row for part, table in parts.items() for row in common.records(table, part=part)]
-    drawing = alt.layer(first, *_other_layers(parts, shared, look), data=common.data(records, quantity))
+    drawing = alt.LayerChart(layer=[first, *_other_layers(parts, shared, look)], data=common.data(records, quantity))
     return _in_panels(drawing.properties(width=look.width, height=look.height), runs, study, look)
 
 

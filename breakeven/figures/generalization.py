@@ -57,7 +57,7 @@ def panel(runs: pd.DataFrame, study: Study, quantity: str) -> ChartType:
     colour, shape = common.colour_scale(runs, study)
     columns = ["colour", "panel", "run", "seed", "value", "accuracy"]
     mark = alt.Chart(common.data(common.records(table[columns]), quantity)).mark_point(filled=True, size=60, clip=True)
-    encoded = mark.encode(
+    chart: alt.Chart = mark.encode(
         x=alt.X("value:Q", title=f"{AGAINST[quantity]} (log scale)", axis=axis, scale=scale),
         y=alt.Y("accuracy:Q", title=ACCURACY, scale=alt.Scale(zero=False, padding=8, domain=around)),
         color=colour,
@@ -73,7 +73,7 @@ def panel(runs: pd.DataFrame, study: Study, quantity: str) -> ChartType:
     )
     # each panel zooms by itself: their x axes are of different kinds
     zoom = common.zoom("x", "y", name=f"zoom_{quantity}")
-    return encoded.add_params(highlight, zoom).properties(name=f"view_{quantity}", width=SIDE, height=SIDE)
+    return chart.add_params(highlight, zoom).properties(name=f"view_{quantity}", width=SIDE, height=SIDE)
 
 
 def sentence(table: pd.DataFrame, words: str) -> str:

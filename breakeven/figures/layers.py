@@ -50,80 +50,84 @@ def line(shared: Shared) -> alt.Chart:
     """The mean over seeds."""
     dash = {} if shared.dash is None else {"strokeDash": shared.dash}
     mark = _part("curve").mark_line(clip=True, strokeWidth=1.8)
-    return mark.encode(x=shared.x, y=shared.y, color=shared.colour, opacity=_shaded(shared, 1.0, 0.1), **dash)
+    layer: alt.Chart = mark.encode(
+        x=shared.x, y=shared.y, color=shared.colour, opacity=_shaded(shared, 1.0, 0.1), **dash
+    )
+    return layer
 
 
 def band(shared: Shared, opacity: float) -> alt.Chart:
     """From the minimum to the maximum over seeds."""
-    return (
-        _part("curve")
-        .mark_area(clip=True)
-        .encode(
-            x=shared.x,
-            y=_of_field(shared.y, "min"),
-            y2="max:Q",
-            color=shared.colour,
-            detail="panel:N",
-            opacity=_shaded(shared, opacity, 0.02),
-        )
+    mark = _part("curve").mark_area(clip=True)
+    layer: alt.Chart = mark.encode(
+        x=shared.x,
+        y=_of_field(shared.y, "min"),
+        y2="max:Q",
+        color=shared.colour,
+        detail="panel:N",
+        opacity=_shaded(shared, opacity, 0.02),
     )
+    return layer
 
 
 def symbols(shared: Shared, of_single_runs: bool) -> alt.Chart:
     """A few on each curve, and invisible ones at all other snapshots, so that the tooltip appears there, too."""
     tooltip = [*shared.who, alt.Tooltip("step:Q"), *_numbers("epoch", "mean", "min", "max"), SEEDS]
-    return (
-        _part("curve")
-        .mark_point(clip=True, filled=True, size=45)
-        .encode(
-            x=shared.x,
-            y=shared.y,
-            color=shared.colour,
-            shape=shared.shape,
-            opacity=common.shaded(shared.selected & alt.datum.marked, 1.0, 0.0),
-            tooltip=[*tooltip, alt.Tooltip("run:N")] if of_single_runs else tooltip,
-        )
+    mark = _part("curve").mark_point(clip=True, filled=True, size=45)
+    layer: alt.Chart = mark.encode(
+        x=shared.x,
+        y=shared.y,
+        color=shared.colour,
+        shape=shared.shape,
+        opacity=common.shaded(shared.selected & alt.datum.marked, 1.0, 0.0),
+        tooltip=[*tooltip, alt.Tooltip("run:N")] if of_single_runs else tooltip,
     )
+    return layer
 
 
 def rules(shared: Shared, words: str) -> alt.Chart:
     """A dashed vertical line for each curve."""
-    tooltip = [*shared.who, *_numbers("at", "min", "max", at=words), SEEDS]
-    return _dashed("rule").encode(
-        x=_of_field(shared.x, "at"), color=shared.colour, opacity=_shaded(shared, 0.9, 0.1), tooltip=tooltip
+    layer: alt.Chart = _dashed("rule").encode(
+        x=_of_field(shared.x, "at"),
+        color=shared.colour,
+        opacity=_shaded(shared, 0.9, 0.1),
+        tooltip=[*shared.who, *_numbers("at", "min", "max", at=words), SEEDS],
     )
+    return layer
 
 
 def levels(shared: Shared) -> alt.Chart:
     """A dashed horizontal line for each curve."""
-    tooltip = [*shared.who, *_numbers("mean", mean="dashed line at")]
-    return _dashed("level").encode(
-        y=_of_field(shared.y, "mean"), color=shared.colour, opacity=_shaded(shared, 0.9, 0.1), tooltip=tooltip
+    layer: alt.Chart = _dashed("level").encode(
+        y=_of_field(shared.y, "mean"),
+        color=shared.colour,
+        opacity=_shaded(shared, 0.9, 0.1),
+        tooltip=[*shared.who, *_numbers("mean", mean="dashed line at")],
     )
+    return layer
 
 
 def level(shared: Shared, value: float) -> alt.Chart:
     """One horizontal line."""
-    at = alt.Chart(alt.InlineData(values=[{"level": value}]))
-    return at.mark_rule(strokeWidth=1.2, clip=True).encode(y=_of_field(shared.y, "level"))
+    mark = alt.Chart(common.unnamed_data([{"level": value}])).mark_rule(strokeWidth=1.2, clip=True)
+    layer: alt.Chart = mark.encode(y=_of_field(shared.y, "level"))
+    return layer
 
 
 def single_points(shared: Shared, kind: SinglePoint) -> alt.Chart:
     """A symbol for each single run, at its own value."""
+    mark = _part(kind.part).mark_point(clip=True, stroke="black", strokeWidth=1.2, **kind.look)
     step = alt.Tooltip("step:Q", title=f"{kind.words}, step")
     numbers = _numbers("epoch", "mean", mean="value")
     fill = {"fill": shared.colour} if kind.look["filled"] else {}
-    return (
-        _part(kind.part)
-        .mark_point(clip=True, stroke="black", strokeWidth=1.2, **kind.look)
-        .encode(
-            x=shared.x,
-            y=shared.y,
-            opacity=_shaded(shared, 1.0, 0.05),
-            tooltip=[*shared.who, alt.Tooltip("seed:N"), step, *numbers, alt.Tooltip("run:N")],
-            **fill,
-        )
+    layer: alt.Chart = mark.encode(
+        x=shared.x,
+        y=shared.y,
+        opacity=_shaded(shared, 1.0, 0.05),
+        tooltip=[*shared.who, alt.Tooltip("seed:N"), step, *numbers, alt.Tooltip("run:N")],
+        **fill,
     )
+    return layer
 
 
 def _numbers(*names: str, **titles: str) -> list[alt.Tooltip]:
@@ -136,7 +140,8 @@ def _part(name: str) -> alt.Chart:
 
 
 def _dashed(part: str) -> alt.Chart:
-    return _part(part).mark_rule(clip=True, strokeDash=[5, 4], strokeWidth=1.4)
+    mark: alt.Chart = _part(part).mark_rule(clip=True, strokeDash=[5, 4], strokeWidth=1.4)
+    return mark
 
 
 def _shaded(shared: Shared, on: float, off: float) -> Any:

@@ -40,10 +40,8 @@ def panel(runs: pd.DataFrame, study: Study, maximum: str) -> ChartType:
     rows = common.labelled(runs, study).assign(value=common.finite(values, log=True)).dropna(subset=["value"])
     if rows.empty:
         return common.no_values(common.on_log_axis(symbol, values), WIDTH, HEIGHT)
-    rows = rows.assign(
-        outcome=["diverged" if diverged else "finished" for diverged in rows["diverged"]],
-        x=[number(value) for value in rows[compared(study)[0]]],
-    )
+    rows = rows.assign(outcome=["diverged" if diverged else "finished" for diverged in rows["diverged"]])
+    rows["x"] = [number(value) for value in rows[compared(study)[0]]]
     x = hyperparameter_axis(runs, study)
     y = common.log_y("value:Q", f"{symbol} (log scale)", common.span(rows, runs, log=True), clamp=True)
     colour = panel_colour(runs, study)
@@ -62,8 +60,10 @@ def mean_layer(rows: pd.DataFrame, runs: pd.DataFrame, study: Study, maximum: st
     means = stable.agg(x=("x", "first"), value=("value", "mean"), seeds=("seed", "nunique")).reset_index()
     drawing = alt.Chart(common.data(common.records(means), f"{maximum}_mean"))
     if along_line(runs, study):
-        return drawing.mark_line(strokeWidth=1.8).encode(order=alt.Order("x:Q"))
-    return drawing.mark_tick(orient="horizontal", thickness=2, size=40)
+        line: alt.Chart = drawing.mark_line(strokeWidth=1.8).encode(order=alt.Order("x:Q"))
+        return line
+    bars: alt.Chart = drawing.mark_tick(orient="horizontal", thickness=2, size=40)
+    return bars
 
 
 def point_layer(rows: pd.DataFrame, study: Study, maximum: str) -> alt.Chart:
@@ -82,8 +82,9 @@ def point_layer(rows: pd.DataFrame, study: Study, maximum: str) -> alt.Chart:
         alt.Tooltip("run:N"),
         alt.Tooltip("outcome:N"),
     ]
-    drawing = alt.Chart(common.data(common.records(rows[columns]), maximum))
-    return drawing.mark_point(filled=True, size=45).encode(shape=shape, tooltip=tooltip)
+    mark = alt.Chart(common.data(common.records(rows[columns]), maximum)).mark_point(filled=True, size=45)
+    layer: alt.Chart = mark.encode(shape=shape, tooltip=tooltip)
+    return layer
 
 
 def hyperparameter_axis(runs: pd.DataFrame, study: Study) -> alt.X:

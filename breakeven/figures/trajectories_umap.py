@@ -113,7 +113,7 @@ def _distances(table: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartTy
     data = common.data(common.records(table[columns]), "distance")
     mark = alt.Chart(data).mark_point(filled=True, size=45, clip=True, color="#3b3b98")
     highlight = common.highlight()
-    encoded = mark.encode(
+    chart: alt.Chart = mark.encode(
         x=alt.X(
             "lambda_K:Q",
             title=common.symbol_axis("lambda_K_1"),
@@ -130,4 +130,4 @@ def _distances(table: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartTy
         tooltip=_tooltip(study),
     )
     zoom = common.zoom("x", "y", name="zoom_distance")
-    return encoded.add_params(highlight, zoom).properties(name="view_distance", width=SIDE, height=SIDE)
+    return chart.add_params(highlight, zoom).properties(name="view_distance", width=SIDE, height=SIDE)

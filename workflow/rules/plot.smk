@@ -24,7 +24,8 @@ rule plot_figure:
     params:
         python=python,
         study=lambda w: as_json(drawn_study(w.study)),
-        code=lambda w: f"plot:{code_digest(['breakeven.figures.plot', f'breakeven.figures.{w.figure}'])}",
+        code=lambda w: f"plot:{code_digest(['breakeven.figures.plot', f'breakeven.figures.{w.figure}'], ['figures/page.html.jinja'])}",
+        caption=lambda w, threads: FIGURES[w.figure],  # for Snakemake's own report
         tables=lambda w, threads: f"{RESULTS}/tables/{w.study}",
         out=lambda w, threads: f"{RESULTS}/figures/{w.study}",
     shell:

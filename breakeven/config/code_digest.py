@@ -1,19 +1,19 @@
 """A digest of the code that a stage runs, for the parameters of its rule.
 
 Snakemake sees a rule's command, but not the modules that the command imports. The digest covers the stage's module and
-every module of this package that it imports, directly or not, as text without comments, docstrings, blank lines and
-trailing spaces: editing those reruns nothing. Text and not the syntax tree, because trees differ between versions of
-Python. Nothing is imported.
+every module of this package that it imports, directly or not, as text without comments, docstrings, captions of figures,
+blank lines and trailing spaces: editing those reruns nothing. Text and not the syntax tree, because trees differ between
+versions of Python. Nothing is imported.
 """
 
 import ast
 import hashlib
 import io
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
+from tokenize import TokenInfo
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -29,7 +29,7 @@ UNCOUNTED = (
     "breakeven.jobs",
 )
 
-STARTS_OF_STATEMENTS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+BETWEEN_STATEMENTS = (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT)
 
 
 def code_digest(modules: Iterable[str], files: Iterable[str] = ()) -> str:
@@ -100,26 +100,48 @@ def _candidates(module: str) -> tuple[Path, Path]:
 
 @cache
 def _code(path: Path) -> str:
-    """The text of a module without comments, docstrings, blank lines and trailing spaces.
+    """The text of a module without comments, docstrings, captions of figures, blank lines and trailing spaces.
 
-    A docstring is a statement that is nothing but a string. Inside of other strings, blank lines and spaces are content.
+    Inside of other strings, blank lines and spaces are content.
     """
     source = path.read_text(encoding="utf-8")
-    tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type != tokenize.NL]
-    code = [token for token in tokens if token.type != tokenize.COMMENT]
-    left_out = [token for token in tokens if token.type == tokenize.COMMENT]
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    left_out = [(token.start, token.end) for token in tokens if token.type == tokenize.COMMENT]
     content: set[int] = set()  # lines that end inside of a string
-    before = tokenize.NEWLINE
-    for token, after in pairwise(code):
-        if token.type == tokenize.STRING and before in STARTS_OF_STATEMENTS and after.type == tokenize.NEWLINE:
-            left_out.append(token)
+    for statement in _statements(tokens):
+        if _is_docstring(statement) or _is_caption(statement):
+            left_out.append((statement[0].start, statement[-1].end))
         else:
-            content.update(range(token.start[0] - 1, token.end[0] - 1))
-        before = token.type
+            content.update(row for token in statement for row in range(token.start[0] - 1, token.end[0] - 1))
     lines = source.split("\n")
-    for token in left_out:
-        (row, column), (end_row, _) = token.start, token.end
+    for (row, column), (end_row, _) in left_out:
         lines[row - 1 : end_row] = [lines[row - 1][:column]] + [""] * (end_row - row)
     return "\n".join(
         line if row in content else line.rstrip() for row, line in enumerate(lines) if row in content or line.strip()
     )
+
+
+def _statements(tokens: Iterable[TokenInfo]) -> Iterator[list[TokenInfo]]:
+    """The tokens of each statement, or of several that stand on a line, without comments and indentation."""
+    statement: list[TokenInfo] = []
+    for token in tokens:
+        if token.type == tokenize.NEWLINE:
+            if statement:
+                yield statement
+            statement = []
+        elif token.type not in BETWEEN_STATEMENTS:
+            statement.append(token)
+
+
+def _is_docstring(statement: list[TokenInfo]) -> bool:
+    """Whether it is nothing but a string."""
+    return [token.type for token in statement] == [tokenize.STRING]
+
+
+def _is_caption(statement: list[TokenInfo]) -> bool:
+    """Whether it assigns a text to ``CAPTION`` of a module; `breakeven.figures.registry` reads it, and no job does."""
+    if len(statement) < 3 or statement[0].start[1] > 0:
+        return False
+    name, sign, *value = statement
+    is_text = all(token.type == tokenize.STRING or token.string in ("(", ")") for token in value)
+    return name.string == "CAPTION" and sign.string == "=" and is_text

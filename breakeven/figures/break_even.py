@@ -1,17 +1,23 @@
 """Theory against measurement: the largest λ_H^1, and λ_H^1 at the break-even point, against what Eq. 1 predicts."""
 
-from typing import Any
-
 import altair as alt
 import pandas as pd
+from altair.typing import ChartType
 
 from breakeven.figures import common
+from breakeven.specs.study import Study
 
+CAPTION = (
+    "The largest λ_H^1 of each run, and λ_H^1 at its break-even point, against the value at which Eq. 1 predicts "
+    "the break-even point, from the learning rate η, the batch size S, the number of examples N and the measured variance of "
+    "the curvature. On the line, λ_H^1 stops growing where theory says."
+)
+ORDER = 90
 SIDE = 360
 LAMBDAS = ["predicted", "before", "after", "max"]
 
 
-def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
+def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.DataFrame:
     """One row for each run with a break-even point and all that is drawn of it, on logarithmic axes.
 
     λ_H^1 ``predicted``, measured at the steps between which the point lies (``before``, ``after``), and ``max``.
@@ -31,45 +37,57 @@ def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]
     return found.dropna(subset=LAMBDAS)
 
 
-def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
+def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw the measured λ_H^1 against the predicted one, with the diagonal."""
     title = "Where λ_H^1 stops growing: theory against measurement"
     table = points(trajectories, runs, study)
+    lines = notes(table, runs)
+    if table.empty:
+        return common.finish(common.no_values("a break-even point", SIDE, SIDE), title, study, lines)
+    low, high = table[LAMBDAS].min().min() / 1.3, table[LAMBDAS].max().max() * 1.3
+    domain = [common.rounded(low), common.rounded(high)]
+    layers = [diagonal(domain), *measured(table, runs, study, domain)]
+    return common.finish(alt.layer(*layers).properties(width=SIDE, height=SIDE), title, study, lines)
+
+
+def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """What is drawn, and how many runs are not."""
     without = int(runs["break_even_step"].isna().sum())
     undrawn = len(runs) - without - len(table)
     lines = [
         "Symbols: the largest measured λ_H^1 of each run. Bars: λ_H^1 from the last stable to the first unstable step.",
         "On the dashed line, theory is right.",
     ]
-    lines += [f"{without} of {len(runs)} runs have no break-even point."] if without else []
-    unknown = f"{undrawn} of {len(runs)} runs have one, and are not drawn: a λ_H^1 is unknown or not above 0."
-    lines += [unknown] if undrawn else []
-    if table.empty:
-        return common.finish(common.nothing("a break-even point", SIDE, SIDE), title, study, lines)
-    low, high = table[LAMBDAS].min().min() / 1.3, table[LAMBDAS].max().max() * 1.3
-    domain = [common.rounded(low), common.rounded(high)]
-    columns = ["colour", "panel", "seed", "run", "break_even_after_step", "break_even_step", *LAMBDAS]
-    data = alt.Chart(alt.Data(values=common.records(table[columns]), name="break_even"))
-    colour, shape = common.colour_scale(runs, study)
+    if without:
+        lines.append(f"{without} of {len(runs)} runs have no break-even point.")
+    if undrawn:
+        reason = "a λ_H^1 is unknown or not above 0"
+        lines.append(f"{undrawn} of {len(runs)} runs have one, and are not drawn: {reason}.")
+    return lines
+
+
+def diagonal(domain: list[float]) -> alt.Chart:
+    """Where theory is right."""
     scale = alt.Scale(type="log", domain=domain, nice=False)
-    axis = alt.Axis(format="~g", values=common.ticks(*domain))
-    x = alt.X("predicted:Q", title="λ_H^1 at which Eq. 1 predicts it (log scale)", axis=axis, scale=scale)
+    ends = common.unnamed_data([{"x": end, "y": end} for end in domain])
+    mark = alt.Chart(ends).mark_line(color="#555", strokeDash=[5, 4], clip=True)
+    layer: alt.Chart = mark.encode(x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=scale))
+    return layer
+
+
+def measured(table: pd.DataFrame, runs: pd.DataFrame, study: Study, domain: list[float]) -> tuple[alt.Chart, alt.Chart]:
+    """For each run, a bar at its break-even point and a symbol at its maximum."""
+    columns = ["colour", "panel", "seed", "run", "break_even_after_step", "break_even_step", *LAMBDAS]
+    data = alt.Chart(common.data(common.records(table[columns]), "break_even"))
+    colour, shape = common.colour_scale(runs, study)
+    x = alt.X(
+        "predicted:Q",
+        title="λ_H^1 at which Eq. 1 predicts it (log scale)",
+        axis=alt.Axis(format="~g", values=common.ticks(*domain)),
+        scale=alt.Scale(type="log", domain=domain, nice=False),
+    )
     largest = common.log_y("max:Q", "measured λ_H^1 (log scale)", domain)
     before = common.log_y("before:Q", "measured λ_H^1 (log scale)", domain)
-    who = [alt.Tooltip("colour:N", title=common.label(common.swept(study)[0]))]
-    if len(common.swept(study)) > 1:
-        who.append(alt.Tooltip("panel:N", title="others"))
-    numbers = [alt.Tooltip(f"{name}:Q", format=".4~g") for name in LAMBDAS]
-    steps = [
-        alt.Tooltip("break_even_after_step:Q", title="last stable step"),
-        alt.Tooltip("break_even_step:Q", title="first unstable step"),
-    ]
-    ends = [{"x": end, "y": end} for end in domain]
-    diagonal = (
-        alt.Chart(alt.Data(values=ends))
-        .mark_line(color="#555", strokeDash=[5, 4], clip=True)
-        .encode(x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=scale))
-    )
     highlight = common.highlight()
     bars = data.mark_rule(strokeWidth=2.5, clip=True).encode(
         x=x, y=before, y2="after:Q", color=colour, opacity=common.shaded(highlight, 0.55, 0.08)
@@ -80,13 +98,13 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any])
         color=colour,
         shape=shape,
         opacity=common.shaded(highlight, 0.9, 0.08),
-        tooltip=[*who, alt.Tooltip("seed:N"), *steps, *numbers, "run:N"],
+        tooltip=[
+            *common.who(study),
+            alt.Tooltip("seed:N"),
+            alt.Tooltip("break_even_after_step:Q", title="last stable step"),
+            alt.Tooltip("break_even_step:Q", title="first unstable step"),
+            *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in LAMBDAS),
+            alt.Tooltip("run:N"),
+        ],
     )
-    return common.finish(
-        alt.layer(
-            diagonal, bars.properties(name="view_break_even").add_params(highlight, common.zoom("x", "y")), symbols
-        ).properties(width=SIDE, height=SIDE),
-        title,
-        study,
-        lines,
-    )
+    return bars.properties(name="view_break_even").add_params(highlight, common.zoom("x", "y")), symbols

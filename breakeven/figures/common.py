@@ -2,13 +2,16 @@
 
 import math
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import altair as alt
 import numpy as np
 import pandas as pd
+from altair.typing import ChartType
 
-LABELS = {"learning_rate": "learning rate η", "batch_size": "batch size S"}
+from breakeven.figures.labels import QUANTITIES, compared, label, number, text
+from breakeven.specs.study import Study
+
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
 # Ordered values: lightness grows with the value, so the order survives a grey print; without the palest fifth.
 SEQUENTIAL = alt.SchemeParams(name="plasma", extent=[0.0, 0.8])
@@ -18,52 +21,23 @@ NOMINAL = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#0
 LONG_LABEL = 20  # letters, beyond which the entries of a legend stand below each other
 
 
-def number(value: Any) -> float | None:
-    """A swept value as a finite number, or None where it isn't one (a string, a bool, JSON text, an empty cell)."""
-    if isinstance(value, bool | np.bool_):
-        return None
-    try:
-        result = float(value)
-    except (TypeError, ValueError):
-        return None
-    return result if math.isfinite(result) else None
-
-
-def text(value: Any) -> str:
-    """A swept value as it stands in legends; different values give different texts."""
-    as_number = number(value)
-    if as_number is not None:
-        return str(int(as_number)) if as_number.is_integer() and abs(as_number) < 1e15 else repr(as_number)
-    return "none" if isinstance(value, float) else str(value)
-
-
-def label(hyperparameter: str) -> str:
-    """A hyperparameter's name in words."""
-    return LABELS.get(hyperparameter, hyperparameter.replace("_", " "))
-
-
-def swept(study: dict[str, Any]) -> list[str]:
-    """The hyperparameters that tell the curves apart; a study without a sweep is shown by its learning rate."""
-    return list(study["swept"]) or ["learning_rate"]
-
-
 def ordered(values: Any) -> list[str]:
     """The texts of the distinct values: numbers by size, then the rest by name."""
     numbers = {text(value): number(value) for value in values}
     return sorted(numbers, key=lambda key: (numbers[key] is None, numbers[key] or 0.0, key))
 
 
-def labelled(table: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
+def labelled(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Add the texts that charts group by: ``colour`` for the first swept hyperparameter, ``panel`` for the others."""
-    first, *others = swept(study)
+    first, *others = compared(study)
     table = table.assign(colour=[text(value) for value in table[first]])
     parts = [[f"{label(name)} = {text(value)}" for value in table[name]] for name in others]
     return table.assign(panel=[", ".join(pair) for pair in zip(*parts, strict=True)] if others else "")
 
 
-def panels(runs: pd.DataFrame, study: dict[str, Any]) -> list[str]:
+def panels(runs: pd.DataFrame, study: Study) -> list[str]:
     """The panels in order: sorted by each of the other hyperparameters in turn."""
-    others = swept(study)[1:]
+    others = compared(study)[1:]
     ranks = {name: ordered(runs[name]) for name in others}
     rows = labelled(runs, study)
     order = [
@@ -71,11 +45,6 @@ def panels(runs: pd.DataFrame, study: dict[str, Any]) -> list[str]:
         for row in runs[others].to_numpy(dtype=object)
     ]
     return list(dict.fromkeys(panel for _, panel in sorted(zip(order, rows["panel"], strict=True))))
-
-
-def diverged(runs: pd.DataFrame) -> pd.Series:
-    """For each run, whether it diverged."""
-    return runs["diverged"].astype(str).str.lower() == "true"
 
 
 def finite(values: pd.Series, log: bool) -> pd.Series:
@@ -112,7 +81,7 @@ def span(rows: pd.DataFrame, runs: pd.DataFrame, log: bool) -> list[float]:
     """The range of the y axis, from the runs that didn't diverge, if any: values on the way to infinity would leave
     nothing to see of the others.
     """
-    stable = rows[~rows["run"].isin(set(runs.loc[diverged(runs), "run"]))]
+    stable = rows[~rows["run"].isin(set(runs.loc[runs["diverged"], "run"]))]
     values = (rows if stable.empty else stable)["value"]
     low, high = float(values.min()), float(values.max())
     if log:
@@ -126,9 +95,10 @@ def ticks(low: float, high: float) -> list[float]:
     too many; evenly spaced numbers where it is too few.
     """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    inside = [tick for d in decades for tick in (float(f"{factor}e{d}") for factor in (1, 2, 5)) if low <= tick <= high]
+    candidates = [float(f"{factor}e{decade}") for decade in decades for factor in (1, 2, 5)]
+    inside = [tick for tick in candidates if low <= tick <= high]
     if len(inside) > 8:
-        powers = [float(f"1e{d}") for d in decades if low <= float(f"1e{d}") <= high]
+        powers = [tick for tick in candidates[::3] if low <= tick <= high]
         return powers[:: math.ceil(len(powers) / 8)]
     if len(inside) >= 3:
         return inside
@@ -143,9 +113,9 @@ def log_y(field: str, title: str | list[str], domain: list[float], **scale: Any)
     return alt.Y(field, title=title, axis=axis, scale=alt.Scale(type="log", domain=domain, nice=False, **scale))
 
 
-def colour_scale(runs: pd.DataFrame, study: dict[str, Any]) -> tuple[alt.Color, alt.Shape]:
+def colour_scale(runs: pd.DataFrame, study: Study) -> tuple[alt.Color, alt.Shape]:
     """Colour and symbol of every value, the same in all figures of a study, in one merged legend."""
-    first = swept(study)[0]
+    first = compared(study)[0]
     colours = ordered(runs[first])
     shapes = [SHAPES[index % len(SHAPES)] for index in range(len(colours))]
     palette: dict[str, Any] = {"scheme": SEQUENTIAL}
@@ -173,15 +143,47 @@ def zoom(*axes: Any, name: str = "zoom") -> alt.Parameter:
     return alt.selection_interval(name=name, bind="scales", encodings=list(axes), zoom="wheel![event.altKey]")
 
 
-def not_positive(what: str, values: pd.Series) -> str:
-    """What there are no values of on a logarithmic axis: those above 0, where there are others."""
-    return f"{what} above 0, as a logarithmic axis needs" if finite(values, log=False).notna().any() else what
+def who(study: Study) -> list[alt.Tooltip]:
+    """The lines of a tooltip that say whose value it is."""
+    first, *others = compared(study)
+    tooltip = [alt.Tooltip("colour:N", title=label(first))]
+    return [*tooltip, alt.Tooltip("panel:N", title="others")] if others else tooltip
 
 
-def nothing(what: str, width: int, height: int) -> alt.Chart:
+def symbol_axis(quantity: str) -> str:
+    """The title of a logarithmic axis: the symbol of a quantity."""
+    return f"{QUANTITIES[quantity].symbol} (log scale)"
+
+
+def words_axis(quantity: str) -> list[str]:
+    """The title of a logarithmic axis, in two lines: a quantity in words, and its symbol."""
+    return [f"{QUANTITIES[quantity].words},", symbol_axis(quantity)]
+
+
+EQUATION_1_AXIS = [f"{QUANTITIES['stability_lhs'].symbol},", "unstable above 1 (log scale)"]
+
+
+def data(rows: list[dict[str, Any]], name: str) -> alt.InlineData:
+    """Rows with a name: they also stand in the table beside the figure."""
+    return alt.InlineData(values=rows, name=name)
+
+
+def unnamed_data(rows: list[dict[str, Any]]) -> alt.Data:
+    """Rows of a line for the eye, which stand where they are drawn: Altair moves those of an `alt.InlineData` without a name."""
+    made: alt.Data = cast(Any, alt.Data)(values=rows)  # untyped in Altair
+    return made
+
+
+def no_values(what: str, width: int, height: int) -> alt.Chart:
     """Stands where there is no value to draw."""
-    chart = alt.Chart(alt.Data(values=[{"text": f"no values of {what}"}])).mark_text(size=13, color="#555")
-    return chart.encode(text="text:N").properties(width=width, height=height)
+    mark = alt.Chart(unnamed_data([{"text": f"no values of {what}"}])).mark_text(size=13, color="#555")
+    chart: alt.Chart = mark.encode(text="text:N")
+    return chart.properties(width=width, height=height)
+
+
+def on_log_axis(what: str, values: pd.Series) -> str:
+    """``what`` lacks values on a logarithmic axis: if it has values, then none above 0."""
+    return f"{what} above 0, as a logarithmic axis needs" if finite(values, log=False).notna().any() else what
 
 
 def grid(views: list[Any], columns: int = 2) -> alt.ConcatChart:
@@ -201,13 +203,13 @@ def unconverged(runs: pd.DataFrame) -> list[str]:
 
 def divergence(runs: pd.DataFrame, treatment: str) -> list[str]:
     """How many runs diverged, and how the figure treats them; nothing if none did."""
-    count = int(diverged(runs).sum())
+    count = int(runs["diverged"].sum())
     return [f"{count} of {len(runs)} runs diverged: {treatment}."] if count else []
 
 
-def finish(chart: Any, title: str, study: dict[str, Any], lines: list[str]) -> Any:
+def finish(chart: ChartType, title: str, study: Study, lines: list[str]) -> ChartType:
     """Title, explanation (its first line names the study) and look of a whole figure."""
-    lines = [f"Study {study['name']}", *lines]
+    lines = [f"Study {study.name}", *lines]
     heading = alt.TitleParams(
         title, subtitle=lines, anchor="start", subtitleColor="#444", subtitleFontSize=11.5, offset=12, fontSize=15
     )
@@ -218,6 +220,7 @@ def finish(chart: Any, title: str, study: dict[str, Any], lines: list[str]) -> A
         gridColor="#e6e6e6", labelFontSize=11, titleFontSize=12, titleFontWeight="normal", titlePadding=8
     )
     chart = chart.configure_header(labelFontSize=12)
-    return chart.configure_legend(
+    finished: ChartType = chart.configure_legend(
         orient="top", titleOrient="left", columns=6, labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
     )
+    return finished

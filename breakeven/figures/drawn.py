@@ -5,13 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from breakeven.figures import common
+from breakeven.figures.labels import compared
+from breakeven.specs.study import Study
 
 FIRST = ["quantity", "part", "colour", "panel", "run", "seed", "step", "epoch", "mean", "value", "min", "max", "seeds"]
-OF_THE_DRAWING = ["marked"]  # says how a row is drawn and not what it is
+HOW_DRAWN = ["marked"]  # columns that say how a row is drawn and not what it is
 
 
-def drawn(spec: dict[str, Any], study: dict[str, Any]) -> pd.DataFrame:
+def drawn(spec: dict[str, Any], study: Study) -> pd.DataFrame:
     """The named data sets of the specification ``spec``, one below the other.
 
     ``quantity``: the name of the data set; ``part``, where it has several: the curve, break-even points, and so on. Numbers
@@ -20,11 +21,11 @@ def drawn(spec: dict[str, Any], study: dict[str, Any]) -> pd.DataFrame:
     found = dict(_data_sets(spec))  # layers can share one
     tables = [pd.DataFrame(rows).assign(quantity=name) for name, rows in found.items()]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["quantity"])
-    table = table.drop(columns=OF_THE_DRAWING, errors="ignore")
+    table = table.drop(columns=HOW_DRAWN, errors="ignore")
     known = [name for name in FIRST if name in table]
     table = table[[*known, *(name for name in table if name not in known)]]
-    table = table.drop(columns="panel") if len(common.swept(study)) == 1 and "panel" in table else table
-    return table.rename(columns={"colour": common.swept(study)[0]})
+    table = table.drop(columns="panel") if len(compared(study)) == 1 and "panel" in table else table
+    return table.rename(columns={"colour": compared(study)[0]})
 
 
 def _data_sets(part: Any) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -3,40 +3,51 @@
 from typing import Any
 
 import pandas as pd
+from altair.typing import ChartType
 
 from breakeven.figures import common, curves
+from breakeven.figures.curves import Look
+from breakeven.specs.measurements import SYMBOLS
+from breakeven.specs.study import Study
 
-SIZE: dict[str, Any] = {"width": 290, "height": 200}
+CAPTION = (
+    "On the way to the break-even point: λ_K^1; λ_H^1, with 2/η, where it stops if the batch is all examples; "
+    "the left-hand side of Eq. 1; and the paper's two proxies for it: α*, how far the SGD step can be stretched before the "
+    "loss rises by 20 % (the line is at 2, where the paper finds it to settle), and ΔL, the change of the loss in one SGD "
+    "step. Drag a panel to see the rest of training."
+)
+ORDER = 80
 LENGTH = 2.0  # of the time until the training accuracy passes the threshold
 
 
 def end(runs: pd.DataFrame) -> float | None:
     """The epoch at which the early phase is over in all runs that didn't diverge; None where one never passes the threshold."""
-    epochs = common.finite(runs["threshold_epoch"], log=False)[~common.diverged(runs)]
+    epochs = common.finite(runs["threshold_epoch"], log=False)[~runs["diverged"]]
     return LENGTH * float(epochs.max()) if len(epochs) and epochs.notna().all() and epochs.max() > 0 else None
 
 
-def two_over_learning_rate(runs: pd.DataFrame, study: dict[str, Any]) -> pd.DataFrame:
+def two_over_learning_rate(runs: pd.DataFrame, study: Study) -> pd.DataFrame:
     """2/η for each curve: where λ_H^1 stops growing, if the batch is all examples."""
     rows = common.labelled(runs, study).groupby(["panel", "colour"], sort=True)["learning_rate"].first().reset_index()
-    return rows.assign(mean=2 / rows.pop("learning_rate").astype(float))
+    return rows.assign(mean=2 / rows["learning_rate"].astype(float)).drop(columns="learning_rate")
 
 
-def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
+def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw the five quantities, each in a panel, with the early phase in view and the rest of training beyond its edge."""
     until, rates = end(runs), two_over_learning_rate(runs, study)
     single = len(set(rates["mean"])) == 1
     limit: dict[str, Any] = {"level": float(rates["mean"].iloc[0])} if single else {"levels": rates}
 
-    def view(quantity: str, axis: str | list[str], **options: Any) -> Any:
-        return curves.curves(trajectories, runs, study, quantity, axis, until=until, **options, **SIZE)
+    def view(quantity: str, axis: str | list[str], **look: Any) -> ChartType:
+        look_of_panel = Look(until=until, width=290, height=200, **look)
+        return curves.curves(trajectories, runs, study, quantity, axis, look_of_panel)
 
     views = [
-        view("lambda_K_1", "λ_K^1 (log scale)"),
-        view("lambda_H_1", "λ_H^1 (log scale)", of_hessian=True, **limit),
-        view("stability_lhs", ["left-hand side of Eq. 1,", "unstable above 1 (log scale)"], of_hessian=True, level=1.0),
-        view("alpha_star", "α* (log scale)", level=2.0),
-        view("delta_loss", "ΔL of one SGD step", log=False, level=0.0),
+        view("lambda_K_1", common.symbol_axis("lambda_K_1")),
+        view("lambda_H_1", common.symbol_axis("lambda_H_1"), of_hessian=True, **limit),
+        view("stability_lhs", common.EQUATION_1_AXIS, of_hessian=True, level=1.0),
+        view("alpha_star", common.symbol_axis("alpha_star"), level=2.0),
+        view("delta_loss", f"{SYMBOLS['delta_loss']} of one SGD step", log=False, level=0.0),
     ]
     shown = "Shown is all of training." if until is None else f"Shown are the first {until:.3g} epochs."
     lines = [

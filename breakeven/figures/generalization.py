@@ -5,14 +5,87 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
+from altair.typing import ChartType
 from scipy.stats import bootstrap, rankdata
 
 from breakeven.figures import common
+from breakeven.figures.labels import COLUMNS
+from breakeven.specs.study import Study
 
+CAPTION = (
+    "Do runs whose early phase was less noisy, or broke even sooner, end with a higher test accuracy? The "
+    "paper leaves this question open. All runs of the study are compared, whatever their hyperparameters."
+)
+ORDER = 130
 SIDE = 290
 FEWEST = 5  # runs with fewer ranks tell nothing of a correlation
 RESAMPLES = 9999
-AGAINST = {"max_lambda_K": "max λ_K^1", "break_even_epoch": "epoch of the break-even point"}
+AGAINST = {"max_lambda_K": COLUMNS["max_lambda_K"].symbol, "break_even_epoch": COLUMNS["break_even_epoch"].words}
+ACCURACY = "final test accuracy"
+
+
+def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
+    """Draw the final test accuracy against max λ_K^1, beside the same against the epoch of the break-even point."""
+    views = [panel(runs, study, quantity) for quantity in AGAINST]
+    lines = ["One point for each run."]
+    lines += [sentence(points(runs, study, quantity), words) for quantity, words in AGAINST.items()]
+    lines += common.divergence(runs, "left out")
+    return common.finish(common.grid(views), "Generalization and the early phase", study, lines)
+
+
+def points(runs: pd.DataFrame, study: Study, quantity: str) -> pd.DataFrame:
+    """The runs that did not diverge and have both values: ``value``, ``accuracy``."""
+    kept = common.labelled(runs[~runs["diverged"]], study)
+    kept = kept.assign(
+        value=common.finite(kept[quantity], log=True), accuracy=common.finite(kept["final_test_accuracy"], log=False)
+    )
+    return kept.dropna(subset=["value", "accuracy"])
+
+
+def panel(runs: pd.DataFrame, study: Study, quantity: str) -> ChartType:
+    """One point for each run."""
+    table = points(runs, study, quantity)
+    if table.empty:
+        return common.no_values(AGAINST[quantity], SIDE, SIDE)
+    low, high = common.span(table, runs, log=True)
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    axis = alt.Axis(format="~g", values=common.ticks(low, high))
+    around: Any = alt.Undefined
+    if table["accuracy"].nunique() == 1:  # Vega labels an axis without a length with the nearest integer
+        around = common.span(table.assign(value=table["accuracy"]), runs, log=False)
+    highlight = common.highlight()
+    colour, shape = common.colour_scale(runs, study)
+    columns = ["colour", "panel", "run", "seed", "value", "accuracy"]
+    mark = alt.Chart(common.data(common.records(table[columns]), quantity)).mark_point(filled=True, size=60, clip=True)
+    chart: alt.Chart = mark.encode(
+        x=alt.X("value:Q", title=f"{AGAINST[quantity]} (log scale)", axis=axis, scale=scale),
+        y=alt.Y("accuracy:Q", title=ACCURACY, scale=alt.Scale(zero=False, padding=8, domain=around)),
+        color=colour,
+        shape=shape,
+        opacity=common.shaded(highlight, 0.9, 0.1),
+        tooltip=[
+            *common.who(study),
+            alt.Tooltip("seed:N"),
+            alt.Tooltip("value:Q", title=AGAINST[quantity], format=".4~g"),
+            alt.Tooltip("accuracy:Q", title=ACCURACY, format=".4~g"),
+            alt.Tooltip("run:N"),
+        ],
+    )
+    # each panel zooms by itself: their x axes are of different kinds
+    zoom = common.zoom("x", "y", name=f"zoom_{quantity}")
+    return chart.add_params(highlight, zoom).properties(name=f"view_{quantity}", width=SIDE, height=SIDE)
+
+
+def sentence(table: pd.DataFrame, words: str) -> str:
+    """Spearman's ρ with its interval, in words."""
+    if len(table) < FEWEST:
+        return f"{words}: {len(table)} {'run' if len(table) == 1 else 'runs'}, too few for a correlation."
+    x, y = table["value"].to_numpy(float), table["accuracy"].to_numpy(float)
+    if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
+        return f"{words}: all values are the same, so there is no correlation."
+    low, high = interval(x, y)
+    correlation = f"Spearman's ρ = {rank_correlation(x, y):.2f}, 95 % interval {low:.2f} to {high:.2f}"
+    return f"Test accuracy and {words}: {correlation.replace('-', '−')} ({len(table)} runs, bootstrap)."
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -20,7 +93,8 @@ def rank_correlation(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray
     first, second = (rankdata(series, axis=axis) for series in (x, y))
     first, second = (ranks - ranks.mean(axis, keepdims=True) for ranks in (first, second))
     deviations = np.sqrt((first**2).sum(axis) * (second**2).sum(axis))
-    return (first * second).sum(axis) / np.where(deviations > 0, deviations, 1.0)
+    correlation: np.ndarray = (first * second).sum(axis) / np.where(deviations > 0, deviations, 1.0)
+    return correlation
 
 
 def interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -35,70 +109,3 @@ def interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         rng=np.random.default_rng(0),
     ).confidence_interval
     return float(found.low), float(found.high)
-
-
-def points(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> pd.DataFrame:
-    """The runs that did not diverge and have both values: ``value``, ``accuracy``."""
-    kept = common.labelled(runs[~common.diverged(runs)], study)
-    kept = kept.assign(
-        value=common.finite(kept[quantity], log=True), accuracy=common.finite(kept["final_test_accuracy"], log=False)
-    )
-    return kept.dropna(subset=["value", "accuracy"])
-
-
-def sentence(table: pd.DataFrame, words: str) -> str:
-    """Spearman's ρ with its interval, in words."""
-    if len(table) < FEWEST:
-        return f"{words}: {len(table)} {'run' if len(table) == 1 else 'runs'}, too few for a correlation."
-    x, y = table["value"].to_numpy(float), table["accuracy"].to_numpy(float)
-    if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
-        return f"{words}: all values are the same, so there is no correlation."
-    low, high = interval(x, y)
-    correlation = f"Spearman's ρ = {rank_correlation(x, y):.2f}, 95 % interval {low:.2f} to {high:.2f}".replace(
-        "-", "−"
-    )
-    return f"Test accuracy and {words}: {correlation} ({len(table)} runs, bootstrap)."
-
-
-def panel(runs: pd.DataFrame, study: dict[str, Any], quantity: str) -> Any:
-    """One point for each run."""
-    table = points(runs, study, quantity)
-    if table.empty:
-        return common.nothing(AGAINST[quantity], SIDE, SIDE)
-    columns = ["colour", "panel", "run", "seed", "value", "accuracy"]
-    data = alt.Data(values=common.records(table[columns]), name=quantity)
-    low, high = common.span(table, runs, log=True)
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    axis = alt.Axis(format="~g", values=common.ticks(low, high))
-    x = alt.X("value:Q", title=f"{AGAINST[quantity]} (log scale)", axis=axis, scale=scale)
-    around: Any = alt.Undefined
-    if table["accuracy"].nunique() == 1:  # Vega labels an axis without a length with the nearest integer
-        around = common.span(table.assign(value=table["accuracy"]), runs, log=False)
-    y = alt.Y("accuracy:Q", title="final test accuracy", scale=alt.Scale(zero=False, padding=8, domain=around))
-    highlight = common.highlight()
-    colour, shape = common.colour_scale(runs, study)
-    first, *others = common.swept(study)
-    tooltip = [
-        alt.Tooltip("colour:N", title=common.label(first)),
-        *([alt.Tooltip("panel:N", title="others")] if others else []),
-        alt.Tooltip("seed:N"),
-        alt.Tooltip("value:Q", title=AGAINST[quantity], format=".4~g"),
-        alt.Tooltip("accuracy:Q", title="final test accuracy", format=".4~g"),
-        alt.Tooltip("run:N"),
-    ]
-    mark = alt.Chart(data).mark_point(filled=True, size=60, clip=True)
-    encoded = mark.encode(
-        x=x, y=y, color=colour, shape=shape, opacity=common.shaded(highlight, 0.9, 0.1), tooltip=tooltip
-    )
-    # each panel zooms by itself: their x axes are of different kinds
-    zoom = common.zoom("x", "y", name=f"zoom_{quantity}")
-    return encoded.add_params(highlight, zoom).properties(name=f"view_{quantity}", width=SIDE, height=SIDE)
-
-
-def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
-    """Draw the final test accuracy against max λ_K^1, beside the same against the epoch of the break-even point."""
-    views = [panel(runs, study, quantity) for quantity in AGAINST]
-    lines = ["One point for each run."]
-    lines += [sentence(points(runs, study, quantity), words) for quantity, words in AGAINST.items()]
-    lines += common.divergence(runs, "left out")
-    return common.finish(common.grid(views), "Generalization and the early phase", study, lines)

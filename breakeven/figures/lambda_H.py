@@ -1,20 +1,20 @@
 """λ_H^1, the largest eigenvalue of the Hessian H of the training loss, along training."""
 
-from typing import Any
-
 import pandas as pd
+from altair.typing import ChartType
 
 from breakeven.figures import curves
+from breakeven.specs.measurements import SYMBOLS
+from breakeven.specs.study import Study
+
+CAPTION = (
+    "The spectral norm λ_H^1 of the Hessian H of the training loss along training: the curvature in the "
+    "sharpest direction."
+)
+ORDER = 60
 
 
-def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
+def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw λ_H^1 against the epoch."""
-    return curves.trajectory(
-        trajectories,
-        runs,
-        study,
-        "lambda_H_1",
-        title="Spectral norm of the Hessian of the training loss, λ_H^1",
-        axis=["spectral norm of H,", "λ_H^1 (log scale)"],
-        of_hessian=True,
-    )
+    title = f"Spectral norm of the Hessian of the training loss, {SYMBOLS['lambda_H_1']}"
+    return curves.trajectory(trajectories, runs, study, "lambda_H_1", title, of_hessian=True)

@@ -1,9 +1,22 @@
 """What a page needs to show Vega-Lite charts without a network."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import jinja2
 import vl_convert
+
+
+def templates(folder: Path) -> jinja2.Environment:
+    """The templates of pages in ``folder``: texts are escaped, and a name that is not given is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def javascript() -> str:

@@ -1,21 +1,21 @@
 """The left-hand side of Eq. 1 along training: SGD is unstable along e_H^1 where it is above 1."""
 
-from typing import Any
-
 import pandas as pd
+from altair.typing import ChartType
 
-from breakeven.figures import curves
+from breakeven.figures import common, curves
+from breakeven.specs.measurements import SYMBOLS
+from breakeven.specs.study import Study
+
+CAPTION = (
+    "Equation 1 itself, measured along e_H^1, the direction of largest curvature: above 1, SGD is unstable "
+    "there. The break-even point of a run is the first measured step at which it reaches 1."
+)
+ORDER = 70
 
 
-def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
+def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw the left-hand side of Eq. 1 against the epoch, with a line at 1."""
-    return curves.trajectory(
-        trajectories,
-        runs,
-        study,
-        "stability_lhs",
-        title="Stability of SGD along e_H^1: the left-hand side of Eq. 1",
-        axis=["left-hand side of Eq. 1,", "unstable above 1 (log scale)"],
-        of_hessian=True,
-        level=1.0,
-    )
+    title = f"Stability of SGD along e_H^1: the {SYMBOLS['stability_lhs']}"
+    axis = common.EQUATION_1_AXIS
+    return curves.trajectory(trajectories, runs, study, "stability_lhs", title, axis, of_hessian=True, level=1.0)

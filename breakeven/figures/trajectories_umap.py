@@ -4,34 +4,33 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+from altair.typing import ChartType
 
 from breakeven.figures import common
+from breakeven.figures.labels import QUANTITIES
+from breakeven.specs.study import Study
 
+CAPTION = (
+    "Where the trajectories of different learning rates part: each snapshot's predictions on the test "
+    "set, laid out by UMAP so that similar ones are neighbours, coloured by λ_K^1 and by the training accuracy. Beside it, how "
+    "far each snapshot is from the closest one of the largest learning rate, against its λ_K^1: the root mean square over "
+    "examples of the difference of predictions, at most √2."
+)
+ORDER = 20
+ON_REQUEST = True
+NEEDS_EMBEDDING = True
 SIDE = 290
+LAMBDA_K, ACCURACY = QUANTITIES["lambda_K_1"].symbol, QUANTITIES["train_accuracy"].words
 
 
-def points(
-    trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any], embedding: pd.DataFrame
-) -> pd.DataFrame:
-    """One row for each snapshot: place, ``distance``, ``lambda_K``, training ``accuracy``, and whether it is ``break_even``."""
-    table = common.labelled(embedding, study)
-    for name, quantity, log in (("lambda_K", "lambda_K_1", True), ("accuracy", "train_accuracy", False)):
-        values = common.select(trajectories, quantity, log)[["run", "step", "value"]].rename(columns={"value": name})
-        table = table.merge(values, on=["run", "step"], how="left")
-    epochs = trajectories.groupby(["run", "step"])["epoch"].first().reset_index()
-    table = table.merge(epochs, on=["run", "step"], how="left")
-    steps = table["run"].map(runs.set_index("run")["break_even_step"]).astype(float)
-    return table.assign(break_even=table["step"] == steps).sort_values(["colour", "panel", "seed", "step"])
-
-
-def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any], embedding: pd.DataFrame) -> Any:
+def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study, embedding: pd.DataFrame) -> ChartType:
     """Draw the trajectories coloured by λ_K^1 and by the training accuracy, beside their distance against λ_K^1."""
     table = points(trajectories, runs, study, embedding)
     seeds = sorted(table["seed"].unique())
     mapped = table[table["seed"].isin(seeds[:1])].dropna(subset=["x", "y"])
     views = [
-        _map(mapped, runs, study, "lambda_K", "λ_K^1 (log scale)", "log"),
-        _map(mapped, runs, study, "accuracy", "training accuracy", "linear"),
+        _map(mapped, runs, study, "lambda_K", common.symbol_axis("lambda_K_1"), "log"),
+        _map(mapped, runs, study, "accuracy", ACCURACY, "linear"),
         _distances(table.dropna(subset=["distance", "lambda_K"]), runs, study),
     ]
     lines = ["Each point is a snapshot; lines follow the runs. Neighbours have similar predictions on the test set."]
@@ -44,30 +43,40 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any],
     return common.finish(common.grid(views).resolve_scale(color="independent"), title, study, lines)
 
 
-def _tooltip(study: dict[str, Any]) -> list[alt.Tooltip]:
-    first, *others = common.swept(study)
+def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study, embedding: pd.DataFrame) -> pd.DataFrame:
+    """One row for each snapshot: place, ``distance``, ``lambda_K``, training ``accuracy``, and whether it is ``break_even``."""
+    table = common.labelled(embedding, study)
+    for name, quantity, log in (("lambda_K", "lambda_K_1", True), ("accuracy", "train_accuracy", False)):
+        values = common.select(trajectories, quantity, log)[["run", "step", "value"]].rename(columns={"value": name})
+        table = table.merge(values, on=["run", "step"], how="left")
+    epochs = trajectories.groupby(["run", "step"])["epoch"].first().reset_index()
+    table = table.merge(epochs, on=["run", "step"], how="left")
+    steps = table["run"].map(runs.set_index("run")["break_even_step"]).astype(float)
+    return table.assign(break_even=table["step"] == steps).sort_values(["colour", "panel", "seed", "step"])
+
+
+def _tooltip(study: Study) -> list[alt.Tooltip]:
     return [
-        alt.Tooltip("colour:N", title=common.label(first)),
-        *([alt.Tooltip("panel:N", title="others")] if others else []),
+        *common.who(study),
         alt.Tooltip("seed:N"),
         alt.Tooltip("step:Q"),
         alt.Tooltip("epoch:Q", format=".4~g"),
-        alt.Tooltip("lambda_K:Q", title="λ_K^1", format=".4~g"),
-        alt.Tooltip("accuracy:Q", title="training accuracy", format=".4~g"),
+        alt.Tooltip("lambda_K:Q", title=LAMBDA_K, format=".4~g"),
+        alt.Tooltip("accuracy:Q", title=ACCURACY, format=".4~g"),
         alt.Tooltip("distance:Q", format=".4~g"),
         alt.Tooltip("run:N"),
     ]
 
 
-def _map(table: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any], field: str, title: str, scale: Any) -> Any:
+def _map(table: pd.DataFrame, runs: pd.DataFrame, study: Study, field: str, title: str, scale: Any) -> ChartType:
     """The trajectories, coloured by one quantity."""
     if table.empty:
-        return common.nothing("x and y: too few different snapshots for UMAP", SIDE, SIDE)
+        return common.no_values("x and y: too few different snapshots for UMAP", SIDE, SIDE)
     if table[field].isna().all():
-        return common.nothing(title, SIDE, SIDE)
+        return common.no_values(title, SIDE, SIDE)
     columns = ["colour", "panel", "run", "seed", "step", "epoch", "x", "y"]
     columns += ["lambda_K", "accuracy", "distance", "break_even"]
-    data = alt.Chart(alt.Data(values=common.records(table[columns]), name="embedding"))
+    data = alt.Chart(common.data(common.records(table[columns]), "embedding"))
     _, shape = common.colour_scale(runs, study)
     empty = alt.Axis(labels=False, ticks=False, grid=False)
     flat = alt.Scale(zero=False, nice=False, padding=10)
@@ -94,30 +103,31 @@ def _map(table: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any], field: 
     )
 
 
-def _distances(table: pd.DataFrame, runs: pd.DataFrame, study: dict[str, Any]) -> Any:
+def _distances(table: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """The distance to the closest snapshot of the largest learning rate, against λ_K^1."""
     if table.empty:
-        return common.nothing("the distance to a larger learning rate", SIDE, SIDE)
+        return common.no_values("the distance to a larger learning rate", SIDE, SIDE)
     columns = ["colour", "panel", "run", "seed", "step", "epoch", "lambda_K", "accuracy", "distance"]
     _, shape = common.colour_scale(runs, study)
     low, high = common.span(table.assign(value=table["lambda_K"]), runs, log=True)
-    axis = alt.Axis(format="~g", values=common.ticks(low, high))
-    title = ["distance to the closest snapshot", "of the largest learning rate"]
-    mark = alt.Chart(alt.Data(values=common.records(table[columns]), name="distance")).mark_point(
-        filled=True, size=45, clip=True, color="#3b3b98"
-    )
+    data = common.data(common.records(table[columns]), "distance")
+    mark = alt.Chart(data).mark_point(filled=True, size=45, clip=True, color="#3b3b98")
     highlight = common.highlight()
-    encoded = mark.encode(
+    chart: alt.Chart = mark.encode(
         x=alt.X(
             "lambda_K:Q",
-            title="λ_K^1 (log scale)",
-            axis=axis,
+            title=common.symbol_axis("lambda_K_1"),
+            axis=alt.Axis(format="~g", values=common.ticks(low, high)),
             scale=alt.Scale(type="log", domain=[low, high], nice=False),
         ),
-        y=alt.Y("distance:Q", title=title, scale=alt.Scale(zero=True)),
+        y=alt.Y(
+            "distance:Q",
+            title=["distance to the closest snapshot", "of the largest learning rate"],
+            scale=alt.Scale(zero=True),
+        ),
         shape=shape,
         opacity=common.shaded(highlight, 0.8, 0.05),
         tooltip=_tooltip(study),
     )
     zoom = common.zoom("x", "y", name="zoom_distance")
-    return encoded.add_params(highlight, zoom).properties(name="view_distance", width=SIDE, height=SIDE)
+    return chart.add_params(highlight, zoom).properties(name="view_distance", width=SIDE, height=SIDE)

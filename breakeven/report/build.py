@@ -5,13 +5,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup, escape
 
-from breakeven.figures.offline import javascript
+from breakeven.figures.offline import javascript, templates
 from breakeven.report import facts
 from breakeven.report.study_view import study_view
 from breakeven.report.verdicts import verdicts_view
+from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.files import write_text
 from breakeven.store.progress import progress, say
@@ -24,24 +24,16 @@ def symbols(text: str) -> Markup:
     return Markup(re.sub(r"λ_([KH])\^([1*])", r"λ<sub>\1</sub><sup>\2</sup>", str(escape(text))))
 
 
-def build(out: str | Path, results: str | Path, studies: list[dict[str, Any]], config: str | Path) -> None:
+def build(out: Path, results: Path, studies: list[Study], config: Path) -> None:
     """Write the page ``out``: self-contained but for links to the pictures in ``results/figures``.
 
-    Each study has the keys ``name``, ``swept`` and ``accuracy_threshold``, and ``description`` if it has one.
     The text of the file ``config`` is shown as it is.
     """
-    out, results = Path(out), Path(results)
     views = [study_view(study, results, out) for study in progress(studies, "report", unit="study")]
     add_others(views)
     runs = {run for view in views for run in view["runs"]}
     diverged = {row["run"] for view in views for row in view["rows"] if row["diverged"]}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(HERE)
     environment.filters["symbols"] = symbols
     page = environment.get_template("report.html.jinja").render(
         studies=views,
@@ -61,15 +53,15 @@ def build(out: str | Path, results: str | Path, studies: list[dict[str, Any]], c
     say(f"the report is {out}")
 
 
-def config_text(path: str | Path) -> str:
+def config_text(path: Path) -> str:
     """The text of the config that was run."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UserError(f"config '{path}' can't be read ({error})") from error
 
 
-def command(config: str | Path) -> str:
+def command(config: Path) -> str:
     """What makes one file of this report again; the default config needs not be named."""
     named = "" if str(config) == "config.yaml" else f" --configfile {shlex.quote(str(config))}"
     return f"snakemake --cores all{named}"

@@ -9,16 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import breakeven
+from breakeven.specs.measurements import MEASUREMENTS
 
 PACKAGES = ("torch", "torchvision", "altair", "snakemake")
 STAGES = (
     "prepare",
     "train",
-    "covariance",
-    "hessian",
-    "stability",
-    "density",
-    "predictions",
+    *(measurement.name for measurement in MEASUREMENTS),
     "embed",
     "summarise",
     "plot",

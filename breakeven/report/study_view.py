@@ -9,33 +9,17 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from breakeven.figures.labels import label, with_schedules_in_words
 from breakeven.figures.offline import script_json
 from breakeven.figures.registry import FIGURES
+from breakeven.specs.quantities import COLUMNS
+from breakeven.specs.study import Study
 from breakeven.store.sealed_json import read_sealed_json
 from breakeven.store.tables import read_table
 from breakeven.store.training_record import FILE, read_training
 
-LABELS = {"learning_rate": "learning rate η", "batch_size": "batch size S"}
-# column of runs.csv -> heading, and how to write its numbers
-COLUMNS = {
-    "max_lambda_K": ("max λ_K^1", ".4g"),
-    "max_lambda_H": ("max λ_H^1", ".4g"),
-    "max_trace_over_lambda_1": ("max Tr(K)/λ_K^1", ".4g"),
-    "max_lambda_star_over_lambda_1": ("max λ_K^*/λ_K^1", ".3g"),
-    "break_even_after_step": ("stable until step", ".0f"),
-    "break_even_step": ("break-even step", ".0f"),
-    "break_even_lambda_H": ("λ_H^1 at break-even", ".4g"),
-    "predicted_lambda_H": ("λ_H^1 by Eq. 1", ".4g"),
-    "threshold_epoch": ("first epoch past the threshold", ".3g"),
-    "final_train_accuracy": ("final training accuracy", ".1%"),
-    "final_test_accuracy": ("final test accuracy", ".1%"),
-}
+SHOWN = [column for column in COLUMNS if column.form]  # in the table of runs
 MISSING = "–"
-
-
-def label(hyperparameter: str) -> str:
-    """A hyperparameter's name in words."""
-    return LABELS.get(hyperparameter, hyperparameter.replace("_", " "))
 
 
 def words(value: Any) -> str:
@@ -64,48 +48,52 @@ def listed(items: list[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
-def training_facts(results: Path, runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """What the train stage recorded of each run."""
-    folders = {run: results / "runs" / str(run) for run in runs["run"]}
-    return {run: read_training(folder) for run, folder in folders.items() if (folder / FILE).is_file()}
+def settings_of(run: Path) -> dict[str, Any]:
+    """The hyperparameters of the run in this folder that are not left out as neutral."""
+    settings: dict[str, Any] = read_training(run)["spec"]
+    return settings
 
 
-def common_settings(training: dict[str, dict[str, Any]]) -> dict[str, str]:
+def common_settings(settings: list[dict[str, Any]]) -> dict[str, str]:
     """The settings that all runs of the study share, as text."""
-    specs = [record["spec"] for record in training.values()]
-    first: dict[str, Any] = specs[0] if specs else {}
-    shared = {key: value for key, value in first.items() if all(spec.get(key) == value for spec in specs)}
+    first = settings[0] if settings else {}
+    shared = {key: value for key, value in first.items() if all(each.get(key) == value for each in settings)}
     return {label(key): words(value) for key, value in shared.items() if value not in (None, {}, [])}
 
 
-def run_rows(runs: pd.DataFrame, shown: list[str], training: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of the table of runs; cells are text."""
-    rows = []
-    for run in runs.sort_values([*shown, "seed"]).to_dict("records"):
-        diverged = str(run["diverged"]).lower() == "true"
-        step = training.get(run["run"], {}).get("diverged_step")
-        outcome = "finished" if not diverged else "diverged" if step is None else f"diverged at step {step}"
-        unconverged = int(run["unconverged_snapshots"])
-        incomplete = str(run["remarks"]) if pd.notna(run["remarks"]) else ""
-        remarks = [f"H not converged at {unconverged} measured steps"] if unconverged else []
-        remarks += [incomplete] if incomplete else []
-        remarks += [f"no break-even point: {run['break_even_note']}"] if pd.isna(run["break_even_step"]) else []
-        cells = [run.get(column) for column in COLUMNS]
-        numbers = [
-            MISSING if cell is None or pd.isna(cell) else f"{cell:{form}}"
-            for cell, (_, form) in zip(cells, COLUMNS.values(), strict=True)
-        ]
-        rows.append(
-            {
-                "settings": [words(run[name]) for name in shown] + [str(run["seed"])],
-                "outcome": "; ".join([outcome, *remarks]),
-                "diverged": diverged,
-                "alarm": diverged or unconverged > 0 or bool(incomplete),
-                "numbers": numbers,
-                "run": run["run"],
-            }
-        )
-    return rows
+def outcome(run: dict[Any, Any], diverged_step: int | None) -> str:
+    """How a run ended, and what could not be computed of it."""
+    ended = "finished"
+    if run["diverged"]:
+        ended = "diverged" if diverged_step is None else f"diverged at step {diverged_step}"
+    remarks = [ended]
+    if run["unconverged_snapshots"] > 0:
+        remarks.append(f"H not converged at {int(run['unconverged_snapshots'])} measured steps")
+    if pd.notna(run["remarks"]):
+        remarks.append(str(run["remarks"]))
+    if pd.isna(run["break_even_step"]):
+        remarks.append(f"no break-even point: {run['break_even_note']}")
+    return "; ".join(remarks)
+
+
+def number(value: Any, form: str) -> str:
+    """A cell of the table of runs."""
+    return MISSING if value is None or pd.isna(value) else f"{value:{form}}"
+
+
+def run_rows(runs: pd.DataFrame, shown: list[str], diverged_steps: dict[str, int | None]) -> list[dict[str, Any]]:
+    """The rows of the table of runs; cells are text. ``shown``: the hyperparameters that it has."""
+    return [
+        {
+            "settings": [words(run[name]) for name in shown] + [str(run["seed"])],
+            "outcome": outcome(run, diverged_steps.get(run["run"])),
+            "diverged": run["diverged"],
+            "alarm": run["diverged"] or run["unconverged_snapshots"] > 0 or pd.notna(run["remarks"]),
+            "numbers": [number(run.get(column.name), column.form) for column in SHOWN],
+            "run": run["run"],
+        }
+        for run in runs.sort_values([*shown, "seed"]).to_dict("records")
+    ]
 
 
 def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, Any]]:
@@ -136,27 +124,26 @@ def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, A
     return found
 
 
-def study_view(study: dict[str, Any], results: Path, out: Path) -> dict[str, Any]:
+def study_view(study: Study, results: Path, out: Path) -> dict[str, Any]:
     """Everything that the template shows of one study."""
-    name = study["name"]
-    runs = read_table(results / "tables" / name / "runs.csv")
-    training = training_facts(results, runs)
-    swept = list(study["swept"])
-    sweeps = [f"{label(key)} over {listed(distinct(runs[key]))}" for key in swept]
-    diverged = int((runs["diverged"].astype(str).str.lower() == "true").sum())
-    shown = swept or ["learning_rate", "batch_size"]
+    runs = with_schedules_in_words(read_table(results / "tables" / study.name / "runs.csv"))
+    folders = [results / "runs" / str(run) for run in runs["run"]]
+    trained = [folder for folder in folders if (folder / FILE).is_file()]
+    diverged_steps = {folder.name: read_training(folder).get("diverged_step") for folder in trained}
+    sweeps = [f"{label(key)} over {listed(distinct(runs[key]))}" for key in study.compared]
+    shown = list(study.compared) or ["learning_rate", "batch_size"]
     return {
-        "name": name,
-        "description": study.get("description") or "",
+        "name": study.name,
+        "description": study.description,
         "sweeps": listed(sweeps) if sweeps else "",
         "seeds": distinct(runs["seed"]),
         "runs": sorted(runs["run"].astype(str)),
-        "diverged": diverged,
+        "diverged": int(runs["diverged"].sum()),
         "unconverged": int((runs["unconverged_snapshots"] > 0).sum()),
         "incomplete": int(runs["remarks"].notna().sum()),
-        "threshold": f"{100 * study['accuracy_threshold']:.4g} %",
-        "settings": common_settings(training),
-        "headings": [*(label(key) for key in shown), "seed", "outcome", *(head for head, _ in COLUMNS.values()), "run"],
-        "rows": run_rows(runs, shown, training),
-        "figures": figures(study.get("figures", FIGURES), results / "figures" / name, out),
+        "threshold": f"{100 * study.accuracy_threshold:.4g} %",
+        "settings": common_settings([settings_of(folder) for folder in trained]),
+        "headings": [*map(label, shown), "seed", "outcome", *(column.symbol for column in SHOWN), "run"],
+        "rows": run_rows(runs, shown, diverged_steps),
+        "figures": figures(study.figures, results / "figures" / study.name, out),
     }

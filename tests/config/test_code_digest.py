@@ -129,6 +129,40 @@ def test_what_changes_the_digest(small, old, new):
     assert small({"a.py": CODE}) != small({"a.py": CODE.replace(old, new)})
 
 
+CAPTION = '''\
+"""A figure."""
+
+CAPTION = (
+    "One sentence, "
+    "and more."  # a comment
+)
+ORDER = 1
+'''
+
+
+@pytest.mark.parametrize(
+    "caption", ['CAPTION = "Better."', 'CAPTION = """In\n\nlines."""', 'CAPTION = ("a" "b")', "# no caption"]
+)
+def test_a_better_caption_changes_nothing(small, caption):
+    start, end = CAPTION.index("CAPTION"), CAPTION.index("ORDER")
+    assert small({"a.py": CAPTION}) == small({"a.py": f"{CAPTION[:start]}{caption}\n{CAPTION[end:]}"})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('CAPTION = "a"; x = 1', 'CAPTION = "a"; x = 2'),
+        ("CAPTION = text(1)", "CAPTION = text(2)"),
+        ('CAPTION += "a"', 'CAPTION += "b"'),
+        ('CAPTIONS = "a"', 'CAPTIONS = "b"'),
+        ('if x:\n    CAPTION = "a"', 'if x:\n    CAPTION = "b"'),
+        ("ORDER = 1", "ORDER = 2"),
+    ],
+)
+def test_what_only_looks_like_a_caption_counts(small, first, second):
+    assert small({"a.py": first + "\n"}) != small({"a.py": second + "\n"})
+
+
 def test_code_beside_a_docstring_counts(small):
     assert small({"a.py": 'class A: "a"; x = 1\n'}) != small({"a.py": 'class A: "a"; x = 2\n'})
     assert small({"a.py": '"a"; x = 1\n'}) != small({"a.py": '"a"; x = 2\n'})

@@ -5,6 +5,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from breakeven.specs.study import Study
+
 MAXIMA = {  # column of runs.csv -> quantity of trajectories.csv
     "max_lambda_K": "lambda_K_1",
     "max_lambda_H": "lambda_H_1",
@@ -23,16 +25,25 @@ EXAMPLES = 1437
 
 
 def make_study(
-    name="learning_rate", sweeps=None, seeds=(0, 1, 2), steps=500, diverging=(), unconverged=(), missing=False
+    name="learning_rate",
+    sweeps=None,
+    points=None,
+    seeds=(0, 1, 2),
+    steps=500,
+    diverging=(),
+    unconverged=(),
+    missing=False,
 ):
     """Trajectories, runs and study of a sweep; ``diverging`` holds the indices of the runs that diverge half-way.
+
+    The sweep is the grid of ``sweeps``, or the ``points`` themselves.
 
     Every run has its break-even point at step 20; in those of ``unconverged``, H did not converge at step 30.
     """
     sweeps = {"learning_rate": [0.03, 0.1, 0.3]} if sweeps is None else sweeps
     rng = np.random.default_rng(1)
     runs, rows = [], []
-    points = [dict(zip(sweeps, values, strict=True)) for values in product(*sweeps.values())]
+    points = points or [dict(zip(sweeps, values, strict=True)) for values in product(*sweeps.values())]
     for index, (point, seed) in enumerate((point, seed) for point in points for seed in seeds):
         settings = {"learning_rate": 0.1, "batch_size": 32} | point
         rate = settings["learning_rate"] if isinstance(settings["learning_rate"], float) else 0.1
@@ -92,7 +103,7 @@ def make_study(
             summary |= {"break_even_lambda_H": measured[20], "predicted_lambda_H": 0.8 * measured[20]}
         summary["threshold_epoch"] = past[0] if len(past) else np.nan
         runs.append(identity | {"diverged": index in diverging} | summary)
-    study = {"name": name, "swept": list(sweeps), "accuracy_threshold": 0.6}
+    study = Study(name=name, swept=tuple(points[0]), accuracy_threshold=0.6)
     return pd.DataFrame(rows), pd.DataFrame(runs), study
 
 

@@ -1,15 +1,15 @@
 import json
 import math
-from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
 
-from breakeven.figures import common
-from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
-from tests.figures.synthetic import CASES, make_embedding, make_study
+from breakeven.figures import common, labels
+from breakeven.figures.registry import FIGURES
+from tests.figures.specs import check, compiled, spec_of
+from tests.figures.synthetic import CASES, make_study
 
 ALONG_TRAINING = {
     "lambda_K": "lambda_K_1",
@@ -20,11 +20,6 @@ ALONG_TRAINING = {
 
 
 OTHERS = [figure for figure in FIGURES if figure not in ("training_curves", "lambda_H", "maxima", "break_even")]
-
-
-def spec_of(figure, trajectories, runs, study):
-    more = [make_embedding(trajectories, runs)] if figure in NEEDS_EMBEDDING else []
-    return import_module(f"breakeven.figures.{figure}").chart(trajectories, runs, study, *more).to_dict()
 
 
 def rows_of(spec, part):
@@ -42,18 +37,30 @@ def layers_of(spec):
     + [(figure, case) for figure in FIGURES for case in ("learning_rate", "missing") if figure in OTHERS],
 )
 def test_every_figure_compiles(figure, case):
-    spec = spec_of(figure, *make_study(**CASES[case]))
-    json.dumps(spec, allow_nan=False)
+    spec = spec_of(figure, case)
+    check(spec)
+    if case == "missing":
+        assert "no values of" in json.dumps(spec)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_is_drawn(figure):
+    spec = spec_of(figure, "diverged")
+    check(spec)
     svg = vl_convert.vegalite_to_svg(spec)
     assert "NaN" not in svg and "Infinity" not in svg
     assert spec["title"]["text"] in svg
-    if case == "missing":
-        assert "no values of" in svg
+
+
+@pytest.mark.parametrize("figure", ["lambda_H", "break_even", "maxima"])
+def test_where_there_is_no_value_the_picture_says_so(figure):
+    svg = vl_convert.vegalite_to_svg(spec_of(figure, "missing"))
+    assert "no values of" in svg and "NaN" not in svg and "Infinity" not in svg
 
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_axes_zoom_and_legends_select(figure):
-    spec = spec_of(figure, *make_study(**CASES["two"]))
+    spec = spec_of(figure, "two")
     text = json.dumps(spec)
     assert '"bind": "scales"' in text and '"tooltip"' in text
     legends = [legend for legend in legends_of(vl_convert.vegalite_to_vega(spec)) if "gradient" not in legend["encode"]]
@@ -69,26 +76,24 @@ def legends_of(part):
 
 @pytest.mark.parametrize("figure", ["lambda_K", "maxima"])
 def test_a_png_is_drawn(figure):
-    assert vl_convert.vegalite_to_png(spec_of(figure, *make_study())).startswith(b"\x89PNG")
+    assert vl_convert.vegalite_to_png(spec_of(figure)).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("figure", ["training_curves", "lambda_K", "maxima"])
 def test_the_same_tables_give_the_same_specification(figure):
-    tables = make_study()
-    first, second = (spec_of(figure, *tables) for _ in range(2))
-    assert json.dumps(first) == json.dumps(second)
+    assert json.dumps(compiled(figure, *make_study())) == json.dumps(spec_of(figure))
 
 
 def test_the_order_of_rows_in_the_tables_does_not_matter():
     trajectories, runs, study = make_study(**CASES["two"])
     shuffled = (table.sample(frac=1, random_state=0) for table in (trajectories, runs))
-    assert spec_of("lambda_K", *shuffled, study) == spec_of("lambda_K", trajectories, runs, study)
+    assert compiled("lambda_K", *shuffled, study) == spec_of("lambda_K", "two")
 
 
 @pytest.mark.parametrize(("figure", "quantity"), ALONG_TRAINING.items())
 def test_curves_are_the_mean_and_range_over_seeds(figure, quantity):
-    trajectories, runs, study = make_study()
-    drawn = rows_of(spec_of(figure, trajectories, runs, study), "curve")
+    trajectories, _, _ = make_study()
+    drawn = rows_of(spec_of(figure), "curve")
     rows = trajectories[trajectories["quantity"] == quantity]
     expected = rows.groupby(["learning_rate", "step"])["value"].agg(["mean", "min", "max"]).reset_index()
     drawn = drawn.assign(learning_rate=drawn["colour"].astype(float)).sort_values(["learning_rate", "step"])
@@ -100,7 +105,7 @@ def test_curves_are_the_mean_and_range_over_seeds(figure, quantity):
 
 @pytest.mark.parametrize("figure", ALONG_TRAINING)
 def test_axes_are_named_and_logarithmic(figure):
-    line = layers_of(spec_of(figure, *make_study()))["line"]["encoding"]
+    line = layers_of(spec_of(figure))["line"]["encoding"]
     assert line["y"]["scale"]["type"] == "log"
     words, symbol = line["y"]["title"]
     assert " of " in words and symbol.endswith("(log scale)")
@@ -109,7 +114,7 @@ def test_axes_are_named_and_logarithmic(figure):
 
 def test_every_value_has_its_own_colour_in_numerical_order():
     rates = [10.0, 0.001, 0.01, 0.1, 1.0]
-    spec = spec_of("lambda_K", *make_study(sweeps={"learning_rate": rates}))
+    spec = compiled("lambda_K", *make_study(sweeps={"learning_rate": rates}))
     assert layers_of(spec)["line"]["encoding"]["color"]["scale"]["domain"] == ["0.001", "0.01", "0.1", "1", "10"]
     group = vl_convert.vegalite_to_scenegraph(spec)
     strokes, shapes = set(), set()
@@ -129,7 +134,7 @@ def test_every_value_has_its_own_colour_in_numerical_order():
 def test_the_rule_stands_at_the_mean_epoch_of_the_runs_that_pass_the_threshold():
     trajectories, runs, study = make_study()
     runs.loc[0, "threshold_epoch"] = np.nan  # one seed of η = 0.03 never gets there
-    spec = spec_of("lambda_K", trajectories, runs, study)
+    spec = compiled("lambda_K", trajectories, runs, study)
     drawn = rows_of(spec, "rule").set_index("colour")
     for rate, group in runs.groupby("learning_rate"):
         assert math.isclose(drawn.loc[str(rate), "at"], group["threshold_epoch"].mean(), rel_tol=1e-5)
@@ -139,14 +144,14 @@ def test_the_rule_stands_at_the_mean_epoch_of_the_runs_that_pass_the_threshold()
 
 
 def test_a_second_hyperparameter_makes_panels_in_numerical_order():
-    spec = spec_of("lambda_H", *make_study(sweeps={"learning_rate": [0.1, 0.3], "batch_size": [128, 8, 32]}))
+    spec = compiled("lambda_H", *make_study(sweeps={"learning_rate": [0.1, 0.3], "batch_size": [128, 8, 32]}))
     assert spec["facet"]["sort"] == ["batch size S = 8", "batch size S = 32", "batch size S = 128"]
     assert spec["columns"] == 1
     assert set(rows_of(spec, "curve")["panel"]) == set(spec["facet"]["sort"])
 
 
 def test_diverged_runs_are_counted_and_their_infinities_left_out():
-    spec = spec_of("lambda_K", *make_study(**CASES["diverged"]))
+    spec = spec_of("lambda_K", "diverged")
     assert "4 of 12 runs diverged: drawn as far as measured, on the axis of the others." in spec["title"]["subtitle"]
     drawn = rows_of(spec, "curve")
     assert np.isfinite(drawn[["mean", "min", "max"]]).all(axis=None)
@@ -160,31 +165,31 @@ def test_zeros_and_negative_values_are_left_out_of_logarithmic_axes():
     first = trajectories["quantity"] == "lambda_H_1"
     trajectories.loc[first & (trajectories["step"] == 0), "value"] = 0.0
     trajectories.loc[first & (trajectories["step"] == 10), "value"] = -1.0
-    drawn = rows_of(spec_of("lambda_H", trajectories, runs, study), "curve")
+    drawn = rows_of(compiled("lambda_H", trajectories, runs, study), "curve")
     assert drawn["step"].min() == 20 and (drawn["min"] > 0).all()
 
 
 def test_one_seed_is_said_to_be_one():
-    assert spec_of("lambda_K", *make_study(seeds=[0]))["title"]["subtitle"][1] == "One seed; not smoothed."
+    assert spec_of("lambda_K", "one_seed")["title"]["subtitle"][1] == "One seed; not smoothed."
 
 
 def test_a_missing_quantity_leaves_the_other_panels_alone():
     trajectories, runs, study = make_study()
     trajectories = trajectories[~trajectories["quantity"].str.startswith("test_")]
-    svg = vl_convert.vegalite_to_svg(spec_of("training_curves", trajectories, runs, study))
+    svg = vl_convert.vegalite_to_svg(compiled("training_curves", trajectories, runs, study))
     assert "no values of test_loss" in svg and "training loss (log scale)" in svg
 
 
 def test_training_and_test_losses_share_their_axis():
-    spec = spec_of("training_curves", *make_study())
+    spec = spec_of("training_curves")
     train, test, *accuracies = (layers_of(view)["line"]["encoding"]["y"]["scale"] for view in spec["concat"])
     assert train == test and train["type"] == "log"
     assert [scale["domain"] for scale in accuracies] == [[0, 1], [0, 1]]
 
 
 def test_maxima_draw_every_run_and_the_mean_of_those_that_finished():
-    trajectories, runs, study = make_study(**CASES["diverged"])
-    spec = spec_of("maxima", trajectories, runs, study)
+    _, runs, _ = make_study(**CASES["diverged"])
+    spec = spec_of("maxima", "diverged")
     means, points = (layer["data"]["values"] for layer in spec["concat"][0]["layer"])
     assert len(points) == 12 and sum(point["outcome"] == "diverged" for point in points) == 4
     stable = runs[~runs["diverged"]].groupby("learning_rate")["max_lambda_K"].mean()
@@ -201,17 +206,17 @@ def test_maxima_draw_every_run_and_the_mean_of_those_that_finished():
 def test_values_that_are_no_numbers_are_drawn_by_name(values, tmp_path):
     trajectories, runs, study = make_study(sweeps={"augmentation": values})
     for figure in ("lambda_K", "maxima"):
-        spec = spec_of(figure, trajectories, runs, study)
+        spec = compiled(figure, trajectories, runs, study)
         vl_convert.vegalite_to_svg(spec)
     assert spec["concat"][0]["layer"][0]["mark"]["type"] == "tick"
     assert spec["concat"][0]["layer"][1]["encoding"]["x"]["type"] == "nominal"
 
 
 def test_texts_of_values_are_short_and_tell_values_apart():
-    assert [common.text(value) for value in (32.0, 0.1, np.int64(8), "1e-1", True, "adam", float("nan"))] == [
+    assert [labels.text(value) for value in (32.0, 0.1, np.int64(8), "1e-1", True, "adam", float("nan"))] == [
         "32", "0.1", "8", "0.1", "True", "adam", "none",
     ]  # fmt: skip
-    assert common.text(0.12345678) != common.text(0.12345679)
+    assert labels.text(0.12345678) != labels.text(0.12345679)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +236,7 @@ def test_ticks_of_logarithmic_axes_are_round_and_few(low, high, expected):
 def test_the_break_even_point_of_each_run_is_marked_on_its_own_value(figure):
     trajectories, runs, study = make_study()
     runs.loc[0, "break_even_step"] = np.nan
-    spec = spec_of(figure, trajectories, runs, study)
+    spec = compiled(figure, trajectories, runs, study)
     marked = rows_of(spec, "break_even")
     quantity = {"lambda_K": "lambda_K_1", "lambda_H": "lambda_H_1", "stability": "stability_lhs"}[figure]
     rows = trajectories[(trajectories["quantity"] == quantity) & (trajectories["step"] == 20)]
@@ -240,21 +245,18 @@ def test_the_break_even_point_of_each_run_is_marked_on_its_own_value(figure):
     np.testing.assert_allclose(sorted(marked["mean"]), sorted(expected), rtol=1e-5)
     assert "Diamonds: break-even points of single runs." in spec["title"]["subtitle"]
     runs["break_even_step"] = np.nan
-    assert "Diamonds" not in json.dumps(spec_of(figure, trajectories, runs, study), ensure_ascii=False)
+    assert "Diamonds" not in json.dumps(compiled(figure, trajectories, runs, study), ensure_ascii=False)
 
 
 def test_steps_at_which_h_did_not_converge_are_crossed_and_counted():
-    trajectories, runs, study = make_study(**CASES["unconverged"])
     for figure in ("lambda_H", "stability"):
-        spec = spec_of(figure, trajectories, runs, study)
+        spec = spec_of(figure, "unconverged")
         crossed = rows_of(spec, "unconverged")
         assert list(crossed["step"]) == [30, 30] and set(crossed["colour"]) == {"0.03", "0.1"}
     sentence = "The eigenvalues of H did not converge at 2 measured steps of 2 runs."
     for figure in ("lambda_H", "stability", "maxima"):
-        assert sentence in spec_of(figure, trajectories, runs, study)["title"]["subtitle"]
-    assert "unconverged" not in {
-        row["part"] for row in spec_of("lambda_K", trajectories, runs, study)["data"]["values"]
-    }
+        assert sentence in spec_of(figure, "unconverged")["title"]["subtitle"]
+    assert "unconverged" not in {row["part"] for row in spec_of("lambda_K", "unconverged")["data"]["values"]}
 
 
 def test_theory_and_measurement_stand_side_by_side():
@@ -262,7 +264,7 @@ def test_theory_and_measurement_stand_side_by_side():
     runs.loc[0, ["break_even_step", "predicted_lambda_H"]] = np.nan
     runs.loc[1, "predicted_lambda_H"] = np.nan  # where λ_H^1 is not positive
     runs.loc[2, "max_lambda_H"] = np.nan  # where one of the measured values could not be computed
-    spec = spec_of("break_even", trajectories, runs, study)
+    spec = compiled("break_even", trajectories, runs, study)
     _, bars, symbols = spec["layer"]
     points = pd.DataFrame(bars["data"]["values"])
     assert len(points) == 6 and bars["data"] == symbols["data"]
@@ -282,6 +284,6 @@ def test_maxima_say_how_many_are_not_known():
     trajectories, runs, study = make_study()
     runs.loc[[0, 3], "max_lambda_H"] = np.nan
     runs.loc[3, "max_lambda_K"] = np.nan
-    spec = spec_of("maxima", trajectories, runs, study)
+    spec = compiled("maxima", trajectories, runs, study)
     assert "2 of 9 runs lack a point: not all of their values could be computed." in spec["title"]["subtitle"]
-    assert "lack a point" not in str(spec_of("maxima", *make_study())["title"]["subtitle"])
+    assert "lack a point" not in str(spec_of("maxima")["title"]["subtitle"])

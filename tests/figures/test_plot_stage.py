@@ -18,7 +18,7 @@ def tables(tmp_path_factory):
     trajectories, runs, study = make_study(sweeps={"augmentation": ["None", "</script><script>alert(1)</script>"]})
     write_table(folder / "trajectories.csv", trajectories)
     write_table(folder / "runs.csv", runs)
-    return folder / "trajectories.csv", folder / "runs.csv", study
+    return folder, study
 
 
 def test_all_formats_are_written_with_the_same_bytes_each_time(tables, tmp_path):
@@ -53,7 +53,7 @@ def test_the_table_holds_the_rows_that_are_drawn(tmp_path):
     write_table(tmp_path / "trajectories.csv", trajectories)
     write_table(tmp_path / "runs.csv", runs)
     for figure in ("lambda_K", "maxima", "training_curves"):
-        plot(figure, tmp_path / "trajectories.csv", tmp_path / "runs.csv", study, tmp_path / "out")
+        plot(figure, tmp_path, study, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/lambda_K.csv")
     columns = ["quantity", "part", "learning_rate", "run", "seed", "step", "epoch", "mean", "min", "max", "seeds", "at"]
     assert list(table.columns) == columns
@@ -78,6 +78,6 @@ def test_where_nothing_is_drawn_the_table_has_a_header(figure, tmp_path):
     trajectories, runs, study = make_study(missing=True)
     write_table(tmp_path / "trajectories.csv", trajectories)
     write_table(tmp_path / "runs.csv", runs)
-    plot(figure, tmp_path / "trajectories.csv", tmp_path / "runs.csv", study, tmp_path)
+    plot(figure, tmp_path, study, tmp_path)
     assert pd.read_csv(tmp_path / f"{figure}.csv").columns[0] == "quantity"
     assert pd.read_csv(tmp_path / f"{figure}.csv").empty

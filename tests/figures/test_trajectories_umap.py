@@ -69,10 +69,9 @@ def test_the_table_of_the_embedding_must_be_there(tmp_path):
     trajectories, runs, study = make_study(seeds=[0])
     write_table(tmp_path / "trajectories.csv", trajectories)
     write_table(tmp_path / "runs.csv", runs)
-    tables = (tmp_path / "trajectories.csv", tmp_path / "runs.csv", study, tmp_path / "out")
     with pytest.raises(UserError, match="trajectories_umap' needs the table that stage embed writes"):
-        plot("trajectories_umap", *tables, tmp_path / "embedding.csv")
+        plot("trajectories_umap", tmp_path, study, tmp_path / "out")
     write_table(tmp_path / "embedding.csv", make_embedding(trajectories, runs))
-    plot("trajectories_umap", *tables, tmp_path / "embedding.csv")
+    plot("trajectories_umap", tmp_path, study, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out/trajectories_umap.csv")
     assert table.groupby("quantity").size().to_dict() == {"embedding": 57, "distance": 38}

@@ -24,6 +24,7 @@ from breakeven.measurements.predictions import measure_predictions
 from breakeven.measurements.stability import measure_stability
 from breakeven.report.build import build
 from breakeven.specs.run import RunSpec, Segment, Switch, run_id, source_of
+from breakeven.specs.study import from_part
 from breakeven.spectra.gram_spectrum import spectrum
 from breakeven.spectra.lanczos import largest_eigenpairs
 from breakeven.spectra.trace import hutchinson
@@ -198,16 +199,16 @@ def done(request, data, tmp_path_factory):
         logs = [trained_and_measured(results, data[case.splits], spec) for spec in specs]
         summarise(results, points, study["accuracy_threshold"], tables)
         evaluate(results / "tables", [study], results / "tables" / "claims.csv")
-        sources = (tables / "trajectories.csv", tables / "runs.csv", study)
+        drawn = from_part(study | {"figures": list(FIGURES)})
         if case.figures == "all":
             embed(results, points, tables / "embedding.csv")
             for figure in FIGURES:
-                plot(figure, *sources, figures, tables / "embedding.csv")
+                plot(figure, tables, drawn, figures)
         else:
             for figure in FEW_FIGURES:
-                specification(figure, *sources)
+                specification(figure, tables, drawn)
         (results / "config.yaml").write_text("studies: {}\n", encoding="utf-8")
-        build(results / "report.html", results, [study | {"figures": list(FIGURES)}], results / "config.yaml")
+        build(results / "report.html", results, [drawn], results / "config.yaml")
     return case, results, [results / "runs" / run_id(spec) for spec in specs], logs
 
 

@@ -1,8 +1,10 @@
 import json
+from dataclasses import asdict
 
 import pytest
 
 from breakeven.report.build import build
+from breakeven.specs.study import from_part
 from tests.once import once
 from tests.report.results_folder import DESCRIPTION, HOSTILE, write_results
 
@@ -32,11 +34,11 @@ def written(folder):
     config = folder / "config.yaml"
     config.write_text("studies: # </pre><b>&amp;\n", encoding="utf-8")
     build(folder / "report.html", folder, studies, config)
-    return json.dumps(studies)
+    return json.dumps([asdict(study) for study in studies])
 
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory):
     """A page about three studies: one with diverged runs, one with two hyperparameters, one with a hostile name."""
     folder, studies = once(tmp_path_factory, "results", written)
-    return folder, json.loads(studies), folder / "config.yaml"
+    return folder, [from_part(study) for study in json.loads(studies)], folder / "config.yaml"

@@ -1,10 +1,12 @@
 """A small results folder, complete as the report needs it."""
 
 import json
+from dataclasses import replace
 
 from breakeven.claims.evaluate import evaluate
 from breakeven.figures.plot import specification
 from breakeven.figures.registry import FIGURES
+from breakeven.specs.study import part_of
 from breakeven.store.sealed import seal
 from breakeven.store.tables import write_table
 from tests.figures.synthetic import make_embedding, make_study
@@ -19,15 +21,15 @@ def write_results(results, *arguments, figures=tuple(FIGURES)):
     for keywords in arguments:
         description = keywords.pop("description", "")
         trajectories, runs, study = make_study(**keywords)
-        tables, pictures = results / "tables" / study["name"], results / "figures" / study["name"]
+        study = replace(study, description=description, figures=tuple(figures))
+        tables, pictures = results / "tables" / study.name, results / "figures" / study.name
         tables.mkdir(parents=True)
         pictures.mkdir(parents=True)
         write_table(tables / "trajectories.csv", trajectories)
         write_table(tables / "runs.csv", runs)
         write_table(tables / "embedding.csv", make_embedding(trajectories, runs))
         for figure in figures:
-            paths = [tables / f"{name}.csv" for name in ("trajectories", "runs")]
-            spec = specification(figure, *paths, study, tables / "embedding.csv")
+            spec = specification(figure, tables, study)
             (pictures / f"{figure}.vl.json").write_text(json.dumps(spec), encoding="utf-8")
             seal(pictures / f"{figure}.vl.json")
         for run in runs.to_dict("records"):
@@ -38,6 +40,8 @@ def write_results(results, *arguments, figures=tuple(FIGURES)):
             record = {"spec": spec, "diverged": run["diverged"], "diverged_step": 120 if run["diverged"] else None}
             (folder / "training.json").write_text(json.dumps(record), encoding="utf-8")
             seal(folder / "training.json")
-        studies.append(study | {"description": description})
-    evaluate(results / "tables", studies, results / "tables" / "claims.csv")
+        studies.append(study)
+    evaluate(
+        results / "tables", [part_of(study, "name", "swept") for study in studies], results / "tables" / "claims.csv"
+    )
     return studies

@@ -86,7 +86,7 @@ def results(tmp_path_factory):
     build(folder / "report.html", folder, studies, config)
     tables = folder / "tables" / NAME
     for figure in FIGURES:
-        plot(figure, tables / "trajectories.csv", tables / "runs.csv", studies[0], folder / "pages")
+        plot(figure, tables, studies[0], folder / "pages")
     return folder
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+from breakeven.figures.registry import ALL
 from breakeven.specs.run import RunSpec, from_json, run_id
 
 CHECKOUT = Path(__file__).parents[2]
@@ -158,12 +159,9 @@ def make(folder: Path) -> Project:
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
     project = Project(folder)
     add_network(project, "twin")
-    captions = ", ".join(f'"{figure}": "A caption."' for figure in FIGURES)
-    registry = folder / "breakeven/figures/registry.py"
-    text = registry.read_text(encoding="utf-8")
-    text, count = re.subn(r"(FIGURES: [^=]*= \{).*?\n\}", rf"\1{captions}}}", text, count=1, flags=re.DOTALL)
-    assert count == 1
-    registry.write_text(text, encoding="utf-8")
+    for figure in ALL:
+        if figure.name not in FIGURES:
+            project.append("\nON_REQUEST = True\n", f"breakeven/figures/{figure.name}.py")
     return project
 
 

@@ -82,6 +82,7 @@ OF_H = everything_from("measure_hessian", "measure_stability")
         ("claims/evaluate.py", lambda project: CLAIMS | REPORT),
         ("claims/catalogue.py", lambda project: CLAIMS | REPORT),
         ("figures/plot.py", lambda project: figures(*STUDIES) | REPORT),
+        ("figures/page.html.jinja", lambda project: figures(*STUDIES) | REPORT),
         ("figures/lambda_K.py", lambda project: {f"plot_figure {study}/lambda_K" for study in STUDIES} | REPORT),
         ("figures/maxima.py", lambda project: {f"plot_figure {study}/maxima" for study in STUDIES} | REPORT),
         ("report/build.py", lambda project: REPORT),
@@ -135,12 +136,15 @@ def test_one_more_network(project):
 
 
 def test_one_more_figure(project):
-    project.edit('"maxima": ', '"lambda_H": "A caption.", "maxima": ', "breakeven/figures/registry.py")
-    assert project.plan() == {f"plot_figure {study}/lambda_H" for study in STUDIES} | REPORT
+    figures = project.folder / "breakeven/figures"
+    (figures / "new.py").write_text((figures / "lambda_K.py").read_text(encoding="utf-8"), encoding="utf-8")
+    assert project.plan() == {f"plot_figure {study}/new" for study in STUDIES} | REPORT
 
 
 def test_the_caption_of_a_figure(project):
-    project.edit('"maxima": "A caption."', '"maxima": "A better caption."', "breakeven/figures/registry.py")
+    project.edit(
+        "The largest values attained along the trajectory against", "A better text:", "breakeven/figures/maxima.py"
+    )
     assert project.plan() == REPORT
 
 
@@ -158,6 +162,7 @@ def test_each_rule_records_the_digest_of_its_stage(project):
     run, [data] = next(iter(project.runs)), list((project.folder / "results/data").iterdir())
     network = f"breakeven.networks.{project.runs[run].network}"
     templates = [f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js")]
+    plot = ["breakeven.figures.plot", f"breakeven.figures.{FIGURES[0]}"]
     digests = {
         f"data/{data.name}/manifest.json": ("prepare", ["breakeven.data.prepare", "breakeven.data.digits"]),
         f"runs/{run}/training.json": ("train", ["breakeven.training.train", network]),
@@ -166,7 +171,7 @@ def test_each_rule_records_the_digest_of_its_stage(project):
         f"runs/{run}/stability.csv": ("stability", ["breakeven.measurements.stability", network]),
         "tables/rate/runs.csv": ("summarise", ["breakeven.summary.summarise"]),
         "tables/claims.csv": ("claims", ["breakeven.claims.evaluate"]),
-        f"figures/rate/{FIGURES[0]}.svg": ("plot", ["breakeven.figures.plot", f"breakeven.figures.{FIGURES[0]}"]),
+        f"figures/rate/{FIGURES[0]}.svg": ("plot", plot, ["figures/page.html.jinja"]),
         "report.html": ("report", ["breakeven.report.build"], templates),
     }
     for output, (stage, *code) in digests.items():

@@ -1,4 +1,4 @@
-# Only where a figure of the study asks for it: see NEEDS_EMBEDDING in breakeven/figures/registry.py.
+# Only where a figure of the study asks for it: see NEEDS_EMBEDDING in the modules of breakeven/figures.
 rule embed_study:
     input:
         predictions=lambda w: [f"{RESULTS}/runs/{run}/predictions.safetensors" for run in PLAN.studies[w.study].runs],

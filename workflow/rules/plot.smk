@@ -24,7 +24,8 @@ rule plot_figure:
     params:
         python=python,
         study=lambda w: study_json(w.study, "name", "swept", "accuracy_threshold"),
-        code=lambda w: stage_code("plot", f"breakeven.figures.{w.figure}"),
+        code=lambda w: stage_code("plot", f"breakeven.figures.{w.figure}", files=["figures/page.html.jinja"]),
+        caption=lambda w, threads: FIGURES[w.figure],  # for Snakemake's own report
         tables=lambda w, threads: f"{RESULTS}/tables/{w.study}",
         out=lambda w, threads: f"{RESULTS}/figures/{w.study}",
     shell:

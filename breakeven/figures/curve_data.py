@@ -1,0 +1,60 @@
+"""What is drawn of a quantity along training: curves averaged over seeds, lines of each curve, points of single runs."""
+
+import numpy as np
+import pandas as pd
+
+from breakeven.figures import common
+from breakeven.specs.study import Study
+
+MARKS_PER_CURVE = 8
+
+
+def average(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Mean, minimum, maximum and number of seeds at every step of every curve; the run, where it is a single one."""
+    groups = common.labelled(rows, study).groupby(["panel", "colour", "step"], sort=True)
+    table = groups.agg(
+        run=("run", "first"),
+        epoch=("epoch", "first"),
+        mean=("value", "mean"),
+        min=("value", "min"),
+        max=("value", "max"),
+        seeds=("seed", "nunique"),
+    ).reset_index()
+    return table.assign(run=table["run"].astype(object).where(table["seeds"] == 1, None))
+
+
+def with_marks(curves: pd.DataFrame, colours: list[str], x: str) -> pd.DataFrame:
+    """Say which points of each curve carry its symbol: a few, evenly spread, shifted from curve to curve."""
+    marked = pd.Series(False, index=curves.index)
+    for (_, colour), curve in curves.groupby(["panel", "colour"]):
+        start, end = curve[x].min(), curve[x].max()
+        shift = (colours.index(str(colour)) + 0.5) / len(colours)
+        targets = start + (end - start) * (np.arange(MARKS_PER_CURVE) + shift) / MARKS_PER_CURVE
+        nearest = np.abs(curve[x].to_numpy()[:, None] - targets[None, :]).argmin(axis=0)
+        marked.loc[curve.index[np.unique(nearest)]] = True
+    return curves.assign(marked=marked)
+
+
+def rules_at(column: str, runs: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """``at``: the mean of a ``column`` of runs.csv for every curve, with ``min`` and ``max``, over the runs that have a value."""
+    values = runs[column] if column in runs else pd.Series(float("nan"), index=runs.index)
+    rows = runs.assign(at=common.finite(values, log=False)).dropna(subset=["at"])
+    groups = common.labelled(rows, study).groupby(["panel", "colour"], sort=True)
+    return groups.agg(at=("at", "mean"), min=("at", "min"), max=("at", "max"), seeds=("seed", "nunique")).reset_index()
+
+
+def break_even_points(rows: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The rows at the break-even point of their run, one for each run that has one; ``value`` is called ``mean``."""
+    steps = runs[["run", "break_even_step"]].dropna().rename(columns={"break_even_step": "step"})
+    return _of_single_runs(rows.merge(steps.astype({"step": "int64"}), on=["run", "step"]), study)
+
+
+def unconverged_points(rows: pd.DataFrame, trajectories: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The rows at the steps at which the eigenvalues of H did not converge; ``value`` is called ``mean``."""
+    doubtful = trajectories[(trajectories["quantity"] == "converged_H") & (trajectories["value"] == 0)]
+    return _of_single_runs(rows.merge(doubtful[["run", "step"]], on=["run", "step"]), study)
+
+
+def _of_single_runs(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
+    columns = ["panel", "colour", "run", "seed", "step", "epoch", "value"]
+    return common.labelled(rows, study)[columns].sort_values(columns).rename(columns={"value": "mean"})

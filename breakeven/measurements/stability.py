@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from breakeven.measurements.measured import Measured, measured_snapshots, read_spec
+from breakeven.measurements.measured import Measured, measured_snapshots
 from breakeven.specs.run import RunSpec, run_id
-from breakeven.specs.schedule import learning_rate_at
+from breakeven.specs.run_file import read_spec
 from breakeven.spectra.curvature import per_example_curvature, rounding
 from breakeven.spectra.equation_1 import TOO_LARGE, alpha_star, inapplicable, left_hand_side
 from breakeven.spectra.hessian import product
@@ -49,13 +49,14 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
     """
     spec = read_spec(run)
     training = read_training(run)
+    rates = {entry.step: entry.learning_rate for entry in training.snapshots}
     eigenvalues = _eigenvalues(run)
     rows = []
     for measured in measured_snapshots(run, data, precision, device, "stability"):
         found = eigenvalues.get(measured.step)
         if found is None:
             raise UserError(f"'{run / 'hessian.csv'}' has no step {measured.step}: delete it, and measure H again")
-        eta = learning_rate_at(training["learning_rates"], measured.step)
+        eta = rates[measured.step]
         variance, notes = math.nan, ["e_H^1 was not found"]
         if math.isfinite(found):
             vector = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step)
@@ -66,7 +67,7 @@ def measure_stability(run: Path, data: Path, out: Path, device: torch.device, ba
             notes.insert(0, "there is no curvature along e_H^1")
         lhs = math.nan
         if math.isfinite(variance) and not notes[0]:
-            lhs = left_hand_side(eta, spec.batch_size, training["train_examples"], found, variance)
+            lhs = left_hand_side(eta, spec.batch_size, training.train_examples, found, variance)
         if math.isinf(lhs):
             lhs, notes = math.nan, [TOO_LARGE, *notes]
         now, after, stretched = losses_along_the_step(measured, batch_size)

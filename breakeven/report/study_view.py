@@ -1,5 +1,6 @@
 """One study in words, numbers and figures, as the template of the report shows it."""
 
+import json
 import os
 import shlex
 from collections.abc import Collection
@@ -11,9 +12,11 @@ import pandas as pd
 
 from breakeven.figures.offline import script_json
 from breakeven.figures.registry import FIGURES
+from breakeven.specs.run import canonical_json
+from breakeven.specs.run_file import read_spec
 from breakeven.store.sealed_json import read_sealed_json
 from breakeven.store.tables import read_table
-from breakeven.store.training_record import FILE, read_training
+from breakeven.store.training_record import FILE, TrainingRecord, read_training
 
 LABELS = {"learning_rate": "learning rate η", "batch_size": "batch size S"}
 # column of runs.csv -> heading, and how to write its numbers
@@ -64,26 +67,26 @@ def listed(items: list[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
-def training_facts(results: Path, runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def training_facts(results: Path, runs: pd.DataFrame) -> dict[str, TrainingRecord]:
     """What the train stage recorded of each run."""
     folders = {run: results / "runs" / str(run) for run in runs["run"]}
     return {run: read_training(folder) for run, folder in folders.items() if (folder / FILE).is_file()}
 
 
-def common_settings(training: dict[str, dict[str, Any]]) -> dict[str, str]:
+def common_settings(results: Path, training: dict[str, TrainingRecord]) -> dict[str, str]:
     """The settings that all runs of the study share, as text."""
-    specs = [record["spec"] for record in training.values()]
+    specs = [json.loads(canonical_json(read_spec(results / "runs" / run))) for run in training]
     first: dict[str, Any] = specs[0] if specs else {}
     shared = {key: value for key, value in first.items() if all(spec.get(key) == value for spec in specs)}
     return {label(key): words(value) for key, value in shared.items() if value not in (None, {}, [])}
 
 
-def run_rows(runs: pd.DataFrame, shown: list[str], training: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def run_rows(runs: pd.DataFrame, shown: list[str], training: dict[str, TrainingRecord]) -> list[dict[str, Any]]:
     """The rows of the table of runs; cells are text."""
     rows = []
     for run in runs.sort_values([*shown, "seed"]).to_dict("records"):
         diverged = str(run["diverged"]).lower() == "true"
-        step = training.get(run["run"], {}).get("diverged_step")
+        step = training[run["run"]].diverged_step if run["run"] in training else None
         outcome = "finished" if not diverged else "diverged" if step is None else f"diverged at step {step}"
         unconverged = int(run["unconverged_snapshots"])
         incomplete = str(run["remarks"]) if pd.notna(run["remarks"]) else ""
@@ -155,7 +158,7 @@ def study_view(study: dict[str, Any], results: Path, out: Path) -> dict[str, Any
         "unconverged": int((runs["unconverged_snapshots"] > 0).sum()),
         "incomplete": int(runs["remarks"].notna().sum()),
         "threshold": f"{100 * study['accuracy_threshold']:.4g} %",
-        "settings": common_settings(training),
+        "settings": common_settings(results, training),
         "headings": [*(label(key) for key in shown), "seed", "outcome", *(head for head, _ in COLUMNS.values()), "run"],
         "rows": run_rows(runs, shown, training),
         "figures": figures(study.get("figures", FIGURES), results / "figures" / name, out),

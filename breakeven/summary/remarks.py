@@ -1,11 +1,11 @@
 """What could not be computed of a run, in words, from the notes in its tables."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pandas as pd
 
 from breakeven.spectra.equation_1 import PLAIN_SGD
+from breakeven.store.training_record import TrainingRecord
 from breakeven.summary.switches import unreached
 
 SPLITS = {"train": "training", "test": "test"}
@@ -15,7 +15,7 @@ SAID_ELSEWHERE = (PLAIN_SGD, "e_H^1 was not found")
 
 
 def remarks(
-    training: dict[str, Any],
+    training: TrainingRecord,
     history: pd.DataFrame,
     covariance: pd.DataFrame,
     hessian: pd.DataFrame,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from breakeven.store.progress import progress
 from breakeven.store.tables import cell, read_table, write_table
-from breakeven.store.training_record import FILE, read_training
+from breakeven.store.training_record import FILE, TrainingRecord, read_training
 from breakeven.summary.break_even import break_even
 from breakeven.summary.remarks import remarks
 from breakeven.summary.switches import first_switch
@@ -53,7 +53,7 @@ class RunTables:
 
     run: str
     labels: dict[str, Any]
-    training: dict[str, Any]
+    training: TrainingRecord
     history: pd.DataFrame
     covariance: pd.DataFrame
     hessian: pd.DataFrame
@@ -88,7 +88,7 @@ def summarise(results: Path, points: dict[str, Any], accuracy_threshold: float, 
 
 def trajectory(table: RunTables) -> pd.DataFrame:
     """The long table of one run: its labels, step, epoch, quantity, value; no row where there is no value."""
-    per_epoch = table.training["steps_per_epoch"]
+    per_epoch = table.training.steps_per_epoch
     pieces = [
         _quantity(rows, f"{split}_{column}", column)
         for split, rows in table.history.groupby("split", sort=False)
@@ -119,14 +119,14 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     """
     k, h = table.covariance, table.hessian
     ratios = k[k["lambda_1"] != 0]
-    point = break_even(table.stability, table.training["batch_size"], table.training["train_examples"])
+    point = break_even(table.stability, table.labels["batch_size"], table.training.train_examples)
     train = table.history[table.history["split"] == "train"]
     test = table.history[table.history["split"] == "test"]
     past = train[train["accuracy"] > accuracy_threshold]
     return {
         "run": table.run,
         **table.labels,
-        "diverged": table.training["diverged"],
+        "diverged": table.training.diverged,
         "max_lambda_K": _max(k, "lambda_1"),
         "step_of_max_lambda_K": _step_of_max(k, "lambda_1"),
         "max_lambda_H": _max(h, "lambda_1"),
@@ -136,11 +136,11 @@ def summary(table: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "max_trace_over_lambda_1": _max(ratios, "trace_over_lambda_1"),
         "break_even_step": point.step,
         "break_even_lambda_H": point.lambda_H,
-        "break_even_epoch": None if point.step is None else point.step / table.training["steps_per_epoch"],
+        "break_even_epoch": None if point.step is None else point.step / table.training.steps_per_epoch,
         "threshold_epoch": past["epoch"].iloc[0] if len(past) else None,
         # one that diverged has no end
-        "final_train_accuracy": None if table.training["diverged"] else train["accuracy"].iloc[-1],
-        "final_test_accuracy": None if table.training["diverged"] else test["accuracy"].iloc[-1],
+        "final_train_accuracy": None if table.training.diverged else train["accuracy"].iloc[-1],
+        "final_test_accuracy": None if table.training.diverged else test["accuracy"].iloc[-1],
         "break_even_after_step": point.after_step,
         "predicted_lambda_H": point.predicted_lambda_H,
         "break_even_note": point.note,

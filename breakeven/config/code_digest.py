@@ -24,6 +24,7 @@ UNCOUNTED = (
     "breakeven.networks.registry",
     "breakeven.data.registry",
     "breakeven.figures.registry",
+    "breakeven.training.registry",
     "breakeven.specs.run",
     "breakeven.store",
     "breakeven.jobs",

@@ -15,9 +15,8 @@ from breakeven.figures.labels import with_schedules_in_words
 from breakeven.figures.offline import javascript, script_json, templates
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
-from breakeven.store.files import whole_file, write_text
+from breakeven.store.files import whole_file, write_json, write_text
 from breakeven.store.progress import say
-from breakeven.store.sealed_json import write_sealed_json
 from breakeven.store.tables import read_table, write_table
 
 PNG_SCALE = 2.0  # pixels for each unit of length: sharp on paper and on dense screens
@@ -36,7 +35,7 @@ def plot(figure: str, tables: Path, study: Study, out: Path) -> None:
     with whole_file(base.with_suffix(".png")) as temporary:
         temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=PNG_SCALE))
     write_table(base.with_suffix(".csv"), drawn(spec, study))
-    write_sealed_json(base.with_suffix(".vl.json"), spec)
+    write_json(base.with_suffix(".vl.json"), spec)
     say(f"drawn: {base}.html")
 
 

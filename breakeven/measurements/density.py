@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from breakeven.measurements.measured import measured_snapshots, read_spec
+from breakeven.measurements.measured import measured_snapshots
 from breakeven.specs.randomness import generator
+from breakeven.specs.run_file import read_spec
 from breakeven.spectra.density import quadrature
 from breakeven.spectra.hessian import Hessian
 from breakeven.store.notes import Note, cell

@@ -6,9 +6,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from breakeven.measurements.measured import measured_snapshots, read_spec
+from breakeven.measurements.measured import measured_snapshots
 from breakeven.specs.randomness import generator
 from breakeven.specs.run import run_id
+from breakeven.specs.run_file import read_spec
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs, norm
 from breakeven.spectra.trace import hutchinson

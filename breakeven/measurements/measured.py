@@ -1,12 +1,10 @@
 """What every measurement has in common: a run's snapshots, one after the other, as networks with the measured examples."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor, nn
 
 from breakeven.data.dataset import Dataset, load
@@ -16,10 +14,9 @@ from breakeven.networks.build import build
 from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.networks.primitive import with_primitive_normalisation
 from breakeven.networks.weights import load_into
-from breakeven.specs.run import RunSpec, from_json, run_id
-from breakeven.specs.schedule import learning_rate_at
+from breakeven.specs.run import run_id
+from breakeven.specs.run_file import read_spec
 from breakeven.store import snapshots
-from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
 from breakeven.store.training_record import read_training
 
@@ -47,22 +44,6 @@ class Measured:
         return list(zip(self.inputs.split(size), self.targets.split(size), strict=True))
 
 
-def read_spec(run: Path) -> RunSpec:
-    """The specification of the run in folder ``run``."""
-    path = run / "run.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        name = content.pop("run")
-        spec = from_json(json.dumps(content))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise UserError(f"'{path}' is missing or damaged ({error}): delete the folder '{run}'") from error
-    if run_id(spec) != name:
-        raise UserError(
-            f"'{path}' says it is run {name}, but its content is run {run_id(spec)}: delete the folder '{run}'"
-        )
-    return spec
-
-
 def measured_snapshots(
     run: Path, data: Path | Dataset, precision: str, device: torch.device, what: str
 ) -> Iterator[Measured]:
@@ -77,11 +58,10 @@ def measured_snapshots(
     model = with_primitive_normalisation(build(spec, dataset.input_shape, dataset.classes, dtype, device))
     inputs, labels = dataset.measured_examples(dtype)
     targets = training_targets(labels, dataset.classes, spec.label_smoothing, dtype)
-    training = read_training(run)
+    entries = read_training(run).snapshots
     with exact_kernels(model):
-        for entry in progress(training["snapshots"], what, unit="snapshot"):
-            snapshot = snapshots.read(run / "snapshots" / entry["file"], run_id(spec), entry["step"], entry["sha256"])
+        for entry in progress(entries, what, unit="snapshot"):
+            snapshot = snapshots.read(run / "snapshots" / entry.file, run_id(spec), entry.step, entry.sha256)
             load_into(model, snapshot)
             set_measuring(model)
-            eta = learning_rate_at(training["learning_rates"], entry["step"])
-            yield Measured(entry["step"], eta, model, snapshot, inputs, targets)
+            yield Measured(entry.step, entry.learning_rate, model, snapshot, inputs, targets)

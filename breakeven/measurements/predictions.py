@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 
 from breakeven.data.dataset import load
-from breakeven.measurements.measured import measured_snapshots, read_spec
+from breakeven.measurements.measured import measured_snapshots
 from breakeven.specs.run import run_id
+from breakeven.specs.run_file import read_spec
 from breakeven.store import predictions
 from breakeven.store.progress import within
 from breakeven.store.training_record import read_training
@@ -23,7 +24,7 @@ def measure_predictions(run: Path, data: Path, out: Path, device: torch.device) 
     The softmax of the outputs for the first examples of the test set, in evaluation mode (running averages, no dropout),
     computed in float32, as when the network is evaluated during training.
     """
-    spec, snapshots = read_spec(run), len(read_training(run)["snapshots"])
+    spec, snapshots = read_spec(run), len(read_training(run).snapshots)
     dataset = load(data, device, spec.dataset)
     inputs = dataset.test_inputs[:EXAMPLES]
     size = min(AT_ONCE, max(1, NUMBERS // inputs[0].numel()))

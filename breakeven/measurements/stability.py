@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from breakeven.measurements.measured import Measured, measured_snapshots, read_spec
+from breakeven.measurements.measured import Measured, measured_snapshots
 from breakeven.specs.run import run_id
+from breakeven.specs.run_file import read_spec
 from breakeven.spectra.curvature_check import Problem, Verdict, checked_curvatures
 from breakeven.spectra.equation_1 import alpha_star, holds_for, left_hand_side
 from breakeven.store import eigenvectors
@@ -53,7 +54,7 @@ def measure_stability(
     ``delta_loss``: L(θ_{t+1}) − L(θ_t). Losses and curvatures are of the measured examples in mini-batches of ``batch_size``,
     which must be the hessian stage's. That the mean curvature is λ_H^1 is checked at each snapshot.
     """
-    spec, examples = read_spec(run), read_training(run)["train_examples"]
+    spec, examples = read_spec(run), read_training(run).train_examples
     eigenvalues = _eigenvalues(run)
     rows = []
     for measured in measured_snapshots(run, data, precision, device, "stability"):

@@ -1,5 +1,6 @@
 """One study in words, numbers and figures, as the template of the report shows it."""
 
+import json
 import os
 import shlex
 from collections.abc import Collection
@@ -13,8 +14,10 @@ from breakeven.figures.labels import label, with_schedules_in_words
 from breakeven.figures.offline import script_json
 from breakeven.figures.registry import FIGURES
 from breakeven.specs.quantities import COLUMNS
+from breakeven.specs.run import canonical_json
+from breakeven.specs.run_file import read_spec
 from breakeven.specs.study import Study
-from breakeven.store.sealed_json import read_sealed_json
+from breakeven.store.files import read_json
 from breakeven.store.tables import read_table
 from breakeven.store.training_record import FILE, read_training
 
@@ -50,7 +53,7 @@ def listed(items: list[str]) -> str:
 
 def settings_of(run: Path) -> dict[str, Any]:
     """The hyperparameters of the run in this folder that are not left out as neutral."""
-    settings: dict[str, Any] = read_training(run)["spec"]
+    settings: dict[str, Any] = json.loads(canonical_json(read_spec(run)))
     return settings
 
 
@@ -104,7 +107,7 @@ def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, A
         path = folder / f"{name}.vl.json"
         if name not in names or not path.is_file():
             continue
-        spec = read_sealed_json(path, "figure")
+        spec = read_json(path, "figure")
         title = spec.pop("title")  # text of the page instead, where it wraps on a phone and is found by a search
         _, *notes = title["subtitle"]  # its first line names the study, as the section does
         found.append(
@@ -129,7 +132,7 @@ def study_view(study: Study, results: Path, out: Path) -> dict[str, Any]:
     runs = with_schedules_in_words(read_table(results / "tables" / study.name / "runs.csv"))
     folders = [results / "runs" / str(run) for run in runs["run"]]
     trained = [folder for folder in folders if (folder / FILE).is_file()]
-    diverged_steps = {folder.name: read_training(folder).get("diverged_step") for folder in trained}
+    diverged_steps = {folder.name: read_training(folder).diverged_step for folder in trained}
     sweeps = [f"{label(key)} over {listed(distinct(runs[key]))}" for key in study.compared]
     shown = list(study.compared) or ["learning_rate", "batch_size"]
     return {

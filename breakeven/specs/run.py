@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from breakeven.store.errors import UserError
 
@@ -43,6 +43,10 @@ class RunSpec:
     ``dataset`` is the canonical specification of the data set (`breakeven.specs.dataset`), ``network_options``
     holds only those that differ from the network's own defaults (`breakeven.config.options`).
     """
+
+    # of `breakeven.training.registry`; not fields, since there is one of each
+    optimizer: ClassVar[str] = "sgd"
+    schedule_kind: ClassVar[str] = "switches"
 
     dataset: dict[str, Any]
     network: str

@@ -1,10 +1,10 @@
-"""When a run's snapshots are taken and its learning rate switches, in steps.
+"""When a run's snapshots are taken, in steps; its schedule in words.
 
 Step t is the update θ_t → θ_{t+1}; a snapshot at step t holds θ_t, so that step 0 is the initialisation and the last
 one, equal to the length of the run, is the end.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from breakeven.specs.run import RunSpec, Segment
@@ -36,8 +36,8 @@ def segment_steps(segments: Iterable[Segment], last: int, steps_per_epoch: int) 
     ranges = []
     start = 0
     for segment in segments:
-        end = last if segment.until is None else min(last, _steps(segment.until, segment.unit, steps_per_epoch))
-        every = _steps(segment.every, segment.unit, steps_per_epoch)
+        end = last if segment.until is None else min(last, in_steps(segment.until, segment.unit, steps_per_epoch))
+        every = in_steps(segment.every, segment.unit, steps_per_epoch)
         ranges.append(range(start + every, end + 1, every))
         start = max(start, end)
     return ranges
@@ -51,25 +51,6 @@ def snapshots_problem(ranges: Iterable[range]) -> str | None:
     return f"{count} snapshots of one run are too many; at most {MOST_SNAPSHOTS}: raise 'every'"
 
 
-def learning_rates(spec: RunSpec, steps_per_epoch: int, break_even_step: int | None) -> list[tuple[int, float]]:
-    """Pairs (step, learning rate from there on), the first at step 0; a switch at a break-even point that never comes is none.
-
-    ``break_even_step`` is that of `source_of` (spec).
-    """
-    rates = [(0, spec.learning_rate)]
-    for switch in spec.schedule:
-        if switch.unit != "break_even":
-            rates.append((_steps(int(switch.at), switch.unit, steps_per_epoch), switch.learning_rate))
-        elif break_even_step is not None:
-            rates.append((round(switch.at * break_even_step), switch.learning_rate))
-    return rates
-
-
-def learning_rate_at(rates: Sequence[tuple[int, float]], step: int) -> float:
-    """The learning rate of the update from ``step`` to the next: the last one of ``rates`` that holds there."""
-    return [rate for start, rate in rates if start <= step][-1]
-
-
 def in_words(learning_rate: float, schedule: Iterable[Mapping[str, Any]]) -> str:
     """A schedule in figures and claims, with the learning rate that it begins at: ``0.03, 0.1 from 0.5 x break-even``."""
     words = [f"{learning_rate:g}"]
@@ -80,5 +61,6 @@ def in_words(learning_rate: float, schedule: Iterable[Mapping[str, Any]]) -> str
     return ", ".join(words)
 
 
-def _steps(count: int, unit: str, steps_per_epoch: int) -> int:
+def in_steps(count: int, unit: str, steps_per_epoch: int) -> int:
+    """A count of epochs, or of steps, in steps."""
     return count * steps_per_epoch if unit == "epoch" else count

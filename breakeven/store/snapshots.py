@@ -15,6 +15,7 @@ from torch import Tensor
 
 from breakeven.store.errors import UserError
 from breakeven.store.files import sha256, whole_file
+from breakeven.store.training_record import SnapshotEntry
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,21 @@ def file_name(step: int) -> str:
     return f"step-{step:08d}.safetensors"
 
 
-def write(folder: Path, run: str, snapshot: Snapshot) -> dict[str, object]:
-    """Write ``snapshot`` whole or not at all; return its entry for ``training.json``: step, file, sha256."""
+def write(folder: Path, run: str, snapshot: Snapshot, learning_rate: float) -> SnapshotEntry:
+    """Write ``snapshot`` whole or not at all; return its entry for ``training.json``, with the η of the step from there."""
     path = folder / file_name(snapshot.step)
     groups = {"now": snapshot.now, "next": snapshot.next, "buffer": snapshot.buffers}
     tensors = {f"{group}/{name}": t.contiguous() for group, members in groups.items() for name, t in members.items()}
     tensors["step"] = torch.tensor(snapshot.step)
     with whole_file(path) as temporary:
         save_file(tensors, temporary, metadata={"run": run})
-    return {"step": snapshot.step, "file": path.name, "sha256": sha256(path)}
+    return SnapshotEntry(snapshot.step, path.name, sha256(path), learning_rate)
+
+
+def is_intact(folder: Path, entry: SnapshotEntry) -> bool:
+    """Whether a snapshot in ``folder`` is the one of its ``entry``."""
+    path = folder / entry.file
+    return path.exists() and sha256(path) == entry.sha256
 
 
 def read(path: Path, run: str, step: int, digest: str) -> Snapshot:

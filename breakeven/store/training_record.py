@@ -1,14 +1,75 @@
-"""What the train stage recorded of a run, ``training.json``, for the stages that read it."""
+"""What the train stage recorded of a run, ``training.json``, for the stages that read it.
 
+Its specification is in ``run.yaml`` beside it, see `breakeven.specs.run_file`.
+"""
+
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from breakeven.store.files import read_json
+from breakeven.store.errors import UserError
+from breakeven.store.files import AGAIN, read_json, write_json
 
-FILE = "training.json"
+FILE, HISTORY_FILE, SNAPSHOTS = "training.json", "history.csv", "snapshots"
+WHAT = "record of a training"
 
 
-def read_training(run: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class SnapshotEntry:
+    """A snapshot: its file in the folder ``snapshots``, and the learning rate η of the update from its step to the next."""
+
+    step: int
+    file: str
+    sha256: str
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A switch of the learning rate: it is ``learning_rate`` from ``step`` on.
+
+    ``step`` may lie behind the end of the run; None where it counts in a break-even point that never comes.
+    """
+
+    step: int | None
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What is known of a run that was trained.
+
+    ``key``: the digest of all that it depends on. ``steps``: its length as declared. ``diverged_step``: the first step t at which
+    the loss of the mini-batch or a weight of θ_t is not finite; ``stopped_step``: where it stopped before its end, since it was
+    accurate enough. ``switches``: as declared, also those that were not reached. ``snapshots``: in the order of their steps.
+    """
+
+    key: str
+    steps: int
+    steps_per_epoch: int
+    train_examples: int
+    diverged_step: int | None
+    stopped_step: int | None
+    switches: tuple[Switch, ...]
+    snapshots: tuple[SnapshotEntry, ...]
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the run diverged."""
+        return self.diverged_step is not None
+
+
+def write_training(run: Path, record: TrainingRecord) -> None:
+    """Write the record of the run in folder ``run``."""
+    write_json(run / FILE, asdict(record))
+
+
+def read_training(run: Path) -> TrainingRecord:
     """The record of the run in folder ``run``."""
-    record: dict[str, Any] = read_json(run / FILE, "record of a training", delete=f"the folder '{run}'")
-    return record
+    path = run / FILE
+    content = read_json(path, WHAT)
+    try:
+        switches = tuple(Switch(**switch) for switch in content.pop("switches"))
+        snapshots = tuple(SnapshotEntry(**entry) for entry in content.pop("snapshots"))
+        return TrainingRecord(**content, switches=switches, snapshots=snapshots)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(f"'{path}' is no {WHAT} ({error!r}): delete it, {AGAIN}") from error

@@ -1,11 +1,11 @@
 """What could not be computed of a run, in words, from the notes in its tables."""
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
 import pandas as pd
 
 from breakeven.store.notes import Note, notes_of
+from breakeven.store.training_record import TrainingRecord
 from breakeven.summary.switches import unreached
 
 SPLITS = {"train": "training", "test": "test"}
@@ -18,7 +18,7 @@ OF_DELTA_LOSS = (Note.LOSS_NOT_FINITE, Note.NEXT_LOSS_NOT_FINITE)
 
 
 def remarks(
-    training: dict[str, Any],
+    training: TrainingRecord,
     history: pd.DataFrame,
     covariance: pd.DataFrame,
     hessian: pd.DataFrame,

@@ -14,12 +14,14 @@ import pandas as pd
 
 from breakeven.specs.measurements import MEASUREMENTS, QUANTITIES
 from breakeven.specs.quantities import Quantity
+from breakeven.specs.run import run_id
+from breakeven.specs.run_file import read_spec
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.files import AGAIN
 from breakeven.store.progress import progress
 from breakeven.store.tables import cell, read_table, write_table
-from breakeven.store.training_record import read_training
+from breakeven.store.training_record import TrainingRecord, read_training
 from breakeven.summary.break_even import break_even
 from breakeven.summary.remarks import remarks
 from breakeven.summary.switches import first_switch
@@ -42,14 +44,17 @@ class RunTables:
 
     run: str
     labels: Mapping[str, Any]
-    training: dict[str, Any]
+    training: TrainingRecord
     tables: Mapping[str, pd.DataFrame]
 
 
 def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
-    """Read the tables of the run in ``folder``; each measurement must have the steps of the run's snapshots."""
+    """Read the tables of the run in ``folder``, which must be that run's and have the steps of its snapshots."""
+    run = run_id(read_spec(folder))
+    if run != folder.name:
+        raise UserError(f"the folder '{folder}' holds the run {run}: delete it, {AGAIN}")
     training = read_training(folder)
-    steps = [entry["step"] for entry in training["snapshots"]]
+    steps = [entry.step for entry in training.snapshots]
     tables = {"history": read_table(folder / "history.csv")}
     for measurement in (each for each in MEASUREMENTS if each.always):
         path = folder / measurement.table
@@ -77,7 +82,7 @@ def trajectory(run: RunTables) -> pd.DataFrame:
     order = sorted(QUANTITIES, key=lambda quantity: (quantity.table != "history", not quantity.numbered))
     pieces = [_values(run.tables[quantity.table], quantity) for quantity in order]
     rows = pd.concat(pieces, ignore_index=True)
-    rows.insert(1, "epoch", rows["step"] / run.training["steps_per_epoch"])
+    rows.insert(1, "epoch", rows["step"] / run.training.steps_per_epoch)
     for position, (name, value) in enumerate({"run": run.run, **run.labels}.items()):
         rows.insert(position, name, value)
     return rows
@@ -113,13 +118,13 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     training, history = run.training, run.tables["history"]
     k, h, stability = (run.tables[name] for name in ("covariance", "hessian", "stability"))
     ratios = k[k["lambda_1"] != 0]
-    point = break_even(stability, run.labels["batch_size"], training["train_examples"])
+    point = break_even(stability, run.labels["batch_size"], training.train_examples)
     train, test = (history[history["split"] == split] for split in ("train", "test"))
     past = train[train["accuracy"] > accuracy_threshold]
     return {
         "run": run.run,
         **run.labels,
-        "diverged": training["diverged"],
+        "diverged": training.diverged,
         "max_lambda_K": _max(k, "lambda_1"),
         "step_of_max_lambda_K": _step_of_max(k, "lambda_1"),
         "max_lambda_H": _max(h, "lambda_1"),
@@ -129,11 +134,11 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "max_trace_over_lambda_1": _max(ratios, "trace_over_lambda_1"),
         "break_even_step": point.step,
         "break_even_lambda_H": point.lambda_H,
-        "break_even_epoch": None if point.step is None else point.step / training["steps_per_epoch"],
+        "break_even_epoch": None if point.step is None else point.step / training.steps_per_epoch,
         "threshold_epoch": past["epoch"].iloc[0] if len(past) else None,
         # a run that diverged was not trained to its end
-        "final_train_accuracy": None if training["diverged"] else train["accuracy"].iloc[-1],
-        "final_test_accuracy": None if training["diverged"] else test["accuracy"].iloc[-1],
+        "final_train_accuracy": None if training.diverged else train["accuracy"].iloc[-1],
+        "final_test_accuracy": None if training.diverged else test["accuracy"].iloc[-1],
         "break_even_after_step": point.after_step,
         "predicted_lambda_H": point.predicted_lambda_H,
         "break_even_note": point.note,

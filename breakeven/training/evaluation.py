@@ -1,6 +1,7 @@
 """Loss and accuracy on the training and the test set."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,21 +13,27 @@ from breakeven.store.progress import within
 EXAMPLES, NUMBERS = 1000, 1000 * 3 * 32 * 32  # that go through the network at once, at most
 
 
-def evaluate(model: nn.Module, dataset: Dataset, step: int, epoch: float) -> list[dict[str, float | str]]:
-    """Mean cross-entropy (nats) and accuracy in evaluation mode (running averages, no dropout), one row per split.
+@dataclass(frozen=True)
+class Evaluation:
+    """A row of ``history.csv``: mean cross-entropy (nats) and accuracy on a ``split``, "train" or "test", at a step."""
+
+    step: int
+    epoch: float
+    split: str
+    loss: float
+    accuracy: float
+
+
+def evaluate(model: nn.Module, dataset: Dataset, step: int, epoch: float) -> tuple[Evaluation, Evaluation]:
+    """Loss and accuracy on the training and the test set, in evaluation mode (running averages, no dropout).
 
     The training set is represented by its fixed ``evaluated`` subset, at most 10,000 examples, never augmented. NaN stands
     for a loss that is not finite, and for an accuracy of outputs that are not, which name no class.
     """
-    splits = {
-        "train": (chosen(dataset.train_inputs, dataset.evaluated), dataset.train_labels[dataset.evaluated]),
-        "test": (dataset.test_inputs, dataset.test_labels),
-    }
-    rows: list[dict[str, float | str]] = []
-    for split, (inputs, labels) in splits.items():
-        loss, accuracy = _loss_and_accuracy(model, dataset, inputs, labels)
-        rows.append({"step": step, "epoch": epoch, "split": split, "loss": loss, "accuracy": accuracy})
-    return rows
+    evaluated = chosen(dataset.train_inputs, dataset.evaluated), dataset.train_labels[dataset.evaluated]
+    train = _loss_and_accuracy(model, dataset, *evaluated)
+    test = _loss_and_accuracy(model, dataset, dataset.test_inputs, dataset.test_labels)
+    return Evaluation(step, epoch, "train", *train), Evaluation(step, epoch, "test", *test)
 
 
 @torch.no_grad()
@@ -35,8 +42,8 @@ def _loss_and_accuracy(model: nn.Module, dataset: Dataset, inputs: Tensor, label
     dtype = next(model.parameters()).dtype
     loss, correct, finite = 0.0, 0, True
     size = min(EXAMPLES, max(1, NUMBERS // inputs[0].numel()))
-    chunks = within(inputs.split(size), "evaluate", unit="chunk")
-    for chunk, target in zip(chunks, labels.split(size), strict=True):
+    chunks = within(torch.split(inputs, size), "evaluate", unit="chunk")
+    for chunk, target in zip(chunks, torch.split(labels, size), strict=True):
         outputs = model(dataset.inputs(chunk, dtype))
         loss += cross_entropy(outputs, target, reduction="sum").item()
         correct += int((outputs.argmax(dim=1) == target).sum().item())

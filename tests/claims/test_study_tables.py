@@ -2,11 +2,11 @@ import math
 
 import pandas as pd
 import pytest
+from breakeven.store.sealed import seal
 
 from breakeven.claims import study_tables
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
-from breakeven.store.sealed import seal
 from breakeven.summary.summarise import summarise
 from tests.claims.simulated import run, study
 from tests.summary.test_summarise import points_of, write_run

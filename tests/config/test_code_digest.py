@@ -229,7 +229,9 @@ def test_comments_and_docstrings_of_the_package_change_nothing(copy):
     assert [digest(stage) for stage in stages] == before
 
 
-@pytest.mark.parametrize("registry", ["networks/registry.py", "data/registry.py", "figures/registry.py"])
+@pytest.mark.parametrize(
+    "registry", ["networks/registry.py", "data/registry.py", "figures/registry.py", "training/registry.py"]
+)
 def test_registries_change_nothing(copy, registry):
     stages = [TRAIN, ["breakeven.data.prepare", "breakeven.data.digits"], ["breakeven.figures.plot"]]
     before = [digest(stage) for stage in stages]

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from breakeven.store.sealed import seal
 from safetensors.numpy import load_file
 
 from breakeven.data import dataset as dataset_module
@@ -14,7 +15,6 @@ from breakeven.data.dataset import load
 from breakeven.data.prepare import channel_statistics, prepare
 from breakeven.data.splits import Splits
 from breakeven.store.errors import UserError
-from breakeven.store.sealed import seal
 from tests.tiny import tiny_dataset, tiny_splits
 
 CPU = torch.device("cpu")

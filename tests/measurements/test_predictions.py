@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from breakeven.store.sealed import record_of
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch.func import functional_call
@@ -14,7 +15,6 @@ from breakeven.networks.build import build
 from breakeven.specs.run import run_id
 from breakeven.store.errors import UserError
 from breakeven.store.predictions import read
-from breakeven.store.sealed import record_of
 from breakeven.store.snapshots import file_name
 from breakeven.training.train import train
 from tests.tiny import CLASSES, TEST, tiny_dataset, tiny_spec

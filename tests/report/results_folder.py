@@ -3,11 +3,12 @@
 import json
 from dataclasses import replace
 
+from breakeven.store.sealed import seal
+
 from breakeven.claims.evaluate import evaluate
 from breakeven.figures.plot import specification
 from breakeven.figures.registry import FIGURES
 from breakeven.specs.study import part_of
-from breakeven.store.sealed import seal
 from breakeven.store.tables import write_table
 from tests.figures.synthetic import make_embedding, make_study
 

@@ -4,9 +4,9 @@ import re
 
 import pandas as pd
 import pytest
+from breakeven.store.sealed import seal
 
 from breakeven.report.verdicts import verdicts_view
-from breakeven.store.sealed import seal
 
 COLUMNS = "claim,study,quantity,expected,observed,effect,ci_low,ci_high,p_value,n_seeds,verdict,paper_value,our_value"
 TABLE = (

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+from breakeven.store.sealed import seal
 from playwright.sync_api import sync_playwright
 
 from breakeven.figures.offline import javascript
 from breakeven.figures.plot import plot
 from breakeven.report.build import build
-from breakeven.store.sealed import seal
 from breakeven.store.tables import read_table, write_table
 from breakeven.store.training_record import FILE
 from tests.report.results_folder import write_results

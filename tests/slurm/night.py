@@ -180,7 +180,7 @@ def study(folder: Path, learning_rates: list[float]) -> Project:
     project.edit("# slurm_partition: gpu", "slurm_partition: night", "profiles/slurm/profile.yaml")
     project.edit("# slurm_account: my_project", "slurm_account: root", "profiles/slurm/profile.yaml")
     project.append(HELD, "breakeven/store/progress.py")
-    project.append("\nSECONDS_BETWEEN_CHECKPOINTS = 0.0\n", "breakeven/training/train.py")
+    project.append("\nSECONDS_BETWEEN_CHECKPOINTS = 0.0\n", "breakeven/training/checkpoints.py")
     return project
 
 

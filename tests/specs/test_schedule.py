@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from breakeven.specs.run import RunSpec, Segment, Switch, source_of
-from breakeven.specs.schedule import learning_rate_at, learning_rates, snapshot_steps, total_steps
+from breakeven.specs.schedule import snapshot_steps, total_steps
 
 RUN = RunSpec({"loader": "digits"}, "simple_cnn", {}, 0.1, 32, (Segment(10, 30), Segment(50)), seed=0, steps=200)
 
@@ -39,20 +39,7 @@ def test_snapshots_with_40_steps_per_epoch(spec, steps):
     assert snapshot_steps(spec, 40) == steps
 
 
-def rates_at(spec, steps, break_even_step=None):
-    rates = learning_rates(spec, 40, break_even_step)
-    return [learning_rate_at(rates, step) for step in steps]
-
-
-def test_learning_rate():
-    assert rates_at(RUN, (0, 199)) == [0.1, 0.1]
-    switched = dataclasses.replace(RUN, schedule=(Switch(10, 0.01), Switch(2, 0.001, "epoch")))
-    assert rates_at(switched, (0, 9, 10, 79, 80, 200)) == [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
-
-
-def test_a_switch_at_the_break_even_point():
+def test_the_run_whose_break_even_point_is_counted_in():
     switched = dataclasses.replace(RUN, schedule=(Switch(10, 0.05), Switch(1.5, 0.01, "break_even")))
-    assert rates_at(switched, (0, 10, 59, 60, 200), break_even_step=40) == [0.1, 0.05, 0.05, 0.01, 0.01]
-    assert rates_at(switched, (0, 10, 200), break_even_step=None) == [0.1, 0.05, 0.05]  # it never comes
     assert source_of(switched) == dataclasses.replace(RUN, schedule=(Switch(10, 0.05),))
     assert source_of(dataclasses.replace(RUN, schedule=(Switch(10, 0.05),))) is None

@@ -27,8 +27,8 @@ def snapshot():
 
 @pytest.fixture
 def written(tmp_path, snapshot):
-    entry = snapshots.write(tmp_path, "run-a", snapshot)
-    return tmp_path / str(entry["file"]), entry["sha256"]
+    entry = snapshots.write(tmp_path, "run-a", snapshot, 0.1)
+    return tmp_path / entry.file, entry.sha256
 
 
 def parse(path):
@@ -67,7 +67,7 @@ def test_what_is_read_is_what_was_written(written, snapshot):
 
 def test_equal_content_is_equal_bytes(tmp_path, snapshot, written):
     """Many times, since what can't be relied on may come out right once or twice."""
-    digests = {snapshots.write(tmp_path / "again", "run-a", snapshot)["sha256"] for _ in range(20)}
+    digests = {snapshots.write(tmp_path / "again", "run-a", snapshot, 0.1).sha256 for _ in range(20)}
     assert digests == {written[1]}
 
 
@@ -78,8 +78,8 @@ def test_names_sort_by_step():
 
 def test_tensors_that_are_not_contiguous(tmp_path):
     transposed = torch.arange(6.0).reshape(2, 3).T
-    entry = snapshots.write(tmp_path, "a", Snapshot(0, {"w": transposed}, {"w": transposed}, {}))
-    read = snapshots.read(tmp_path / entry["file"], "a", 0, entry["sha256"])
+    entry = snapshots.write(tmp_path, "a", Snapshot(0, {"w": transposed}, {"w": transposed}, {}), 0.1)
+    read = snapshots.read(tmp_path / entry.file, "a", 0, entry.sha256)
     assert read.now["w"].tolist() == [[0, 3], [1, 4], [2, 5]]
 
 

@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 import pytest
+from breakeven.store.sealed import seal
 
 from breakeven.store.errors import UserError
-from breakeven.store.sealed import seal
 from breakeven.summary.remarks import remarks
 from breakeven.summary.summarise import summarise
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from breakeven.training.augmentation import crop_flip
+from breakeven.training.augmentations.crop_flip import augment
 
 
 def windows(image):
@@ -25,7 +25,7 @@ def windows(image):
 def augmented():
     """600 pictures of 3×6×5 that are unlike their own mirror images, and what became of each."""
     images = np.random.default_rng(0).integers(1, 256, (600, 3, 6, 5), dtype=np.uint8)
-    changed = crop_flip(torch.from_numpy(images), torch.Generator().manual_seed(0)).numpy()
+    changed = augment(torch.from_numpy(images), torch.Generator().manual_seed(0)).numpy()
     assert changed.shape == images.shape
     assert changed.dtype == np.uint8
     return [windows(image)[result.tobytes()] for image, result in zip(images, changed, strict=True)]
@@ -48,12 +48,12 @@ def test_the_three_draws_are_independent(augmented):
 
 def test_the_generator_decides():
     images = torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8)
-    first, again, other = (crop_flip(images, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    first, again, other = (augment(images, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_the_input_stays_as_it_was():
     images = torch.full((4, 2, 5, 5), 7, dtype=torch.uint8)
-    crop_flip(images, torch.Generator().manual_seed(0))
+    augment(images, torch.Generator().manual_seed(0))
     assert torch.equal(images, torch.full((4, 2, 5, 5), 7, dtype=torch.uint8))

@@ -42,9 +42,9 @@ def test_loss_and_accuracy(dataset, monkeypatch, chunk):
         (test, "test", splits.test_inputs, splits.test_labels),
     ):
         loss, accuracy = by_hand(model, images, labels)
-        assert (row["step"], row["epoch"], row["split"]) == (15, 3.0, split)
-        assert math.isclose(row["loss"], loss, rel_tol=1e-12)
-        assert row["accuracy"] == accuracy
+        assert (row.step, row.epoch, row.split) == (15, 3.0, split)
+        assert math.isclose(row.loss, loss, rel_tol=1e-12)
+        assert row.accuracy == accuracy
 
 
 def test_the_evaluated_examples_stand_for_the_training_set(dataset):
@@ -53,8 +53,8 @@ def test_the_evaluated_examples_stand_for_the_training_set(dataset):
     model, splits = network(), tiny_splits()
     loss, accuracy = by_hand(model, splits.train_inputs[chosen], splits.train_labels[chosen])
     row = evaluation.evaluate(model, dataset, 0, 0.0)[0]
-    assert math.isclose(row["loss"], loss, rel_tol=1e-12)
-    assert row["accuracy"] == accuracy
+    assert math.isclose(row.loss, loss, rel_tol=1e-12)
+    assert row.accuracy == accuracy
 
 
 def test_evaluation_mode(dataset):
@@ -64,7 +64,7 @@ def test_evaluation_mode(dataset):
     regularised.train()
     expected, found = (evaluation.evaluate(model, dataset, 0, 0.0) for model in (plain, regularised))
     for first, second in zip(expected, found, strict=True):
-        assert math.isclose(first["loss"], second["loss"], rel_tol=1e-12)
-        assert first["accuracy"] == second["accuracy"]
+        assert math.isclose(first.loss, second.loss, rel_tol=1e-12)
+        assert first.accuracy == second.accuracy
     assert regularised[1].running_mean.tolist() == [0, 0]
     assert all(parameter.grad is None for parameter in regularised.parameters())

@@ -14,8 +14,9 @@ from safetensors import SafetensorError, safe_open
 
 from breakeven.specs.run import canonical_json
 from breakeven.store import snapshots
-from breakeven.training import checkpoint
+from breakeven.training import checkpoint_file, checkpoints, results
 from breakeven.training import train as module
+from breakeven.training.training import Training
 from tests.tiny import tiny_dataset, tiny_spec
 
 CPU = torch.device("cpu")
@@ -31,7 +32,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def checkpoint_at_each_step(monkeypatch):
-    monkeypatch.setattr(module, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +57,18 @@ class Interrupted(BaseException):
 @pytest.fixture
 def attempt(data, tmp_path, monkeypatch):
     """Train into ``tmp_path/out``; with ``until`` the process ends before that step; returns the steps taken."""
-    real = module._sgd_step
+    real = Training.take_step
 
     def run(spec=SPEC, until=None, code="code", data=data):
         taken = []
 
-        def step_or_end(model, optimizer, inputs, targets, spec, step, learning_rate):
-            if step == until:
+        def step_or_end(training):
+            if training.step == until:
                 raise Interrupted
-            taken.append(step)
-            return real(model, optimizer, inputs, targets, spec, step, learning_rate)
+            taken.append(training.step)
+            real(training)
 
-        monkeypatch.setattr(module, "_sgd_step", step_or_end)
+        monkeypatch.setattr(Training, "take_step", step_or_end)
         try:
             module.train(spec, data, tmp_path / "out", tmp_path / "state", CPU, code)
         except Interrupted:
@@ -112,7 +113,7 @@ def test_a_full_disk_at_the_very_end_loses_nothing(attempt, uninterrupted, tmp_p
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(module, "write_sealed_json", full)
+        patch.setattr(results, "write_training", full)
         attempt()
     assert attempt() == []
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
@@ -146,7 +147,7 @@ def test_interrupted_at_every_step(attempt, uninterrupted, tmp_path):
 def test_interrupted_some_steps_after_the_checkpoint(attempt, uninterrupted, tmp_path, monkeypatch):
     """The snapshots after it are there already, and are taken again."""
     attempt(until=3)
-    monkeypatch.setattr(module, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
     assert attempt(until=9) == list(range(3, 9))
     assert attempt() == list(range(3, 13))
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
@@ -154,7 +155,7 @@ def test_interrupted_some_steps_after_the_checkpoint(attempt, uninterrupted, tmp
 
 def test_a_diverging_run(attempt, uninterrupted, tmp_path):
     whole = uninterrupted[canonical_json(DIVERGING)]
-    assert b'"diverged": true' in whole["training.json"]
+    assert b'"diverged_step": 2,' in whole["training.json"]
     attempt(DIVERGING, until=1)
     attempt(DIVERGING)
     assert contents(tmp_path / "out") == whole
@@ -164,7 +165,7 @@ def test_interrupted_while_publishing(attempt, uninterrupted, tmp_path, monkeypa
     """All steps are done, also the one that diverged: nothing is trained again."""
     for spec in (SPEC, DIVERGING):
         with monkeypatch.context() as patch:
-            patch.setattr(module, "_publish", lambda *arguments: (_ for _ in ()).throw(Interrupted))
+            patch.setattr(module, "publish", lambda *arguments: (_ for _ in ()).throw(Interrupted))
             attempt(spec)
         assert attempt(spec) == []
         assert contents(tmp_path / "out") == uninterrupted[canonical_json(spec)]
@@ -174,7 +175,7 @@ def test_interrupted_while_publishing(attempt, uninterrupted, tmp_path, monkeypa
 def test_interrupted_before_the_last_file(attempt, uninterrupted, tmp_path, monkeypatch):
     """It is published again, from the last checkpoint."""
     with monkeypatch.context() as patch:
-        patch.setattr(module, "write_sealed_json", lambda *arguments, **options: (_ for _ in ()).throw(Interrupted))
+        patch.setattr(results, "write_training", lambda *arguments: (_ for _ in ()).throw(Interrupted))
         with pytest.raises(AssertionError):  # since the folder is there
             attempt()
     assert not (tmp_path / "out" / "training.json").exists()
@@ -185,16 +186,16 @@ def test_interrupted_before_the_last_file(attempt, uninterrupted, tmp_path, monk
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ended_by_a_signal(data, attempt, uninterrupted, tmp_path, capsys, number):
     """The step is finished and a checkpoint saved, however long ago the last one was: nothing is lost."""
-    real = module._sgd_step
+    real = Training.take_step
 
-    def signalled(*arguments):
-        if arguments[-2] == 5:
+    def signalled(training):
+        if training.step == 5:
             os.kill(os.getpid(), number)
-        return real(*arguments)
+        real(training)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_sgd_step", signalled)
-        patch.setattr(module, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+        patch.setattr(Training, "take_step", signalled)
+        patch.setattr(checkpoints, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)
         with pytest.raises(SystemExit) as ending:
             module.train(SPEC, data, tmp_path / "out", tmp_path / "state", CPU, "code")
     assert ending.value.code == 128 + number
@@ -248,7 +249,7 @@ def test_an_error_of_the_disk_is_not_a_damaged_checkpoint(attempt, uninterrupted
 
     attempt(until=7)
     with monkeypatch.context() as patch, pytest.raises(type(error), match="error"):
-        patch.setattr(checkpoint, "safe_open", fail)
+        patch.setattr(checkpoint_file, "safe_open", fail)
         attempt()
     assert attempt() == list(range(7, 13))
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
@@ -277,7 +278,7 @@ def test_the_checkpoint_holds_no_more_than_it_should(attempt, tmp_path):
     model = {"0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "3.bias", "4.weight", "4.bias"}
     model |= {"8.weight", "8.bias", "10.weight", "10.bias"}
     buffers = {f"{layer}.running_{what}" for layer in (1, 4) for what in ("mean", "var")}
-    assert names == {f"model/{n}" for n in model | buffers} | {f"momentum/{n}" for n in model}
+    assert names == {f"model/{n}" for n in model | buffers} | {f"optimizer/{n}/momentum_buffer" for n in model}
     assert {path.name for path in (tmp_path / "state").iterdir()} == {"checkpoint.safetensors", "snapshots"}
 
 
@@ -287,9 +288,9 @@ from pathlib import Path
 import torch
 from breakeven.store import snapshots
 from breakeven.specs.run import from_json
-from breakeven.training import train
+from breakeven.training import checkpoints, train
 torch.set_num_threads(1)
-train.SECONDS_BETWEEN_CHECKPOINTS = -1.0
+checkpoints.SECONDS_BETWEEN_CHECKPOINTS = -1.0
 save_file = snapshots.save_file
 
 def killed_half_way(tensors, path, metadata):

@@ -1,7 +1,5 @@
 """Settings of the training beside the plain ones: label smoothing, precision, an early end, a switch at the break-even point."""
 
-import json
-
 import pandas as pd
 import pytest
 import torch
@@ -11,10 +9,14 @@ from breakeven.data.dataset import load
 from breakeven.data.targets import training_targets
 from breakeven.networks.build import build
 from breakeven.specs.run import Segment, Switch, run_id
+from breakeven.specs.run_file import read_spec
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
+from breakeven.store.training_record import Switch as Recorded
+from breakeven.store.training_record import read_training
 from breakeven.training import train as module
-from tests.tiny import TRAIN, tiny_dataset, tiny_spec
+from breakeven.training.mini_batches import MiniBatches
+from tests.tiny import tiny_dataset, tiny_spec
 
 CPU = torch.device("cpu")
 
@@ -35,18 +37,17 @@ def train(data, tmp_path):
     return run
 
 
-def facts(out):
-    return json.loads((out / "training.json").read_text(encoding="utf-8"))
-
-
 def steps_of(out):
-    return [entry["step"] for entry in facts(out)["snapshots"]]
+    return [entry.step for entry in read_training(out).snapshots]
+
+
+def rates_of(out):
+    return [entry.learning_rate for entry in read_training(out).snapshots]
 
 
 def weights(out, step, which="now"):
-    found = facts(out)
-    [entry] = [entry for entry in found["snapshots"] if entry["step"] == step]
-    snapshot = snapshots.read(out / "snapshots" / entry["file"], found["run"], step, entry["sha256"])
+    [entry] = [entry for entry in read_training(out).snapshots if entry.step == step]
+    snapshot = snapshots.read(out / "snapshots" / entry.file, run_id(read_spec(out)), step, entry.sha256)
     return getattr(snapshot, which)
 
 
@@ -65,7 +66,7 @@ def test_a_step_with_label_smoothing(data, train):
     out = train(label_smoothing=0.2, precision="float64", snapshots=(Segment(1),))
     dataset = load(data, CPU)
     model = build(spec, dataset.input_shape, dataset.classes, torch.float64, CPU)
-    raw, labels = module._mini_batch(dataset, spec, 0, TRAIN // spec.batch_size)
+    raw, labels = MiniBatches(dataset, spec).at(0)
     loss = cross_entropy(model(dataset.inputs(raw, torch.float64)), labels, label_smoothing=0.2)
     gradients = torch.autograd.grad(loss, list(model.parameters()))
     after = weights(out, 0, "next")
@@ -101,7 +102,7 @@ def test_an_early_end(train):
     step = int(training["step"][training["accuracy"] >= accuracy].iloc[0])
     assert 0 < step < 200 and step % 50
     out = train(stop_at_accuracy=accuracy, **settings)
-    assert facts(out)["stopped_step"] == step and facts(whole)["stopped_step"] is None
+    assert read_training(out).stopped_step == step and read_training(whole).stopped_step is None
     assert steps_of(out) == [*range(0, step, 50), step]
     pd.testing.assert_frame_equal(pd.read_csv(out / "history.csv"), history[history["step"] <= step])
     assert set(weights(out, step, "next")) == set(weights(out, 0))
@@ -112,11 +113,13 @@ def test_a_switch_at_the_break_even_point(train):
     counted = {"schedule": (Switch(0.5, 0.2, "break_even"),), "snapshots": (Segment(1),)}
     out = train(break_even_step=8, **counted)
     declared = train(schedule=(Switch(4, 0.2),), snapshots=(Segment(1),))
-    assert facts(out)["learning_rates"] == [[0, 0.05], [4, 0.2]]
+    assert read_training(out).switches == (Recorded(4, 0.2),)
+    assert rates_of(out) == rates_of(declared) == [0.05] * 4 + [0.2] * 9
     for step in (4, 5, 12):
         assert all(torch.equal(w, weights(declared, step)[name]) for name, w in weights(out, step).items())
     never = train(break_even_step=None, **counted)
-    assert facts(never)["learning_rates"] == [[0, 0.05]]
+    assert read_training(never).switches == (Recorded(None, 0.2),)
+    assert rates_of(never) == [0.05] * 13
 
 
 def test_dropout_draws_the_same_numbers_again(train):

@@ -10,9 +10,14 @@ from torch.nn.functional import batch_norm, conv2d, cross_entropy, max_pool2d
 
 from breakeven.data.dataset import load
 from breakeven.specs.run import Segment, Switch, canonical_json, run_id
+from breakeven.specs.run_file import read_spec
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
+from breakeven.store.files import sha256
+from breakeven.store.training_record import read_training
 from breakeven.training import train as module
+from breakeven.training import training
+from breakeven.training.mini_batches import MiniBatches
 from tests.tiny import TRAIN, tiny_dataset, tiny_spec, tiny_splits
 
 CPU = torch.device("cpu")
@@ -43,10 +48,9 @@ def read_json(out):
 
 def read_snapshots(out):
     """All snapshots of a run by step, in float64."""
-    training = read_json(out)
     found = {}
-    for entry in training["snapshots"]:
-        read = snapshots.read(out / "snapshots" / entry["file"], training["run"], entry["step"], entry["sha256"])
+    for entry in read_training(out).snapshots:
+        read = snapshots.read(out / "snapshots" / entry.file, run_id(read_spec(out)), entry.step, entry.sha256)
         found[read.step] = read
     return found
 
@@ -87,8 +91,8 @@ def by_hand(weights, batches, learning_rates, momentum=0.0, weight_decay=0.0):
 
 
 def mini_batches(data, spec, steps):
-    dataset = load(data, CPU)
-    return [module._mini_batch(dataset, spec, step, TRAIN // spec.batch_size) for step in range(steps)]
+    batches = MiniBatches(load(data, CPU), spec)
+    return [batches.at(step) for step in range(steps)]
 
 
 def assert_same(found, expected, tolerance):
@@ -168,7 +172,7 @@ def test_snapshots_are_taken_at_the_scheduled_steps(train):
     out = train(snapshots=schedule, steps=30)
     steps = [0, 2, 4, 8, 15, 20, 27, 30]
     assert list(read_snapshots(out)) == steps
-    assert [entry["step"] for entry in read_json(out)["snapshots"]] == steps
+    assert [entry.step for entry in read_training(out).snapshots] == steps
     assert sorted(path.name for path in (out / "snapshots").iterdir()) == [f"step-{s:08d}.safetensors" for s in steps]
 
 
@@ -221,21 +225,22 @@ def test_it_learns(train):
 def test_what_is_recorded(train):
     out = train()
     spec = tiny_spec()
-    training = read_json(out)
-    training.pop("snapshots")
-    assert len(training.pop("key")) == 64
-    assert training == {
-        "run": run_id(spec),
-        "spec": json.loads(canonical_json(spec)),
-        "diverged": False,
+    record = read_json(out)
+    entries = record.pop("snapshots")
+    assert len(record.pop("key")) == 64
+    assert record == {
         "diverged_step": None,
         "stopped_step": None,
-        "batch_size": 8,
         "steps": 12,
         "steps_per_epoch": 5,
         "train_examples": 43,
-        "learning_rates": [[0, 0.05]],
+        "switches": [],
     }
+    assert [entry["step"] for entry in entries] == [0, 2, 4, 6, 8, 10, 12]
+    assert all(
+        entry == {"step": entry["step"], "file": path.name, "sha256": sha256(path), "learning_rate": 0.05}
+        for entry, path in zip(entries, sorted((out / "snapshots").iterdir()), strict=True)
+    )
     recorded = yaml.safe_load((out / "run.yaml").read_text(encoding="utf-8"))
     assert recorded == {"run": run_id(spec)} | json.loads(canonical_json(spec))
     assert {path.name for path in out.iterdir()} == {
@@ -250,9 +255,9 @@ def test_what_is_recorded(train):
 def test_a_run_that_diverges_is_a_result(train):
     """With another seed, all ReLUs may die at the first step, and the loss be huge and finite from there on."""
     out = train(learning_rate=1e6, snapshots=EVERY_STEP, steps=200, seed=1)
-    training = read_json(out)
-    step = training["diverged_step"]
-    assert training["diverged"] is True
+    record = read_training(out)
+    step = record.diverged_step
+    assert record.diverged
     assert 0 < step < 200
     found = read_snapshots(out)  # verifies the digests
     assert list(found) == list(range(step))
@@ -265,7 +270,7 @@ def test_a_run_that_diverges_is_a_result(train):
 
 def test_a_run_that_diverges_at_its_first_step(data, train, monkeypatch):
     """Weights that are not finite from the start stand for whatever goes wrong there."""
-    build = module.build
+    build = training.build
 
     def broken(*arguments):
         model = build(*arguments)
@@ -273,10 +278,10 @@ def test_a_run_that_diverges_at_its_first_step(data, train, monkeypatch):
             next(model.parameters()).fill_(math.inf)
         return model
 
-    monkeypatch.setattr(module, "build", broken)
+    monkeypatch.setattr(training, "build", broken)
     out = train()
-    training = read_json(out)
-    assert (training["diverged"], training["diverged_step"], training["snapshots"]) == (True, 0, [])
+    record = read_training(out)
+    assert (record.diverged, record.diverged_step, record.snapshots) == (True, 0, ())
     assert list((out / "snapshots").iterdir()) == []
     assert [row["step"] for row in read_history(out)] == ["0", "0"]
 

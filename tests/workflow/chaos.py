@@ -72,7 +72,7 @@ def study(folder: Path) -> Project:
     project = make(folder)
     (folder / "config.yaml").write_text(ONE_STUDY, encoding="utf-8")
     project.edit(
-        "SECONDS_BETWEEN_CHECKPOINTS = 20.0", "SECONDS_BETWEEN_CHECKPOINTS = 0.2", "breakeven/training/train.py"
+        "SECONDS_BETWEEN_CHECKPOINTS = 20.0", "SECONDS_BETWEEN_CHECKPOINTS = 0.2", "breakeven/training/checkpoints.py"
     )
     project.edit('"maxima": "A caption."', "", "breakeven/figures/registry.py")
     return project

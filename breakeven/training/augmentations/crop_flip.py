@@ -7,7 +7,7 @@ from torch.nn.functional import pad
 PADDING = 4
 
 
-def crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     """Pad by four zero pixels, cut out a random window of the old size, and mirror with probability 1/2.
 
     ``images``: uint8 (batch, channels, height, width). The draws come from the CPU ``generator``, so that they are

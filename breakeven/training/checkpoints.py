@@ -1,0 +1,53 @@
+"""When a training saves its state: every now and then, before a signal ends it, and at the end.
+
+Checkpoints are kept outside of Snakemake's declared outputs: it deletes those of a job that failed, or that it does again, and the
+next attempt goes on from the last checkpoint.
+"""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from breakeven.jobs.termination import deferred_signals, end
+from breakeven.store.progress import say
+from breakeven.training.checkpoint_file import read_checkpoint, write_checkpoint
+from breakeven.training.training import Training
+
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+
+
+class Checkpoints:
+    """The checkpoints of ``training`` in ``folder``; within the block, a signal ends the process between two steps only."""
+
+    def __init__(self, training: Training, folder: Path, key: str) -> None:
+        self._training, self._folder, self._key = training, folder, key
+        self._block = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._signal = self._block.enter_context(deferred_signals())
+        self._saved_at = time.monotonic()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._block.close()
+
+    def resume(self) -> None:
+        """Let the training go on from the last checkpoint, if there is one that can be used."""
+        state = read_checkpoint(self._folder, self._key)
+        if state is not None:
+            self._training.load_state(state)
+
+    def after_step(self) -> None:
+        """Save a checkpoint where it is time, or a signal came, which then ends the process."""
+        signal = self._signal()
+        if signal or time.monotonic() - self._saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+            self.save()
+        if signal:
+            say(f"ended by a signal after step {self._training.step - 1}; the same command goes on from there")
+            end(signal)
+
+    def save(self) -> None:
+        """Save a checkpoint."""
+        write_checkpoint(self._folder, self._key, self._training.state())
+        self._saved_at = time.monotonic()

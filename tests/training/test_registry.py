@@ -1,0 +1,82 @@
+"""Optimizers, schedules and augmentations by name: one more is one more file, and changes nothing of other runs."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from breakeven.config.code_digest import closure
+from breakeven.specs.run import canonical_json
+from breakeven.training import checkpoints, training
+from breakeven.training.registry import modules_of
+from breakeven.training.train import train
+from tests.tiny import tiny_dataset, tiny_spec
+
+CPU = torch.device("cpu")
+SGD, SWITCHES = "breakeven.training.optimizers.sgd", "breakeven.training.schedules.switches"
+CROP_FLIP = "breakeven.training.augmentations.crop_flip"
+
+
+def test_the_modules_of_a_run():
+    assert modules_of(tiny_spec()) == [SGD, SWITCHES]
+    assert modules_of(tiny_spec(augmentation="crop_flip")) == [SGD, SWITCHES, CROP_FLIP]
+
+
+def test_no_training_depends_on_those_of_others():
+    assert not {SGD, SWITCHES, CROP_FLIP} & closure(["breakeven.training.train"])
+    assert {SGD, SWITCHES} < closure(["breakeven.training.train", *modules_of(tiny_spec())])
+
+
+def test_planning_imports_nothing_slow():
+    code = "import sys, breakeven.training.registry; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+LOADED = """
+import json, sys, torch
+from pathlib import Path
+from breakeven.specs.run import from_json
+from breakeven.training import checkpoints, training
+from breakeven.training.train import train
+train(from_json(sys.argv[1]), *map(Path, sys.argv[2:5]), torch.device("cpu"), "code")
+print(json.dumps([name for name in sys.modules if name.startswith("breakeven.training.")]))
+"""
+
+
+def test_what_a_training_loads_is_covered(tmp_path):
+    """The oracle is Python itself: the modules that a whole training has loaded."""
+    spec = tiny_spec(augmentation="crop_flip", steps=1)
+    folders = [tiny_dataset(tmp_path / "data"), tmp_path / "out", tmp_path / "state"]
+    loaded = subprocess.check_output([sys.executable, "-c", LOADED, canonical_json(spec), *folders], text=True)
+    counted = closure(["breakeven.training.train", *modules_of(spec)])
+    assert set(json.loads(loaded)) - {"breakeven.training.registry"} <= counted
+
+
+class Interrupted(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "RMSprop", "NAdam"])
+def test_an_optimizer_with_more_state_goes_on_where_it_was(name, tmp_path, monkeypatch):
+    """One that the package does not have, as a module of its own would build it: resumed it ends with the same bytes."""
+    monkeypatch.setattr(training, "build_optimizer", lambda parameters, spec: getattr(torch.optim, name)(parameters))
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    spec, data = tiny_spec(learning_rate=0.01), tiny_dataset(tmp_path / "data")
+    take_step = training.Training.take_step
+
+    def interrupted(run):
+        if run.step == 7:
+            raise Interrupted
+        take_step(run)
+
+    def files(folder):
+        train(spec, data, folder / "out", folder / "state", CPU, "code")
+        return {path.relative_to(folder): path.read_bytes() for path in (folder / "out").rglob("*") if path.is_file()}
+
+    whole = files(tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(training.Training, "take_step", interrupted)
+        files(tmp_path / "resumed")
+    assert files(tmp_path / "resumed") == whole

@@ -33,7 +33,7 @@ rule all:
         # an option, which no figure reads
         expand(
             f"{RESULTS}/runs/{{run}}/density.csv",
-            run=PLAN.runs if PLAN.config["measurements"]["density"]["probes"] else [],
+            run=PLAN.runs if PLAN.config.measurements.density.probes else [],
         ),
     localrule: True
 

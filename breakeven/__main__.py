@@ -127,7 +127,7 @@ def check(a: argparse.Namespace) -> None:
     """Check a config, and say what it would run."""
     from breakeven.config.plan import describe, load_plan
 
-    print(describe(load_plan(a.config, a.schema)))
+    print(describe(load_plan(a.config)))
 
 
 def _json(text: str) -> Any:
@@ -205,7 +205,6 @@ def _parser() -> argparse.ArgumentParser:
 
     command = stage(check)
     command.add_argument("config", type=Path)
-    command.add_argument("--schema", type=Path, default=Path("workflow/schemas/config.schema.yaml"))
     return parser
 
 

@@ -12,6 +12,7 @@ from breakeven.specs.dataset import dataset_id
 from breakeven.config.folders import links
 from breakeven.config.plan import load_plan
 from breakeven.specs.run import canonical_json, run_id, source_of
+from breakeven.specs.schedule import in_words
 from breakeven.data.registry import loader_module
 from breakeven.store.errors import UserError
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
@@ -23,15 +24,11 @@ CONFIG_FILES = [str(path) for path in workflow.overwrite_configfiles] or ["confi
 if len(CONFIG_FILES) > 1:
     sys.exit(f"--configfile: one config at a time, not {len(CONFIG_FILES)}: {', '.join(CONFIG_FILES)}")
 try:
-    PLAN = load_plan(
-        CONFIG_FILES[0],
-        Path(workflow.basedir) / "workflow/schemas/config.schema.yaml",
-        dict(workflow.config_settings.config),
-    )
+    PLAN = load_plan(CONFIG_FILES[0], dict(workflow.config_settings.config))
 except UserError as error:
     sys.exit(str(error))
 
-RESULTS = Path(PLAN.config["results"]).as_posix()  # ./results/ is results
+RESULTS = Path(PLAN.config.results).as_posix()  # ./results/ is results
 LINKS = list(links(Path(RESULTS), PLAN.runs, PLAN.datasets, PLAN.studies))
 if LINKS:
     sys.exit("\n".join(LINKS))
@@ -78,7 +75,9 @@ def study_points(study):
     rows = []
     for run in study.runs:
         spec, point = spec_of(run), study.points[run]
-        rows.append([run, *(point.get(name, getattr(spec, name, None)) for name in columns), spec.seed])
+        if "schedule" in study.swept:
+            point = {**point, "schedule": in_words(spec.learning_rate, point["schedule"])}
+        rows.append([run, *(point[name] for name in columns), spec.seed])
     return {"columns": ["run", *columns, "seed"], "rows": rows}
 
 
@@ -108,17 +107,17 @@ def python(wildcards, threads):
 
 
 def device(wildcards, threads):
-    return ["--device", PLAN.config["device"], "--slots-per-gpu", str(PLAN.config["slots_per_gpu"])]
+    return ["--device", PLAN.config.device, "--slots-per-gpu", str(PLAN.config.slots_per_gpu)]
 
 
 def memory_mb(wildcards, threads):
-    return PLAN.config["memory_mb"]
+    return PLAN.config.memory_mb
 
 
 # A job asks for a GPU where it will use one; on a machine without, jobs are limited by the cores alone.
 # NVIDIA's driver makes a file beside /dev/null; `snakemake --lint` takes its full path for a mistake.
 NVIDIA = Path(os.devnull).with_name("nvidiactl")
-GPUS = {"cpu": 0, "cuda": 1, "auto": int(NVIDIA.exists())}[PLAN.config["device"]]
+GPUS = {"cpu": 0, "cuda": 1, "auto": int(NVIDIA.exists())}[PLAN.config.device]
 
 
 def growing(amount):

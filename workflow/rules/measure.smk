@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 # What every measurement reads.
 SNAPSHOTS = {
     "manifest": lambda w: f"{data_of(w.run)}/manifest.json",
@@ -8,7 +10,7 @@ SNAPSHOTS = {
 }
 
 # The mini-batches and the precision of what depends on H must be its own.
-AS_OF_H = {name: PLAN.config["measurements"]["hessian"][name] for name in ("batch_size", "precision")}
+AS_OF_H = {name: getattr(PLAN.config.measurements.hessian, name) for name in ("batch_size", "precision")}
 
 
 rule measure_covariance:
@@ -20,15 +22,15 @@ rule measure_covariance:
         f"{RESULTS}/logs/covariance/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/covariance/{{run}}.tsv"
-    threads: PLAN.config["threads"]
+    threads: PLAN.config.threads
     resources:
         gpu=GPUS,
-        mem_mb=growing(2000 + PLAN.config["memory_mb"]),
+        mem_mb=growing(2000 + PLAN.config.memory_mb),
         runtime=growing(240),
     params:
         python=python,
         stage="covariance",
-        settings=lambda w: as_json(PLAN.config["measurements"]["covariance"]),
+        settings=lambda w: as_json(asdict(PLAN.config.measurements.covariance)),
         code=lambda w: stage_code("covariance", "breakeven.measurements.covariance", w.run),
         device=device,
         memory_mb=memory_mb,
@@ -51,7 +53,7 @@ use rule measure_covariance as measure_hessian with:
     params:
         python=python,
         stage="hessian",
-        settings=lambda w: as_json(PLAN.config["measurements"]["hessian"]),
+        settings=lambda w: as_json(asdict(PLAN.config.measurements.hessian)),
         code=lambda w: stage_code("hessian", "breakeven.measurements.hessian", w.run),
         device=device,
         memory_mb=memory_mb,
@@ -111,7 +113,7 @@ use rule measure_covariance as measure_density with:
     params:
         python=python,
         stage="density",
-        settings=lambda w: as_json(PLAN.config["measurements"]["density"] | AS_OF_H),
+        settings=lambda w: as_json(asdict(PLAN.config.measurements.density) | AS_OF_H),
         code=lambda w: stage_code("density", "breakeven.measurements.density", w.run),
         device=device,
         memory_mb=memory_mb,

@@ -13,7 +13,7 @@ rule train_run:
         f"{RESULTS}/logs/train/{{run}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{run}}.tsv"
-    threads: PLAN.config["threads"]
+    threads: PLAN.config.threads
     resources:
         gpu=GPUS,
         mem_mb=growing(4000),

@@ -1,24 +1,20 @@
-"""What the schema cannot say: how the hyperparameters of one run go together, and with its data set."""
+"""What no single value tells: how the hyperparameters of one run go together, and with its data set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from breakeven.config.folders import path_problem
+from breakeven.config.datasets import Dataset
 from breakeven.config.messages import not_known, show
+from breakeven.config.models import REQUIRED, Hyperparameters
 from breakeven.config.options import option_problems
-from breakeven.config.validate import Path, Problem
-from breakeven.data.registry import content
+from breakeven.config.validate import Problem
+from breakeven.config.yaml_file import Place
 from breakeven.networks import registry
-from breakeven.specs.dataset import available_examples, measured_examples, training_examples
+from breakeven.specs import own_code
 from breakeven.specs.own_code import is_own
-from breakeven.specs.own_code import problem as own_code_problem
 from breakeven.specs.run import Segment
 from breakeven.specs.schedule import segment_steps, snapshots_problem
 
-REQUIRED = ("dataset", "network", "learning_rate", "batch_size")
-PATHS = ("root", "path", "tokenizer")  # options of data sets; a tokenizer may be a folder
-CLASSES_OF_DIGITS = 10
 LARGEST = 3.4e38  # in float32
 TEXTS = ("words", "word pieces")
 
@@ -30,121 +26,121 @@ class Finding:
     hyperparameter: str
     message: str
     because_of: tuple[str, ...] = ()
-    path: Path = ()
+    place: Place = ()
 
 
-def check_run(run: dict[str, Any], datasets: dict[str, Any], device: str) -> Iterator[Finding]:
+def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str) -> Iterator[Finding]:
     """The mistakes in the hyperparameters of one run, each valid by itself."""
-    missing = [name for name in REQUIRED if name not in run]
+    missing = [name for name in REQUIRED if getattr(run, name) is None]
     yield from (Finding(name, "required, but missing") for name in missing)
-    steps, epochs = run.get("steps"), run.get("epochs")
-    if steps is None and epochs is None:
+    if run.steps is None and run.epochs is None:
         yield Finding("steps", "required, but missing: give steps or epochs")
-    if steps is not None and epochs is not None:
+    if run.steps is not None and run.epochs is not None:
         yield Finding("epochs", "steps and epochs are both given; exactly one is allowed")
-    if missing or (steps is None) == (epochs is None):
+    if missing or (run.steps is None) == (run.epochs is None):
         return
-    if run["dataset"] not in datasets:
-        yield Finding("dataset", not_known(run["dataset"], datasets))
-    elif run["augmentation"] == "crop_flip" and content(datasets[run["dataset"]]["loader"]) in TEXTS:
-        yield Finding(
-            "augmentation", f"crop_flip is for pictures, and data set {show(run['dataset'])} holds texts", ("dataset",)
-        )
-    unknown = _network_problem(run["network"])
+    dataset = datasets.get(run.dataset)
+    if dataset is None:
+        yield Finding("dataset", not_known(run.dataset, datasets))
+    elif run.augmentation == "crop_flip" and dataset.content in TEXTS:
+        message = f"crop_flip is for pictures, and data set {show(run.dataset)} holds texts"
+        yield Finding("augmentation", message, ("dataset",))
+    unknown = _network_problem(run.network)
     if unknown:
         yield Finding("network", unknown)
     else:
-        for problem in option_problems(run["network"], run["network_options"]):
-            yield Finding("network_options", problem.message, ("network",), problem.path)
-        yield from _check_content(run, datasets)
-    if run["precision"] == "tf32" and device == "cpu":
+        for problem in option_problems(registry.network_source(run.network), run.network_options):
+            yield Finding("network_options", problem.message, ("network",), problem.place)
+        yield from _check_content(run, dataset)
+    if run.precision == "tf32" and device == "cpu":
         yield Finding("precision", "tf32 needs a CUDA device, and the config says device: cpu")
     yield from _check_range(run)
-    examples = training_examples(datasets[run["dataset"]]) if run["dataset"] in datasets else None
-    if examples is not None and run["batch_size"] > examples:
-        size = f"the {examples} training examples of data set {show(run['dataset'])}"
-        yield Finding("batch_size", f"{run['batch_size']} is more than {size}", ("dataset",))
-    steps_per_epoch = None if examples is None else max(1, examples // run["batch_size"])
-    yield from _check_snapshots(run["snapshots"], steps_per_epoch)
+    examples = None if dataset is None else dataset.training_examples
+    if examples is not None and run.batch_size > examples:
+        size = f"the {examples} training examples of data set {show(run.dataset)}"
+        yield Finding("batch_size", f"{run.batch_size} is more than {size}", ("dataset",))
+    steps_per_epoch = None if examples is None else max(1, examples // run.batch_size)
+    yield from _check_snapshots(run.snapshots, steps_per_epoch)
     yield from _check_number_of_snapshots(run, steps_per_epoch)
     yield from _check_schedule(run, steps_per_epoch)
 
 
-def _check_range(run: dict[str, Any]) -> Iterator[Finding]:
+def _check_range(run: Hyperparameters) -> Iterator[Finding]:
     """PyTorch refuses a step with a number that the weights can't be."""
-    if run["precision"] == "float64":
+    if run.precision == "float64":
         return
-    given: list[tuple[str, Path, Any]] = [(name, (), run[name]) for name in ("learning_rate", "weight_decay")]
-    given += [("schedule", (i, "learning_rate"), switch["learning_rate"]) for i, switch in enumerate(run["schedule"])]
-    for name, path, value in given:
+    given: list[tuple[str, Place, float]] = [
+        (name, (), getattr(run, name)) for name in ("learning_rate", "weight_decay")
+    ]
+    given += [("schedule", (i, "learning_rate"), switch.learning_rate) for i, switch in enumerate(run.schedule)]
+    for name, place, value in given:
         if value > LARGEST:
             message = (
                 f"{show(value)} is more than float32 can hold; allowed: at most {LARGEST:g}, or precision: float64"
             )
-            yield Finding(name, message, ("precision",), path)
+            yield Finding(name, message, ("precision",), place)
 
 
 def _network_problem(name: str) -> str | None:
     """Why there is no network ``name``, if so."""
     if is_own(name):
-        return own_code_problem(name)
+        return own_code.problem(name)
     return None if name in registry.NETWORKS else not_known(name, registry.NETWORKS)
 
 
-def _check_content(run: dict[str, Any], datasets: dict[str, Any]) -> Iterator[Finding]:
+def _check_content(run: Hyperparameters, dataset: Dataset | None) -> Iterator[Finding]:
     """A network must read what the data set holds; of the user's own, only the user knows."""
-    needed = registry.reads(run["network"])
-    held = content(datasets[run["dataset"]]["loader"]) if run["dataset"] in datasets else None
+    needed = registry.reads(run.network)
+    held = dataset.content if dataset is not None else None
     if None not in (needed, held) and needed != held:
-        message = f"{show(run['network'])} reads {needed}, and data set {show(run['dataset'])} holds {held}"
+        message = f"{show(run.network)} reads {needed}, and data set {show(run.dataset)} holds {held}"
         yield Finding("network", message, ("dataset",))
 
 
-def _check_snapshots(segments: list[dict[str, Any]], steps_per_epoch: int | None) -> Iterator[Finding]:
+def _check_snapshots(segments: tuple[Segment, ...], steps_per_epoch: int | None) -> Iterator[Finding]:
     previous = None
     for index, segment in enumerate(segments):
-        until = segment["until"]
+        until = segment.until
         if until is None and index < len(segments) - 1:
             yield Finding("snapshots", "required, but missing: only the last segment may omit it", (), (index, "until"))
             return
         if until is None:
             return
-        now = (until, segment["unit"])
+        now = (until, segment.unit)
         if previous and not _may_follow(previous, now, steps_per_epoch):
             message = f"{_words(now)} is not after the {_words(previous)} of the segment before"
             yield Finding("snapshots", message, _because(previous, now), (index, "until"))
         previous = now
 
 
-def _check_number_of_snapshots(run: dict[str, Any], steps_per_epoch: int | None) -> Iterator[Finding]:
+def _check_number_of_snapshots(run: Hyperparameters, steps_per_epoch: int | None) -> Iterator[Finding]:
     """Where the size of the training set is not known, or not needed, training checks it again."""
-    segments = [Segment(**segment) for segment in run["snapshots"]]
-    in_epochs = run.get("steps") is None or any(segment.unit == "epoch" for segment in segments)
+    in_epochs = run.steps is None or any(segment.unit == "epoch" for segment in run.snapshots)
     if in_epochs and steps_per_epoch is None:
         return
-    last = run["steps"] if run.get("steps") is not None else run["epochs"] * (steps_per_epoch or 1)
-    problem = snapshots_problem(segment_steps(segments, last, steps_per_epoch or 1))
+    last = run.steps if run.steps is not None else run.epochs * (steps_per_epoch or 1)
+    problem = snapshots_problem(segment_steps(run.snapshots, last, steps_per_epoch or 1))
     if problem:
         yield Finding("snapshots", problem, ("steps", "epochs", *(("dataset", "batch_size") if in_epochs else ())))
 
 
-def _check_schedule(run: dict[str, Any], steps_per_epoch: int | None) -> Iterator[Finding]:
-    end = (run["steps"], "step") if run.get("steps") is not None else (run["epochs"], "epoch")
+def _check_schedule(run: Hyperparameters, steps_per_epoch: int | None) -> Iterator[Finding]:
+    end = (run.steps, "step") if run.steps is not None else (run.epochs, "epoch")
     previous = None
-    for index, switch in enumerate(run["schedule"]):
-        if switch["unit"] == "break_even":
-            unlike = {name: run[name] for name in ("momentum", "weight_decay") if run[name]}
+    for index, switch in enumerate(run.schedule):
+        if switch.unit == "break_even":
+            unlike = {name: getattr(run, name) for name in ("momentum", "weight_decay") if getattr(run, name)}
             if unlike:
                 settings = " and ".join(f"{name} {value:g}" for name, value in unlike.items())
                 message = f"break_even has no meaning with {settings}: Eq. 1 is the condition of plain SGD"
                 yield Finding("schedule", message, tuple(unlike), (index, "unit"))
             previous = None  # where it lies is known when the run without this switch has been measured
             continue
-        if not float(switch["at"]).is_integer() or switch["at"] < 1:
+        if not float(switch.at).is_integer() or switch.at < 1:
             message = f"{show(switch['at'])} is not an integer; allowed: an integer of at least 1"
             yield Finding("schedule", message, (), (index, "at"))
             return
-        now = (int(switch["at"]), switch["unit"])
+        now = (int(switch.at), switch.unit)
         if previous and not _may_follow(previous, now, steps_per_epoch):
             message = f"{_words(now)} is not after the {_words(previous)} of the switch before"
             yield Finding("schedule", message, _because(previous, now), (index, "at"))
@@ -172,39 +168,26 @@ def _words(moment: tuple[int, str]) -> str:
     return f"{moment[1]} {moment[0]}"
 
 
-def check_dataset(name: str, options: dict[str, Any]) -> Iterator[Problem]:
-    """Subsets that are larger than what they are drawn from; mistakes in paths, in code of the user's own and its options."""
-    for key in PATHS:
-        unfit = path_problem(options[key]) if options.get(key) is not None else None
-        if unfit:
-            yield Problem(("datasets", name, key), unfit)
-    if is_own(options["loader"]):
-        unknown = own_code_problem(options["loader"])
-        if unknown:
-            yield Problem(("datasets", name, "loader"), unknown)
-            return
-        for problem in option_problems(options["loader"], options["options"]):
-            yield Problem(("datasets", name, "options", *problem.path), problem.message)
+def check_dataset(name: str, dataset: Dataset) -> Iterator[Problem]:
+    """Subsets that are larger than what they are drawn from."""
+    if dataset.available is None:
         return
-    available = available_examples(options)
-    if available is None:
-        return
-    if options["loader"] == "digits" and min(available) < CLASSES_OF_DIGITS:
-        message = f"leaves {available[0]} training and {available[1]} test examples; each of the 10 classes needs one"
-        yield Problem(("datasets", name, "test_fraction"), f"{show(options['test_fraction'])} {message}")
-        return
-    for split, key, count in zip(("training", "test"), ("train_examples", "test_examples"), available, strict=True):
-        if options[key] is not None and options[key] > count:
-            yield Problem(("datasets", name, key), f"{options[key]} is more than the {count} {split} examples")
+    drawn = (dataset.subsets.train_examples, dataset.subsets.test_examples)
+    for split, wanted, count in zip(("train", "test"), drawn, dataset.available, strict=True):
+        if wanted is not None and wanted > count:
+            words = "training" if split == "train" else split
+            yield Problem(
+                ("datasets", name, f"{split}_examples"), f"{wanted} is more than the {count} {words} examples"
+            )
 
 
-def check_measured(name: str, options: dict[str, Any], batch_size: int) -> Iterator[Problem]:
+def check_measured(name: str, dataset: Dataset, batch_size: int) -> Iterator[Problem]:
     """K needs two mini-batches at least."""
-    measured = measured_examples(options)
+    measured = dataset.measured_examples
     if measured is not None and measured // batch_size < 2:
-        subset = f"the {measured} measured examples of data set {show(name)} ({options['measured_fraction']:g} of "
+        share = f"{dataset.subsets.measured_fraction:g} of {dataset.training_examples}"
         message = (
-            f"{batch_size} is too large: {subset}{training_examples(options)}) hold fewer than 2 such mini-batches; "
-            f"make it at most {measured // 2} or raise the data set's measured_fraction"
+            f"{batch_size} is too large: the {measured} measured examples of data set {show(name)} ({share}) hold fewer than 2 "
+            f"such mini-batches; make it at most {measured // 2} or raise the data set's measured_fraction"
         )
         yield Problem(("measurements", "covariance", "batch_size"), message)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST_VALUE = 60
+# what people write, and how it is called here
+OTHER_WORDS = {"lr": "learning_rate", "gpu": "cuda", "bf16": "bfloat16", "float16": "bfloat16"}
 
 
 def show(value: Any) -> str:
@@ -45,28 +47,28 @@ def show_path(path: Iterable[str | int]) -> str:
     return text
 
 
-def line(filename: str, path: Iterable[str | int], message: str) -> str:
-    """The line that the user reads: file, place, what is wrong."""
-    place = show_path(path)
-    return f"{filename}: {place}: {message}" if place else f"{filename}: {message}"
-
-
-def distinct_lines(filename: str, mistakes: Iterable[tuple[Iterable[str | int], str]]) -> list[str]:
-    """The lines of all mistakes, each a place and what is wrong; equal ones, as of several runs, are told once."""
-    return list(dict.fromkeys(line(filename, path, message) for path, message in mistakes))
-
-
 def nearest(name: Any, known: Iterable[str]) -> str | None:
     """The known name that ``name`` was probably meant to be, whatever its case."""
     by_lower_case = {each.lower(): each for each in known}
+    meant = OTHER_WORDS.get(str(name))
+    if meant in by_lower_case:
+        return meant
     matches = difflib.get_close_matches(str(name)[:LONGEST_VALUE].lower(), by_lower_case, n=1)
     return by_lower_case[matches[0]] if matches else None
 
 
-def not_known(value: Any, known: Iterable[str], hint: str | None = None) -> str:
-    """The message for a value that is not among the known names; ``hint`` instead of the nearest of them."""
+def unknown_key(name: Any, known: Iterable[str]) -> str:
+    """The message for a key that is not among the known ones."""
+    names = list(known)
+    if name in ("seed", "seeds") and "learning_rate" in names:
+        return "unknown key; seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'"
+    guess = nearest(name, names)
+    return "unknown key; " + (f"did you mean '{guess}'?" if guess else f"allowed: {', '.join(names) or 'none'}")
+
+
+def not_known(value: Any, known: Iterable[str]) -> str:
+    """The message for a value that is not among the known names."""
     names = sorted(known)
     guess = nearest(value, names)
-    if hint is None and guess is not None:
-        hint = f"did you mean '{guess}'?"
-    return f"{show(value)} is not known; allowed: {', '.join(names)}" + (f"; {hint}" if hint else "")
+    hint = f"; did you mean '{guess}'?" if guess else ""
+    return f"{show(value)} is not known; allowed: {', '.join(names)}{hint}"

@@ -5,9 +5,9 @@ keys win in silence. Here scalars follow the core schema of YAML 1.2, and keys a
 merge keys (``<<``) work.
 """
 
-import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import yaml
 
 from breakeven.config.messages import show
 from breakeven.store.errors import ConfigError
+
+Place = tuple[str | int, ...]  # keys and indices from the top of the file: ("studies", "a", "seeds", 0)
 
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 DEEPEST = 50
@@ -41,6 +43,21 @@ _resolve("float", NUMBER.pattern + r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
 _resolve("merge", "<<", "<")
 
 
+@dataclass(frozen=True)
+class YamlFile:
+    """What a YAML file holds, and the line in which each key and each item of a list stands, counted from 1."""
+
+    name: str
+    content: dict[str, Any]
+    lines: Mapping[Place, int]
+
+    def line(self, place: Place) -> int:
+        """The line of ``place``; of what isn't there, that of what should hold it."""
+        while place not in self.lines:
+            place = place[:-1]
+        return self.lines[place]
+
+
 class _Mistake(Exception):
     """What is wrong at a node."""
 
@@ -49,8 +66,8 @@ class _Mistake(Exception):
         self.node = node
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping that the YAML file ``path`` holds; any mistake is a ConfigError of one line."""
+def read_yaml(path: str | Path) -> YamlFile:
+    """The YAML file ``path``, which must hold a mapping; any mistake is a ConfigError of one line."""
     text = _read_text(path)
     loader = _Loader(text)
     try:
@@ -59,8 +76,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
             raise ConfigError([f"{path}: the file is empty"])
         if not isinstance(node, yaml.MappingNode):
             raise _Mistake(node, "the file must be a mapping, with lines like 'key: value'")
-        content: dict[str, Any] = _value(node, (), itertools.count(1))
-        return content
+        reader = _Reader({(): _line(node)})
+        return YamlFile(str(path), reader.mapping(node, (), (node,)), reader.lines)
     except _Mistake as error:
         raise ConfigError([f"{path}:{_place(error.node.start_mark)}: {error}"]) from None
     except yaml.MarkedYAMLError as error:
@@ -97,6 +114,11 @@ def _place(mark: Any) -> str:
     return f"{mark.line + 1}:{mark.column + 1}"
 
 
+def _line(node: yaml.Node) -> int:
+    number: int = node.start_mark.line + 1
+    return number
+
+
 def _problem(error: yaml.MarkedYAMLError) -> str:
     """PyYAML's words in one line, with advice for the commonest mistake."""
     words = f"{error.context}: {error.problem}" if error.context else str(error.problem)
@@ -104,22 +126,68 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return " ".join(words.split()) + advice
 
 
-def _value(node: yaml.Node, parents: tuple[yaml.Node, ...], counter: Iterator[int]) -> Any:
-    """The Python value of a node: dict, list, str, int, float, bool or None; ``counter`` counts all values of the file."""
-    if next(counter) > MOST_VALUES:
-        raise _Mistake(node, f"more than {MOST_VALUES} values, counting what aliases repeat")
-    if node in parents:
-        raise _Mistake(node, "an anchor that contains itself")
-    if len(parents) == DEEPEST:
-        raise _Mistake(node, "nested too deeply")
-    kind = node.tag.removeprefix("tag:yaml.org,2002:")
-    if isinstance(node, yaml.MappingNode) and kind == "map":
-        return _mapping(node, (*parents, node), counter)
-    if isinstance(node, yaml.SequenceNode) and kind == "seq":
-        return [_value(item, (*parents, node), counter) for item in node.value]
-    if isinstance(node, yaml.ScalarNode) and kind in ("null", "bool", "int", "float", "str", "merge"):
-        return _scalar(node, kind)
-    raise _Mistake(node, f"the tag {show(node.tag)} is not supported")
+@dataclass
+class _Reader:
+    """Turns nodes into Python values, and notes the line of each."""
+
+    lines: dict[Place, int]
+    values: int = field(default=0, init=False)
+
+    def value(self, node: yaml.Node, place: Place, parents: tuple[yaml.Node, ...]) -> Any:
+        """The Python value of a node: dict, list, str, int, float, bool or None."""
+        self.values += 1
+        if self.values > MOST_VALUES:
+            raise _Mistake(node, f"more than {MOST_VALUES} values, counting what aliases repeat")
+        if node in parents:
+            raise _Mistake(node, "an anchor that contains itself")
+        if len(parents) == DEEPEST:
+            raise _Mistake(node, "nested too deeply")
+        kind = node.tag.removeprefix("tag:yaml.org,2002:")
+        if isinstance(node, yaml.MappingNode) and kind == "map":
+            return self.mapping(node, place, (*parents, node))
+        if isinstance(node, yaml.SequenceNode) and kind == "seq":
+            return [self.item(item, (*place, index), (*parents, node)) for index, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode) and kind in ("null", "bool", "int", "float", "str", "merge"):
+            return _scalar(node, kind)
+        raise _Mistake(node, f"the tag {show(node.tag)} is not supported")
+
+    def item(self, node: yaml.Node, place: Place, parents: tuple[yaml.Node, ...]) -> Any:
+        self.lines[place] = _line(node)
+        return self.value(node, place, parents)
+
+    def mapping(self, node: yaml.MappingNode, place: Place, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        """Its own keys, and behind them what ``<<`` brings in."""
+        own: dict[str, yaml.Node] = {}
+        merged: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _Mistake(key_node, "a key must be a plain name, not a list or a mapping")
+            key, number = key_node.value, _line(key_node)
+            if key in lines:
+                stands = f"it stands in line {lines[key]} and in line {number}"
+                raise _Mistake(key_node, f"duplicate key {show(key)}: {stands}")
+            lines[key] = number
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged = self.merged(value_node, place, parents)
+            else:
+                own[key] = value_node
+        result = merged
+        for key, value_node in own.items():
+            self.lines[*place, key] = lines[key]
+            result[key] = self.value(value_node, (*place, key), parents)
+        return result
+
+    def merged(self, node: yaml.Node, place: Place, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        """One mapping, or a list of them in which the earlier ones win."""
+        sources = node.value[::-1] if isinstance(node, yaml.SequenceNode) else [node]
+        result: dict[str, Any] = {}
+        for source in sources:
+            value = self.value(source, place, parents)
+            if not isinstance(value, dict):
+                raise _Mistake(node, "'<<' takes a mapping or a list of mappings")
+            result |= value
+        return result
 
 
 def _scalar(node: yaml.ScalarNode, kind: str) -> Any:
@@ -142,34 +210,3 @@ def _scalar(node: yaml.ScalarNode, kind: str) -> Any:
                 return text
     except (KeyError, ValueError):
         raise _Mistake(node, f"{show(text)} cannot be read as {'text' if kind == 'str' else kind}") from None
-
-
-def _mapping(node: yaml.MappingNode, parents: tuple[yaml.Node, ...], counter: Iterator[int]) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    own: dict[str, Any] = {}
-    lines: dict[str, int] = {}
-    for key_node, value_node in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise _Mistake(key_node, "a key must be a plain name, not a list or a mapping")
-        key = key_node.value
-        number = key_node.start_mark.line + 1
-        if key in lines:
-            raise _Mistake(key_node, f"duplicate key {show(key)}: it stands in line {lines[key]} and in line {number}")
-        lines[key] = number
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            merged = _merged(value_node, parents, counter)
-        else:
-            own[key] = _value(value_node, parents, counter)
-    return merged | own
-
-
-def _merged(node: yaml.Node, parents: tuple[yaml.Node, ...], counter: Iterator[int]) -> dict[str, Any]:
-    """What ``<<`` brings in: one mapping, or a list of them in which the earlier ones win."""
-    value = _value(node, parents, counter)
-    sources = value if isinstance(value, list) else [value]
-    if not all(isinstance(source, dict) for source in sources):
-        raise _Mistake(node, "'<<' takes a mapping or a list of mappings")
-    merged: dict[str, Any] = {}
-    for source in reversed(sources):
-        merged |= source
-    return merged

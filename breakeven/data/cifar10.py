@@ -7,12 +7,14 @@ of pickles, and this project never reads a pickle; the pictures are the same.
 import hashlib
 import re
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from breakeven.data.archives import tar_members
 from breakeven.data.download import official
 from breakeven.data.splits import Splits
+from breakeven.specs.source import Location
 from breakeven.store.errors import UserError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -31,7 +33,17 @@ TEST_FILES = {"test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def load(*, seed: int, train_examples: int | None, test_examples: int | None, root: str = "data") -> Splits:
+def load(
+    seed: int,
+    train_examples: int | None,
+    test_examples: int | None,
+    *,
+    root: Annotated[
+        Location,
+        "Folder in which the archive cifar-10-binary.tar.gz or its unpacked folder is looked for, and to which it is downloaded. "
+        "Not part of a run's identity.",
+    ] = "data",
+) -> Splits:
     """Load the official 50,000 training and 10,000 test pictures (32×32 RGB) from ``root``; download where not there.
 
     All of them, in the official order, whatever the other arguments.

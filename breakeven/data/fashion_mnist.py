@@ -9,11 +9,13 @@ import math
 import struct
 import zlib
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from breakeven.data.download import official
 from breakeven.data.splits import Splits
+from breakeven.specs.source import Folder, Location
 from breakeven.store.errors import UserError
 
 URLS = (  # torchvision knows addresses by http alone
@@ -44,7 +46,20 @@ MOST = 1_000_000  # pictures of a file: a small compressed one may say that it h
 
 
 def load(
-    *, path: str | None, seed: int, train_examples: int | None, test_examples: int | None, root: str = "data"
+    seed: int,
+    train_examples: int | None,
+    test_examples: int | None,
+    *,
+    root: Annotated[
+        Location,
+        "Folder with FashionMNIST/raw, in which torchvision keeps the official files; they are looked for there, and downloaded "
+        "to it. Not part of a run's identity.",
+    ] = "data",
+    path: Annotated[
+        Folder | None,
+        "Folder with four idx files of the official names, with or without .gz, read instead of the official ones. Part of a "
+        "run's identity.",
+    ] = None,
 ) -> Splits:
     """Read all pictures, in the order of the files, whatever ``seed`` and the numbers of examples."""
     files = _official(Path(root) / FOLDER) if path is None else _of_user(Path(path))

@@ -1,12 +1,15 @@
 """Any tree of pictures ``train/CLASS/*`` and ``test/CLASS/*``."""
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from breakeven.data.pictures import decode
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
+from breakeven.specs.source import Folder
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
 
@@ -14,7 +17,15 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp", ".tif", ".tiff"}
 
 
 def load(
-    *, path: str, image_size: int | None, seed: int, train_examples: int | None, test_examples: int | None
+    seed: int,
+    train_examples: int | None,
+    test_examples: int | None,
+    *,
+    path: Annotated[Folder, "Folder of the data set. Part of a run's identity."],
+    image_size: Annotated[
+        Annotated[int, Ge(1)] | None,
+        "Side in pixels; pictures are resized and cropped to a square of it. null means that all pictures have one size already.",
+    ] = None,
 ) -> Splits:
     """Decode the pictures of ``path`` as RGB.
 

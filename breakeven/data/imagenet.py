@@ -12,12 +12,15 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from breakeven.data.pictures import decode
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
+from breakeven.specs.source import Folder
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
 
@@ -31,7 +34,23 @@ BLOCK = 1000  # pictures that are handed to the threads at a time
 Files = Sequence[tuple[Path, int]]
 
 
-def load(*, path: str, image_size: int, seed: int, train_examples: int | None, test_examples: int | None) -> Splits:
+def load(
+    seed: int,
+    train_examples: int | None,
+    test_examples: int | None,
+    *,
+    path: Annotated[
+        Folder,
+        "Folder with train/nXXXXXXXX and val/nXXXXXXXX, or with ILSVRC and LOC_val_solution.csv as Kaggle gives them; it can't "
+        "be downloaded without an account. Part of a run's identity.",
+    ],
+    image_size: Annotated[
+        int,
+        Ge(1),
+        "Side in pixels of the square that is cut out of a picture's middle, after its shorter side was resized to 256/224 of "
+        "it.",
+    ] = 224,
+) -> Splits:
     """Decode the pictures of ``path`` as RGB: the shorter side resized to 256/224 of ``image_size``, the middle cut out.
 
     The validation set is the test set; classes are ordered by their WordNet ids, which are their names. Where a number

@@ -11,12 +11,15 @@ among the most frequent, 3 nothing, and the r-th most frequent word r + 3. So a 
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from breakeven.data.archives import tar_members
 from breakeven.data.download import official
 from breakeven.data.splits import Splits
+from breakeven.specs.source import Folder, Location
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
 
@@ -35,14 +38,29 @@ Reviews = dict[tuple[str, str], list[str]]
 
 
 def load(
-    *,
-    path: str | None,
-    words: int,
-    tokens: int,
     seed: int,
     train_examples: int | None,
     test_examples: int | None,
-    root: str = "data",
+    *,
+    root: Annotated[
+        Location,
+        "Folder in which the official archive aclImdb_v1.tar.gz is looked for, and to which it is downloaded. Not part of a "
+        "run's identity.",
+    ] = "data",
+    path: Annotated[
+        Folder | None,
+        "Folder with train/neg, train/pos, test/neg and test/pos, read instead of the official archive. Part of a run's "
+        "identity.",
+    ] = None,
+    words: Annotated[
+        int,
+        Ge(5),
+        "Size of the vocabulary; the most frequent words of the training set, and four numbers for padding, start, other words "
+        "and nothing.",
+    ] = 20_000,
+    tokens: Annotated[
+        int, Ge(1), "Words of a review that are read, the last ones; a shorter review is padded in front."
+    ] = 80,
 ) -> Splits:
     """Number the words of all reviews; of each the last ``tokens`` numbers, with zeros in front of a shorter one.
 

@@ -11,14 +11,16 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import numpy as np
+from annotated_types import Ge
 
 from breakeven.data.download import official
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
 from breakeven.data.torchvision_import import torchvision_module
+from breakeven.specs.source import Folder, Location
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
 
@@ -38,14 +40,28 @@ Rows = Callable[[Iterable[str]], Iterator[Sequence[str]]]
 
 
 def load(
-    *,
-    path: str | None,
-    tokenizer: str,
-    tokens: int,
     seed: int,
     train_examples: int | None,
     test_examples: int | None,
-    root: str = "data",
+    *,
+    root: Annotated[
+        Location,
+        "Folder in which GLUE's archive MNLI.zip is looked for, and to which it is downloaded. Not part of a run's identity.",
+    ] = "data",
+    path: Annotated[
+        Folder | None,
+        "Folder with train.tsv and dev_matched.tsv of GLUE, or multinli_1.0_train.jsonl and multinli_1.0_dev_matched.jsonl, read "
+        "instead of the archive. Part of a run's identity.",
+    ] = None,
+    tokenizer: Annotated[
+        Folder,
+        "Tokenizer of the pretrained network, its name on HuggingFace's hub or a local folder. Part of a run's identity.",
+    ] = "bert-base-uncased",
+    tokens: Annotated[
+        int,
+        Ge(5),
+        "Word pieces of a pair, with those that begin and part the sentences; the longer sentence is cut where both don't fit.",
+    ] = 128,
 ) -> Splits:
     """Turn each pair into int32 (3, ``tokens``): numbers of word pieces, which of them are there (1), and their types.
 

@@ -7,6 +7,7 @@ into the training set: ``measured``, the examples on which K and H are measured,
 normalisation statistics and checksums; it is what later stages depend on.
 """
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from breakeven.data.arrays import write_arrays
 from breakeven.data.registry import loader
 from breakeven.data.splits import Splits
-from breakeven.specs.dataset import defaults
+from breakeven.specs.dataset import Subsets
 from breakeven.specs.own_code import is_own
 from breakeven.store.errors import UserError
 from breakeven.store.files import whole_file, write_json
@@ -31,13 +32,15 @@ def prepare(spec: dict[str, Any], location: dict[str, Any], out: Path) -> None:
     ``location`` holds the options that say where the data lies but don't change it.
     """
     say(f"prepare {spec['loader']} in {out}")
-    options = defaults(spec["loader"]) | spec | location
-    load = loader(options.pop("loader"))
-    measured_fraction = options.pop("measured_fraction")
-    drawn = {name: options[name] for name in ("seed", "train_examples", "test_examples")}
-    if is_own(spec["loader"]):
-        options = options["options"]
-    write(load(**options), spec, out, measured_fraction, **drawn)
+    options = dict(spec)
+    name = options.pop("loader")
+    subsets = Subsets(**{field.name: options.pop(field.name) for field in fields(Subsets) if field.name in options})
+    drawn = (subsets.seed, subsets.train_examples, subsets.test_examples)
+    if is_own(name):
+        splits = loader(name)(**options.get("options", {}), **location)
+    else:
+        splits = loader(name)(*drawn, **options, **location)
+    write(splits, spec, out, subsets.measured_fraction, *drawn)
 
 
 def write(

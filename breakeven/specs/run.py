@@ -1,24 +1,34 @@
 """What a run is: everything that can change its weights, and nothing that can't; its canonical form and its id.
 
-The training stage depends on the source of this module, so it holds what training needs and no more.
+A hyperparameter is declared here and nowhere else: the config's ``base`` and ``sweeps``, what they are checked for and their JSON
+schema are made from the fields of `RunSpec`. What this module says of a run is in the run's id, so the module is in no digest of
+code, and may hold nothing that changes a number.
 """
 
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from breakeven.store.errors import UserError
+
+# a text in Annotated describes the field, in the JSON schema of the config
 
 
 @dataclass(frozen=True)
 class Segment:
     """One segment of the snapshots: one each ``every`` steps (or epochs), up to and including ``until``."""
 
-    every: int
-    until: int | None = None
-    unit: str = "step"
+    every: Annotated[int, Ge(1), "A snapshot each so many steps or epochs, counted from where the segment starts."]
+    until: Annotated[
+        Annotated[int, Ge(1)] | None,
+        "Last step or epoch of the segment, counted from the run's start; null, in the last segment only, means the run's end.",
+    ] = None
+    unit: Annotated[Literal["step", "epoch"], "What is counted."] = "step"
 
 
 @dataclass(frozen=True)
@@ -28,9 +38,19 @@ class Switch:
     In the unit ``break_even``, ``at`` counts break-even points: 0.5 is half of the way there, 1 is at it, 2 is as far again.
     """
 
-    at: int | float
-    learning_rate: float
-    unit: str = "step"
+    at: Annotated[
+        int | float,
+        Gt(0),
+        Le(1_000_000_000),
+        "Step or epoch from which on the new learning rate holds, an integer; or how many times as far as the break-even point "
+        "it is.",
+    ]
+    learning_rate: Annotated[float, Gt(0), "The new learning rate."]
+    unit: Annotated[
+        Literal["step", "epoch", "break_even"],
+        "What is counted; break_even counts in the break-even point of the same run without this switch, which is trained and "
+        "measured first.",
+    ] = "step"
 
 
 @dataclass(frozen=True)
@@ -40,30 +60,68 @@ class RunSpec:
     A default here is neutral: a run with that value is the run without that key. So a hyperparameter that is added
     later, with a default that means "as before", changes no id; **a default must never be changed**.
 
-    ``dataset`` is the canonical specification of the data set (`breakeven.specs.dataset`), ``network_options``
-    holds only those that differ from the network's own defaults (`breakeven.config.options`).
+    ``dataset`` is the canonical specification of the data set (`breakeven.specs.dataset`), where a config has its name.
+    ``network_options`` holds only those that differ from the network's own defaults (`breakeven.config.options`).
     """
 
     # of `breakeven.training.registry`; not fields, since there is one of each
     optimizer: ClassVar[str] = "sgd"
     schedule_kind: ClassVar[str] = "switches"
 
-    dataset: dict[str, Any]
-    network: str
-    network_options: dict[str, Any]
-    learning_rate: float
-    batch_size: int
-    snapshots: tuple[Segment, ...]
-    seed: int
-    steps: int | None = None
-    epochs: int | None = None
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    schedule: tuple[Switch, ...] = ()
-    augmentation: str = "none"
-    precision: str = "float32"
-    label_smoothing: float = 0.0
-    stop_at_accuracy: float | None = None
+    dataset: Annotated[Mapping[str, Any], "One of the names under datasets."]
+    network: Annotated[
+        str,
+        "One of the networks in breakeven/networks, or FILE.py:function, a builder function in a file of your own.",
+    ]
+    network_options: Annotated[
+        Mapping[str, Any],
+        "Options of the network; which there are, their types and defaults stand in the network's own function.",
+    ]
+    learning_rate: Annotated[float, Gt(0), "Learning rate of SGD, from the first step until the schedule switches it."]
+    batch_size: Annotated[int, Ge(1), "Examples in a mini-batch of SGD."]
+    snapshots: Annotated[
+        tuple[Segment, ...],
+        MinLen(1),
+        "When weights are saved to be measured, besides the first and the last step; segments, one after the other.",
+    ]
+    seed: Annotated[int, "Seed of the initial weights, the order of the examples and the augmentation."]
+    steps: Annotated[
+        Annotated[int, Ge(1), Le(1_000_000_000)] | None,
+        "Length of the run in SGD steps. Give either this or epochs.",
+    ] = None
+    epochs: Annotated[
+        Annotated[int, Ge(1), Le(1_000_000)] | None, "Length of the run in epochs. Give either this or steps."
+    ] = None
+    momentum: Annotated[float, Ge(0), Lt(1), "Momentum of SGD."] = 0.0
+    weight_decay: Annotated[float, Ge(0), "Weight decay (L2 penalty) of SGD."] = 0.0
+    schedule: Annotated[
+        tuple[Switch, ...], "Switches of the learning rate, in order; none means a constant learning rate."
+    ] = ()
+    augmentation: Annotated[
+        Literal["none", "crop_flip"],
+        "crop_flip shifts and mirrors training images at random; measured images are never augmented.",
+    ] = "none"
+    precision: Annotated[
+        Literal["float32", "float64", "tf32", "bfloat16"],
+        "Precision of the forward and backward passes of training. tf32 rounds products on a CUDA device, bfloat16 is PyTorch's "
+        "autocast; weights are float32 in both. Measurements have their own.",
+    ] = "float32"
+    label_smoothing: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        "Share of each label that is spread over all classes, in the training loss and so in the loss that is measured; the "
+        "recorded losses are without.",
+    ] = 0.0
+    stop_at_accuracy: Annotated[
+        Annotated[float, Gt(0), Le(1)] | None,
+        "Training ends with a snapshot where the training accuracy, evaluated at each epoch and snapshot, is at least this; null "
+        "means that it goes on to the end.",
+    ] = None
+
+
+# What a config may leave out although it has no neutral value: it always stands in the canonical form.
+UNLESS_SAID: Mapping[str, Any] = {"network_options": {}, "snapshots": (Segment(10, 100), Segment(50))}
 
 
 def canonical_json(spec: RunSpec) -> str:
@@ -106,5 +164,5 @@ def _without_neutral(record: Any) -> dict[str, Any]:
             continue
         if isinstance(value, tuple):
             value = [_without_neutral(item) for item in value]
-        content[field.name] = float(value) if field.type is float else value
+        content[field.name] = float(value) if get_args(field.type)[0] is float else value
     return content

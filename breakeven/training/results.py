@@ -24,7 +24,7 @@ HISTORY = ["step", "epoch", "split", "loss", "accuracy"]
 
 
 def is_published(out: Path, key: str) -> bool:
-    """Whether the results in ``out`` are all there, and of the same specification, data and code; their record is written last."""
+    """Whether the results in ``out`` are all there and of the same specification, data and code; the record is written last."""
     try:
         record = read_training(out)
     except UserError:

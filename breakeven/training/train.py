@@ -6,8 +6,10 @@ from pathlib import Path
 import torch
 
 from breakeven.data.dataset import load, read_manifest
-from breakeven.specs.run import RunSpec, canonical_json, run_id
+from breakeven.specs.run import RunSpec, canonical_json, run_id, source_of
+from breakeven.store.errors import UserError
 from breakeven.store.progress import progress, say
+from breakeven.store.tables import read_table
 from breakeven.store.training_record import SNAPSHOTS
 from breakeven.training.checkpoints import Checkpoints
 from breakeven.training.results import is_published, publish
@@ -21,7 +23,7 @@ def train(
     state: Path,
     device: torch.device,
     code: str,
-    break_even_step: int | None = None,
+    source: Path | None = None,
 ) -> None:
     """Train the run of ``spec`` on the prepared data set in ``data``; write its results into the folder ``out``.
 
@@ -29,9 +31,9 @@ def train(
     and at the start of each epoch. The run ends, diverged, at the first step t where the loss of its mini-batch or a weight
     of θ_t is not finite. Where the training accuracy was evaluated and is at least ``stop_at_accuracy``, the run ends with
     a snapshot. ``state`` holds the checkpoints, also of a training that a signal ends, and at the end the last one; ``code`` is
-    the digest of this stage's code. ``break_even_step``: see `Training`.
+    the digest of this stage's code. ``source``: the folder of the run whose break-even point the schedule counts in, if it does.
     """
-    training = Training(spec, load(data, device, spec.dataset), device, break_even_step)
+    training = Training(spec, load(data, device, spec.dataset), device, _break_even_step(spec, source))
     key = _key(training, data, code)
     if is_published(out, key):
         say(f"{run_id(spec)} has been trained already, by a process that this one waited for")
@@ -49,6 +51,19 @@ def train(
             checkpoints.after_step()
     checkpoints.save()
     publish(training, key, out, state)
+
+
+def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
+    """The first measured step at which the run in folder ``source`` is unstable; None where there is none, or none is needed."""
+    if source_of(spec) is None:
+        return None
+    if source is None:
+        raise UserError(
+            "source: this run's learning rate switches at the break-even point of another; give the folder of that run"
+        )
+    table = read_table(source / "stability.csv")
+    unstable = table["step"][table["stability_lhs"] >= 1]
+    return int(unstable.iloc[0]) if len(unstable) else None
 
 
 def _key(training: Training, data: Path, code: str) -> str:

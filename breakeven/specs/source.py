@@ -1,0 +1,150 @@
+"""The function that a name in a config stands for, a network's builder or a data set's loader, and its options.
+
+The options of a function are its keyword-only arguments; what stands before the ``*``, the pipeline gives::
+
+    def builder(input_shape, classes, *, width: int = 8, dropout: Annotated[float, Ge(0), Lt(1), "What it is."] = 0.0)
+
+They are read from the source text: planning imports neither torch, which takes two seconds, nor a user's own code.
+"""
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field
+from functools import cache
+from pathlib import Path
+from types import GenericAlias
+from typing import Annotated, Any, Literal, get_args
+
+import annotated_types
+from annotated_types import Ge, Lt, MinLen
+
+TYPES = "int, float, bool, str, tuple[TYPE, ...], Literal['name', 'other'], TYPE | None, Annotated[TYPE, Ge(0), 'text']"
+BOUNDS = ("Ge", "Gt", "Le", "Lt", "MinLen")  # of annotated_types
+
+
+@dataclass(frozen=True)
+class AsPath:
+    """Marks a text that is the path of a file or folder. ``identity``: it changes what is read from there."""
+
+    identity: bool
+
+
+Folder = Annotated[str, MinLen(1), AsPath(identity=True)]
+# where a loader looks for official files, whose checksums it verifies: not part of a data set's identity
+Location = Annotated[str, MinLen(1), AsPath(identity=False)]
+
+NAMES = {"int": int, "float": float, "bool": bool, "str": str, "Folder": Folder, "Location": Location}
+DROPOUT = (Ge(0), Lt(1))  # of the option of that name, in every network
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option: its type, with bounds and a text in `Annotated`, and its default, which may be MISSING."""
+
+    type: Any
+    default: Any = MISSING
+
+    @property
+    def is_location(self) -> bool:
+        """Whether it only says where data lies."""
+        return AsPath(identity=False) in get_args(self.type)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A function that a config names: the dotted name of its module, or the file of a user's own; its name; its options."""
+
+    module: str
+    function: str
+    options: Mapping[str, Option] = field(compare=False)
+
+    def imported(self) -> Callable[..., Any]:
+        """The function itself."""
+        if not self.module.endswith(".py"):
+            module = importlib.import_module(self.module)
+        else:
+            spec = importlib.util.spec_from_file_location(f"own_code_{Path(self.module).stem}", self.module)
+            assert spec is not None and spec.loader is not None, f"{self.module} is a Python file"
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        made: Callable[..., Any] = getattr(module, self.function)
+        return made
+
+
+@cache
+def source(module: str, function: str) -> Source:
+    """The function ``function`` in ``module``; a LookupError where there is none, a ValueError for a wrong declaration."""
+    arguments = _arguments(_file(module), function)
+    declared = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return Source(module, function, {argument.arg: _option(argument, default) for argument, default in declared})
+
+
+def _file(module: str) -> Path:
+    if module.endswith(".py"):
+        return Path(module)
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None, f"no source for {module}"
+    return Path(spec.origin)
+
+
+def _arguments(path: Path, function: str) -> ast.arguments:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    if not found:
+        raise LookupError(f"'{path}' has no function '{function}'")
+    return found[-1].args
+
+
+def _option(argument: ast.arg, default: ast.expr | None) -> Option:
+    name = argument.arg
+    if argument.annotation is None:
+        raise ValueError(f"option '{name}' needs a type; allowed: {TYPES}")
+    try:
+        value = MISSING if default is None else ast.literal_eval(default)
+    except (TypeError, ValueError):
+        raise ValueError(f"the default of option '{name}' must be written out, not computed") from None
+    try:
+        declared = _type(argument.annotation)
+    except (TypeError, ValueError):
+        written = ast.unparse(argument.annotation)
+        raise ValueError(f"option '{name}' has the type {written}; allowed: {TYPES}") from None
+    if declared is int and isinstance(value, int) and value >= 1:
+        declared = Annotated[int, Ge(1)]  # it counts something
+    if declared is float and name == "dropout":
+        declared = Annotated[declared, *DROPOUT]
+    return Option(declared, value)
+
+
+def _type(node: ast.expr) -> Any:
+    """The type that an annotation says; a TypeError or ValueError for others. Integers in a tuple count something."""
+    match node:
+        case ast.Name(name) if name in NAMES:
+            return NAMES[name]
+        case ast.Subscript(ast.Name("tuple"), ast.Tuple([inner, ast.Constant(value)])) if value is ...:
+            item = _type(inner)
+            return Annotated[GenericAlias(tuple, (Annotated[int, Ge(1)] if item is int else item, ...)), MinLen(1)]
+        case ast.Subscript(ast.Name("Literal"), choices):
+            names = ast.literal_eval(choices)
+            names = names if isinstance(names, tuple) else (names,)
+            if not all(isinstance(name, str) for name in names):
+                raise TypeError
+            return Literal[names]
+        case ast.BinOp(inner, ast.BitOr(), ast.Constant(None)):
+            return _type(inner) | None
+        case ast.Subscript(ast.Name("Annotated"), ast.Tuple([inner, *marks])):
+            return Annotated[_type(inner), *map(_mark, marks)]
+        case _:
+            raise TypeError
+
+
+def _mark(node: ast.expr) -> Any:
+    """A bound, or a text."""
+    match node:
+        case ast.Call(ast.Name(name), [bound], []) if name in BOUNDS:
+            return getattr(annotated_types, name)(ast.literal_eval(bound))
+        case ast.Constant(str(text)):
+            return text
+        case _:
+            raise TypeError

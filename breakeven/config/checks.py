@@ -137,7 +137,7 @@ def _check_schedule(run: Hyperparameters, steps_per_epoch: int | None) -> Iterat
             previous = None  # where it lies is known when the run without this switch has been measured
             continue
         if not float(switch.at).is_integer() or switch.at < 1:
-            message = f"{show(switch['at'])} is not an integer; allowed: an integer of at least 1"
+            message = f"{show(switch.at)} is not an integer; allowed: an integer of at least 1"
             yield Finding("schedule", message, (), (index, "at"))
             return
         now = (int(switch.at), switch.unit)

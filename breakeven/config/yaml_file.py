@@ -131,7 +131,7 @@ class _Reader:
     """Turns nodes into Python values, and notes the line of each."""
 
     lines: dict[Place, int]
-    values: int = field(default=0, init=False)
+    values: int = field(default=1, init=False)  # the file itself
 
     def value(self, node: yaml.Node, place: Place, parents: tuple[yaml.Node, ...]) -> Any:
         """The Python value of a node: dict, list, str, int, float, bool or None."""

@@ -78,7 +78,8 @@ def source(module: str, function: str) -> Source:
     """The function ``function`` in ``module``; a LookupError where there is none, a ValueError for a wrong declaration."""
     arguments = _arguments(_file(module), function)
     declared = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return Source(module, function, {argument.arg: _option(argument, default) for argument, default in declared})
+    options = {argument.arg: _option(argument, default, function) for argument, default in declared}
+    return Source(module, function, options)
 
 
 def _file(module: str) -> Path:
@@ -97,22 +98,22 @@ def _arguments(path: Path, function: str) -> ast.arguments:
     return found[-1].args
 
 
-def _option(argument: ast.arg, default: ast.expr | None) -> Option:
-    name = argument.arg
+def _option(argument: ast.arg, default: ast.expr | None, function: str) -> Option:
+    words = f"option '{argument.arg}' of '{function}'"
     if argument.annotation is None:
-        raise ValueError(f"option '{name}' needs a type; allowed: {TYPES}")
+        raise ValueError(f"{words} needs a type; allowed: {TYPES}")
     try:
         value = MISSING if default is None else ast.literal_eval(default)
     except (TypeError, ValueError):
-        raise ValueError(f"the default of option '{name}' must be written out, not computed") from None
+        raise ValueError(f"the default of {words} must be written out, not computed") from None
     try:
         declared = _type(argument.annotation)
     except (TypeError, ValueError):
         written = ast.unparse(argument.annotation)
-        raise ValueError(f"option '{name}' has the type {written}; allowed: {TYPES}") from None
+        raise ValueError(f"{words} has the type {written}; allowed: {TYPES}") from None
     if declared is int and isinstance(value, int) and value >= 1:
         declared = Annotated[int, Ge(1)]  # it counts something
-    if declared is float and name == "dropout":
+    if declared is float and argument.arg == "dropout":
         declared = Annotated[declared, *DROPOUT]
     return Option(declared, value)
 

@@ -46,5 +46,5 @@ def test_figures_that_are_asked_for_come_in_the_order_of_the_report(special, tmp
     ],
 )
 def test_wrong_names_are_told_with_what_is_allowed(tmp_path, text, message):
-    with pytest.raises(ConfigError, match=rf": studies\.main\.{message}"):
+    with pytest.raises(ConfigError, match=rf":\d+: studies\.main\.{message}"):
         figures_of(tmp_path, f"    figures: {text}\n")

@@ -1,12 +1,16 @@
+import json
+
 import pytest
 
-from breakeven.config.options import TYPES, canonical_options, option_problems
+from breakeven.config.options import canonical_options, option_problems
 from breakeven.config.plan import DatasetUse, describe
 from breakeven.networks import registry
-from breakeven.networks.registry import Option
+from breakeven.specs.own_code import own_source
 from breakeven.specs.run import Switch, run_id, source_of
+from breakeven.specs.source import TYPES
+from breakeven.specs.study import Study
 from breakeven.store.errors import ConfigError
-from tests.config.example import CONFIG, edited, plan_of
+from tests.config.example import CONFIG, edited, mistakes, plan_of
 
 BASE = "studies.main.base"
 STEPS = "      steps: 500\n"
@@ -26,13 +30,45 @@ def test_runs_are_the_grid_times_the_seeds(tmp_path):
     assert study.swept == ("batch_size", "learning_rate")
     assert list(study.runs) == list(study.points) == list(plan.runs)
     for run, point in study.points.items():
-        assert point == {"learning_rate": plan.runs[run].learning_rate, "batch_size": plan.runs[run].batch_size}
+        assert point == {name: getattr(plan.runs[run], name) for name in ("learning_rate", "batch_size", "seed")}
 
 
 def test_without_a_sweep(tmp_path):
     plan = plan_of(tmp_path, edited(("    sweeps:\n" + SWEEP + "\n", "")))
     assert plan.studies["main"].swept == ()
-    assert list(plan.studies["main"].points.values()) == [{}, {}]
+    assert sorted(plan.studies["main"].points.values(), key=lambda point: point["seed"]) == [
+        {"learning_rate": 0.1, "batch_size": 32, "seed": seed} for seed in (0, 1)
+    ]
+
+
+def test_a_study_is_the_record_that_all_later_stages_take(tmp_path):
+    """Labels are plain data, in the order of the tables' columns, and as the config says them."""
+    text = edited(
+        (
+            SWEEP,
+            "      snapshots: [[{every: 7}]]\n      dataset: [digits]\n      network_options: [{dense: 8}]\n"
+            "      momentum: [0, 0.5]\n      schedule: [[{at: 20.0, learning_rate: 1}]]",
+        ),
+        ("    seeds: [0, 1]", "    seeds: [3]\n    description: why\n    accuracy_threshold: 1\n    figures: [maxima]"),
+    )
+    study = plan_of(tmp_path, text).studies["main"]
+    assert isinstance(study, Study)
+    assert (study.name, study.description, study.accuracy_threshold, study.figures) == ("main", "why", 1.0, ("maxima",))
+    first, second = sorted(study.points.values(), key=lambda point: point["momentum"])
+    assert list(first) == [
+        "learning_rate",
+        "batch_size",
+        "dataset",
+        "momentum",
+        "network_options",
+        "schedule",
+        "snapshots",
+        "seed",
+    ]
+    assert first == second | {"momentum": 0.0} == json.loads(json.dumps(first))
+    assert (first["dataset"], first["network_options"], first["seed"]) == ("digits", {"dense": 8}, 3)
+    assert first["schedule"] == [{"at": 20, "unit": "step", "learning_rate": 1.0}]
+    assert first["snapshots"] == [{"every": 7, "until": None, "unit": "step"}]
 
 
 def test_what_is_swept_need_not_stand_in_the_base(tmp_path):
@@ -71,10 +107,9 @@ def test_sweeps_may_be_a_list_of_grids(tmp_path):
     assert study.swept == ("batch_size", "learning_rate", "schedule")
     assert len(study.runs) == 2 * (2 + 2)
     points = [(p["learning_rate"], p["batch_size"], p["schedule"]) for p in study.points.values()]
-    switched = "0.03, 0.1 from 0.5 x break-even"
-    assert sorted(points) == sorted(
-        2 * [(0.03, 32, "0.03"), (0.1, 32, "0.1"), (0.03, 8, switched), (0.03, 16, switched)]
-    )
+    switched = [{"at": 0.5, "unit": "break_even", "learning_rate": 0.1}]
+    for point in ((0.03, 32, []), (0.1, 32, []), (0.03, 8, switched), (0.03, 16, switched)):
+        assert points.count(point) == 2
     assert describe(plan).splitlines()[1].startswith("main: batch_size 32, 8, 16; learning_rate 0.03, 0.1; schedule ")
 
 
@@ -143,7 +178,7 @@ def test_code_of_the_users_own(tmp_path, own):
         (
             "own.py:network",
             "own.py:without_type",
-            f"{BASE}.network: 'own.py' can't be read: option 'width' of 'without_type' needs a type and a default",
+            f"{BASE}.network: 'own.py' can't be read: option 'width' of 'without_type' needs a type; allowed: {TYPES}",
         ),
         (
             "own.py:network",
@@ -154,12 +189,12 @@ def test_code_of_the_users_own(tmp_path, own):
         (
             "own.py:network",
             "own.py:listed",
-            f"{BASE}.network_options: option 'width' of 'own.py:listed' has the type list[int]; allowed: {TYPES}",
+            f"{BASE}.network: 'own.py' can't be read: option 'width' of 'listed' has the type list[int]; allowed: {TYPES}",
         ),
         (
             "own.py:network",
             "own.py:numbered",
-            f"{BASE}.network_options: option 'width' of 'own.py:numbered' has the type Literal[4, 5]; allowed: {TYPES}",
+            f"{BASE}.network: 'own.py' can't be read: option 'width' of 'numbered' has the type Literal[4, 5]; allowed: {TYPES}",
         ),
         (
             "own.py:network",
@@ -186,15 +221,12 @@ def test_code_of_the_users_own(tmp_path, own):
     ],
 )
 def test_mistakes_with_code_of_the_users_own(tmp_path, own, old, new, message):
-    assert own.count(old) == 1
-    with pytest.raises(ConfigError) as caught:
-        plan_of(tmp_path, own.replace(old, new))
-    assert caught.value.lines == [f"{tmp_path}/config.yaml: {message.replace('{}', str(tmp_path))}"]
+    assert mistakes(tmp_path, edited((old, new), text=own)) == [message.replace("{}", str(tmp_path))]
 
 
 def test_overrides(tmp_path):
     plan = plan_of(tmp_path, CONFIG, {"results": "elsewhere", "threads": 4})
-    assert (plan.config["results"], plan.config["threads"]) == ("elsewhere", 4)
+    assert (plan.config.results, plan.config.threads) == ("elsewhere", 4)
     with pytest.raises(ConfigError) as caught:
         plan_of(tmp_path, CONFIG, {"result": "elsewhere"})
     assert caught.value.lines == [
@@ -293,8 +325,8 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
         (
             [(STEPS, STEPS + "      network_options: {chanels: [8], dense: 1.5}\n")],
             [
-                f"{BASE}.network_options.chanels: unknown key; did you mean 'channels'?",
                 f"{BASE}.network_options.dense: 1.5 is not an integer; allowed: an integer of at least 1",
+                f"{BASE}.network_options.chanels: unknown key; did you mean 'channels'?",
             ],
         ),
         (
@@ -380,7 +412,7 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
         (
             [("{loader: digits}", "{loader: digits, test_fraction: 0.001}")],
             [
-                "datasets.digits.test_fraction: 0.001 leaves 1795 training and 2 test examples; each of the 10 classes needs one"
+                "datasets.digits.test_fraction: 0.001 is too small; allowed: a number of at least 0.006 and at most 0.994"
             ],
         ),
         (
@@ -400,8 +432,8 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
         (
             [("{loader: digits}", "{loader: imdb}"), (STEPS, STEPS + "      augmentation: crop_flip\n")],
             [
-                f"{BASE}.augmentation: crop_flip is for pictures, and data set 'digits' holds texts",
                 f"{BASE}.network: 'simple_cnn' reads pictures, and data set 'digits' holds words",
+                f"{BASE}.augmentation: crop_flip is for pictures, and data set 'digits' holds texts",
             ],
         ),
         (
@@ -426,29 +458,24 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
         (
             [("  main:\n", "  Main: {base: {}, seeds: [0]}\n  main:\n")],
             [
-                "studies.main: differs from 'Main' only in upper and lower case, which some file systems don't tell apart",
                 "studies.Main.base.dataset: required, but missing",
                 "studies.Main.base.network: required, but missing",
                 "studies.Main.base.learning_rate: required, but missing",
                 "studies.Main.base.batch_size: required, but missing",
                 "studies.Main.base.steps: required, but missing: give steps or epochs",
+                "studies.main: differs from 'Main' only in upper and lower case, which some file systems don't tell apart",
             ],
         ),
     ],
 )
 def test_mistakes(tmp_path, edits, lines):
-    with pytest.raises(ConfigError) as caught:
-        plan_of(tmp_path, edited(*edits))
-    assert caught.value.lines == [f"{tmp_path}/config.yaml: {each}" for each in lines]
+    assert mistakes(tmp_path, edited(*edits)) == lines
 
 
 def test_unknown_network(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "NETWORKS", {"mlp": "", "simple_cnn": ""})
-    with pytest.raises(ConfigError) as caught:
-        plan_of(tmp_path, edited((NETWORK, "network: SimpleCNN")))
-    assert caught.value.lines == [
-        f"{tmp_path}/config.yaml: {BASE}.network: 'SimpleCNN' is not known; allowed: mlp, simple_cnn; "
-        "did you mean 'simple_cnn'?"
+    monkeypatch.setattr(registry, "NETWORKS", {name: registry.NETWORKS[name] for name in ("mlp", "simple_cnn")})
+    assert mistakes(tmp_path, edited((NETWORK, "network: SimpleCNN"))) == [
+        f"{BASE}.network: 'SimpleCNN' is not known; allowed: mlp, simple_cnn; did you mean 'simple_cnn'?"
     ]
 
 
@@ -463,27 +490,46 @@ def test_sizes_that_only_the_files_know_are_not_judged(tmp_path):
     assert plan_of(tmp_path, text)
 
 
-def test_options_of_a_network(monkeypatch):
-    options = {
-        "depth": Option("int", 2),
-        "dropout": Option("float", 0.0),
-        "bias": Option("bool", True),
-        "channels": Option("tuple[int, ...]", (32, 64)),
-        "pooling": Option("Literal['max', 'mean']", "max"),
-    }
-    monkeypatch.setattr(registry, "network_options", lambda name: options)
-    assert canonical_options("made up", {"dropout": 0, "depth": 3.0, "channels": [32, 64.0], "bias": False}) == {
-        "bias": False,
-        "depth": 3,
-    }
-    wrong = {"dropout": "0.1", "depth": 0, "bias": 1, "channels": [], "pooling": "min"}
+NETWORK_OF_MANY_OPTIONS = """
+def network(
+    input_shape, classes, *,
+    depth: int = 2,
+    dropout: float = 0.0,
+    bias: bool = True,
+    channels: tuple[int, ...] = (32, 64),
+    pooling: Literal["max", "mean"] = "max",
+    noise: Annotated[float, Gt(0), Le(2), "How much."] = 1.0,
+    groups: Annotated[Annotated[int, Ge(2)] | None, "How many."] = None,
+): ...
+
+def demanding(input_shape, classes, *, width: int): ...
+"""
+
+
+def test_options_of_a_network(tmp_path):
+    (tmp_path / "many.py").write_text(NETWORK_OF_MANY_OPTIONS)
+    network = own_source(f"{tmp_path}/many.py:network")
+    given = {"dropout": 0, "depth": 3.0, "channels": [32, 64.0], "bias": False, "noise": 1, "groups": None}
+    assert canonical_options(network, given) == {"bias": False, "depth": 3}
+    assert canonical_options(network, {"channels": [8.0], "groups": 2}) == {"channels": [8], "groups": 2}
     for rate, words in ((-0.1, "small"), (1, "large")):
-        [problem] = option_problems("made up", {"dropout": rate})
+        [problem] = option_problems(network, {"dropout": rate})
         assert problem.message == f"{rate} is too {words}; allowed: a number of at least 0 and below 1"
-    assert [problem.message for problem in option_problems("made up", wrong)] == [
-        "'0.1' is a text that looks like a number; write it without quotes",
-        "0 is too small; allowed: an integer of at least 1",
-        "1 is not true or false",
-        "must not be empty",
-        "'min' is not known; allowed: max, mean",
-    ]
+    wrong = {"dropout": "0.1", "depth": 0, "bias": 1, "channels": [], "pooling": "min", "noise": 3, "groups": 1}
+    assert {problem.place: problem.message for problem in option_problems(network, wrong)} == {
+        ("dropout",): "'0.1' is a text that looks like a number; write it without quotes",
+        ("depth",): "0 is too small; allowed: an integer of at least 1",
+        ("bias",): "1 is not true or false",
+        ("channels",): "must not be empty",
+        ("pooling",): "'min' is not known; allowed: max, mean",
+        ("noise",): "3 is too large; allowed: a number above 0 and at most 2",
+        ("groups",): "1 is too small; allowed: an integer of at least 2 or null",
+    }
+
+
+def test_an_option_without_a_default_must_be_given(tmp_path):
+    (tmp_path / "many.py").write_text(NETWORK_OF_MANY_OPTIONS)
+    network = own_source(f"{tmp_path}/many.py:demanding")
+    [problem] = option_problems(network, {})
+    assert (problem.place, problem.message) == (("width",), "required, but missing")
+    assert canonical_options(network, {"width": 3}) == {"width": 3}

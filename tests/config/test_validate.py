@@ -1,11 +1,13 @@
 import copy
+import re
 
 import pytest
 
-from breakeven.config.validate import validate
+from breakeven.config.models import HYPERPARAMETERS, Config
+from breakeven.config.validate import Invalid, Problem, validated
 from breakeven.config.yaml_file import read_yaml
 from breakeven.store.errors import ConfigError
-from tests.config.example import CONFIG, SCHEMA, edited, plan_of
+from tests.config.example import CONFIG, edited, mistakes, plan_of
 
 BASE = "studies.main.base"
 LOADERS = "cifar10, digits, fashion_mnist, image_folder, imagenet, imdb, mnli"
@@ -33,7 +35,7 @@ def replaced(old, new, *lines):
         replaced(
             "      steps: 500",
             "      steps: 500\n      seed: 1",
-            f"{BASE}.seed: unknown key; seeds are listed in 'seeds', beside 'base'",
+            f"{BASE}.seed: unknown key; seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'",
         ),
         replaced(
             "      steps: 500",
@@ -149,7 +151,7 @@ def replaced(old, new, *lines):
         ),
         # lists, names
         replaced("[0, 1]", "[]", "studies.main.seeds: must not be empty"),
-        replaced("[0, 1]", "[0, 1, 1.0]", "studies.main.seeds: 1.0 stands here more than once"),
+        replaced("[0, 1]", "[0, 1, 1.0]", "studies.main.seeds: 1 stands here more than once"),
         replaced("[0.03, 0.1]", "[]", "studies.main.sweeps.learning_rate: must not be empty"),
         replaced("[0.03, 0.1]", "[0.1, 1e-1]", "studies.main.sweeps.learning_rate: 0.1 stands here more than once"),
         replaced(
@@ -166,7 +168,7 @@ def replaced(old, new, *lines):
         replaced(
             "      learning_rate: [",
             "      seed: [",
-            "studies.main.sweeps.seed: unknown key; seeds are listed in 'seeds', beside 'sweeps'",
+            "studies.main.sweeps.seed: unknown key; seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'",
         ),
         *(
             replaced(
@@ -222,44 +224,83 @@ def replaced(old, new, *lines):
     ],
 )
 def test_mistakes(tmp_path, edits, lines):
-    with pytest.raises(ConfigError) as caught:
-        plan_of(tmp_path, edited(*edits))
-    assert caught.value.lines == [f"{tmp_path}/config.yaml: {each}" for each in lines]
-    assert all(each.isprintable() for each in caught.value.lines)
+    assert mistakes(tmp_path, edited(*edits)) == lines
 
 
 def test_a_config_that_is_no_mapping():
-    with pytest.raises(ConfigError) as caught:
-        validate([1], SCHEMA, "config.yaml")
-    assert caught.value.lines == ["config.yaml: [1] is not a mapping"]
+    with pytest.raises(Invalid) as caught:
+        validated(Config, [1])
+    assert caught.value.problems == [Problem((), "[1] is not a mapping")]
 
 
-def test_missing_sections():
-    with pytest.raises(ConfigError) as caught:
-        validate({}, SCHEMA, "config.yaml")
-    assert caught.value.lines == [
-        "config.yaml: datasets: required, but missing",
-        "config.yaml: studies: required, but missing",
+def test_missing_sections(tmp_path):
+    assert mistakes(tmp_path, "device: cpu\n") == [
+        "datasets: required, but missing",
+        "studies: required, but missing",
     ]
 
 
-def test_numbers_get_the_schemas_type_and_the_input_stays_as_it_was(tmp_path):
+@pytest.mark.parametrize(
+    ("edits", "lines"),
+    [
+        ([("      batch_size: 32\n", "      lr: 1\n")], ["11: studies.main.base.lr"]),
+        ([("      batch_size: 32\n", "")], ["7: studies.main.base.batch_size"]),  # that of what should hold it
+        ([("    seeds: [0, 1]\n", "    seeds:\n      - 0\n      - x\n")], ["17: studies.main.seeds[1]"]),
+        ([("datasets:\n", "# one\n\ndatasets:\n"), ("{loader: digits}", "{}")], ["4: datasets.digits.loader"]),
+        (
+            # in the order of the file, whatever that of the keys
+            [
+                ("measurements:\n  covariance: {batch_size: 16}\n", ""),
+                ("    seeds: [0, 1]\n", "    seeds: 0\nthreads: 0\n"),
+                ("{loader: digits}", "{loader: x}"),
+            ],
+            ["2: datasets.digits.loader", "13: studies.main.seeds", "14: threads"],
+        ),
+        (
+            # where an alias leads
+            [
+                ("    seeds: [0, 1]\n", "    seeds: [0]\n  other:\n    seeds: [1]\n    base: {<<: *a, steps: 0}\n"),
+                ("    base:\n", "    base: &a\n"),
+                ("network: simple_cnn", "network: 3"),
+            ],
+            ["9: studies.main.base.network", "9: studies.other.base.network", "18: studies.other.base.steps"],
+        ),
+    ],
+)
+def test_the_line_of_each_mistake(tmp_path, edits, lines):
+    with pytest.raises(ConfigError) as caught:
+        plan_of(tmp_path, edited(*edits))
+    told = [line.removeprefix(f"{tmp_path}/config.yaml:").split(": ") for line in caught.value.lines]
+    assert [f"{number}: {place}" for number, place, *_ in told] == lines
+
+
+def test_numbers_get_the_type_that_is_declared_and_the_input_stays_as_it_was(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(
         edited(("rate: 0.1", "rate: 1"), ("size: 32", "size: 32.0"), ("[0, 1]", "[3.0]"), ("[0.03, 0.1]", "[1, 2]"))
     )
-    config = read_yaml(path)
-    before = copy.deepcopy(config)
-    study = validate(config, SCHEMA, "config.yaml")["studies"]["main"]
-    assert config == before
+    content = read_yaml(path).content
+    before = copy.deepcopy(content)
+    study = validated(Config, content).studies["main"]
+    assert content == before
     for value, expected in [
-        (study["base"]["learning_rate"], 1.0),
-        (study["base"]["batch_size"], 32),
-        (study["seeds"][0], 3),
-        (study["sweeps"]["learning_rate"][1], 2.0),
+        (study.base.learning_rate, 1.0),
+        (study.base.batch_size, 32),
+        (study.seeds[0], 3),
+        (study.sweeps.learning_rate[1], 2.0),
     ]:
         assert value == expected
         assert type(value) is type(expected)
+
+
+def test_what_is_declared_once_is_checked_in_base_and_sweeps(tmp_path):
+    """Whatever hyperparameter there is: a list of mappings is none, alone or among others."""
+    for name in HYPERPARAMETERS:
+        for text in (
+            re.sub(r"    base:\n(      .*\n)*", f"    base:\n      {name}: [{{no: sense}}]\n", CONFIG),
+            edited(("      learning_rate: [0.03, 0.1]\n", f"      {name}: [[{{no: sense}}]]\n")),
+        ):
+            assert any(f".{name}" in line for line in mistakes(tmp_path, text)), name
 
 
 def test_the_example_is_valid(tmp_path):

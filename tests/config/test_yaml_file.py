@@ -9,7 +9,7 @@ from breakeven.store.errors import ConfigError
 def read(folder, text):
     path = folder / "config.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_yaml(path)
+    return read_yaml(path).content
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,19 @@ def test_anchors_aliases_and_merge_keys(tmp_path):
     assert content["c"] == {"x": 3, "y": 1}
     assert content["d"] == {"x": 1, "y": 1, "z": 2}
     assert content["e"] == content["a"]
+
+
+def test_lines(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("# x\na: &a\n  b: 1\n  c: 2\nd:\n  <<: *a\n  c: 3\ne:\n  - x\n  - {f: 1,\n     g: 2}\nh: *a\n")
+    file = read_yaml(path)
+    lines = {".".join(map(str, place)): number for place, number in file.lines.items()}
+    assert lines == {
+        "": 2, "a": 2, "a.b": 3, "a.c": 4, "d": 5, "d.b": 3, "d.c": 7, "e": 8, "e.0": 9, "e.1": 10, "e.1.f": 10, "e.1.g": 11,
+        "h": 12, "h.b": 3, "h.c": 4,
+    }  # fmt: skip
+    assert file.line(("e", 1, "nothing", 3)) == 10
+    assert file.line(("nothing",)) == 2
 
 
 def test_keys_are_texts_and_a_byte_order_mark_is_ignored(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from breakeven.store.errors import UserError
 from breakeven.store.sealed import seal
+from breakeven.store.training_record import Switch, TrainingRecord, write_training
 from breakeven.summary.remarks import remarks
 from breakeven.summary.summarise import summarise
 
@@ -25,6 +26,19 @@ HISTORY = {
 }
 
 
+def record(diverged_step=None, stopped_step=None, switches=()):
+    return TrainingRecord(
+        key="",
+        steps=20,
+        steps_per_epoch=8,
+        train_examples=288,
+        diverged_step=diverged_step,
+        stopped_step=stopped_step,
+        switches=tuple(Switch(*switch) for switch in switches),
+        snapshots=(),
+    )
+
+
 def write_run(
     results,
     run,
@@ -37,15 +51,6 @@ def write_run(
 ):
     folder = results / "runs" / run
     folder.mkdir(parents=True)
-    training = {"stopped_step": None, "learning_rates": [[0, 0.1]], "spec": {}, "steps": 20} | training
-    training |= {
-        "run": run,
-        "diverged": diverged_step is not None,
-        "diverged_step": diverged_step,
-        "steps_per_epoch": 8,
-    }
-    training |= {"batch_size": 32, "train_examples": 288}
-    (folder / "training.json").write_text(json.dumps(training))
     tables = {
         "covariance": [
             "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5,gamma_norm,note",
@@ -78,7 +83,7 @@ def write_run(
     for name, lines in tables.items():
         (folder / f"{name}.csv").write_text("\n".join(lines).replace("nan", "") + "\n")
         seal(folder / f"{name}.csv")
-    seal(folder / "training.json", folder / "history.csv")
+    write_training(folder, record(diverged_step, **training), folder / "history.csv")
 
 
 def points_of(*rows, columns=("learning_rate", "batch_size")):
@@ -236,31 +241,29 @@ def test_a_ratio_that_does_not_exist_is_no_gap(tmp_path):
     ],
 )
 def test_only_a_switch_that_was_reached_counts(tmp_path, ended, step, remark):
-    spec = {"schedule": [{"at": 10, "learning_rate": 0.01}]}
-    write_run(tmp_path, "a", **ended, learning_rates=[[0, 0.1], [10, 0.01]], spec=spec)
+    write_run(tmp_path, "a", **ended, switches=[(10, 0.01)])
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
     assert row["first_switch_step"] == step
     assert row["remarks"] == (remark and f"the learning rate never switches to 0.01: {remark}")
 
 
 @pytest.mark.parametrize(
-    ("schedule", "rates", "remarks"),
+    ("switches", "first", "remarks"),
     [
-        ([(0.5, 0.2)], [], ["0.2: there is no break-even point to switch at"]),
-        ([(0.5, 0.2), (3, 0.3)], [], [f"{eta}: there is no break-even point to switch at" for eta in (0.2, 0.3)]),
-        ([(0.5, 0.2), (3, 0.3)], [[4, 0.2], [24, 0.3]], ["0.3: the run ends at step 20, before the switch at step 24"]),
-        ([(0.5, 0.2), (2, 0.3)], [[4, 0.2], [16, 0.3]], []),
-        ([(0.5, 0.2), (16, 0.2, "step")], [[16, 0.2]], ["0.2: there is no break-even point to switch at"]),
-        ([(3, 0.2, "epoch")], [[24, 0.2]], ["0.2: the run ends at step 20, before the switch at step 24"]),
+        ([(None, 0.2)], "", ["0.2: there is no break-even point to switch at"]),
+        ([(None, 0.2), (None, 0.3)], "", [f"{eta}: there is no break-even point to switch at" for eta in (0.2, 0.3)]),
+        ([(4, 0.2), (24, 0.3)], "4", ["0.3: the run ends at step 20, before the switch at step 24"]),
+        ([(4, 0.2), (16, 0.3)], "4", []),
+        ([(16, 0.2), (4, 0.3)], "4", []),
+        ([(None, 0.2), (16, 0.2)], "16", ["0.2: there is no break-even point to switch at"]),
+        ([(24, 0.2)], "", ["0.2: the run ends at step 20, before the switch at step 24"]),
     ],
 )
-def test_switches_that_never_come(tmp_path, schedule, rates, remarks):
-    names = ("at", "learning_rate", "unit")
-    spec = {"schedule": [dict(zip(names, (*switch, "break_even")[:3], strict=True)) for switch in schedule]}
-    write_run(tmp_path, "a", learning_rates=[[0, 0.1], *rates], spec=spec)
+def test_switches_that_never_come(tmp_path, switches, first, remarks):
+    write_run(tmp_path, "a", switches=switches)
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
     assert row["remarks"] == "; ".join(f"the learning rate never switches to {remark}" for remark in remarks)
-    assert row["first_switch_step"] == (str(rates[0][0]) if rates and rates[0][0] <= 20 else "")
+    assert row["first_switch_step"] == first
 
 
 def test_few_eigenvalues_of_k_are_no_remark():
@@ -272,8 +275,7 @@ def test_few_eigenvalues_of_k_are_no_remark():
     )
     covariance.loc[4, ["lambda_star_over_lambda_1", "note"]] = [math.nan, "because"]
     none = pd.DataFrame({name: [] for name in ("step", "split", "loss", "note", "stability_lhs", "delta_loss")})
-    training = {"learning_rates": [[0, 0.1]], "spec": {}, "steps_per_epoch": 8}
-    assert remarks(training, none, covariance, none, none) == "K at steps 20, 30: why; K at step 40: because"
+    assert remarks(record(), none, covariance, none, none) == "K at steps 20, 30: why; K at step 40: because"
 
 
 def test_a_run_without_snapshots_beside_one_with(tmp_path):

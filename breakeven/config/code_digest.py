@@ -26,6 +26,7 @@ UNCOUNTED = (
     "breakeven.figures.registry",
     "breakeven.training.registry",
     "breakeven.specs.run",
+    "breakeven.specs.purposes",
     "breakeven.store",
     "breakeven.jobs",
 )

@@ -7,7 +7,7 @@ So there is no generator state to save: an interrupted training goes on with the
 import numpy as np
 import torch
 
-PURPOSES = {"initialisation": 0, "order": 1, "augmentation": 2, "dropout": 3, "lanczos": 4, "trace": 5, "density": 6}
+from breakeven.specs.purposes import PURPOSES
 
 
 def derived_seed(seed: int, purpose: str, *indices: int) -> int:

@@ -17,6 +17,11 @@ def write_spec(run: Path, spec: RunSpec) -> None:
     write_text(run / FILE, yaml.safe_dump({"run": run_id(spec)} | json.loads(canonical_json(spec))))
 
 
+def run_in(folder: Path) -> str:
+    """The id of the run that is in ``folder``, whatever that is called."""
+    return run_id(read_spec(folder))
+
+
 def read_spec(run: Path) -> RunSpec:
     """The specification of the run in folder ``run``; it must be the run that it says it is."""
     path = run / FILE

@@ -14,8 +14,7 @@ import pandas as pd
 
 from breakeven.specs.measurements import MEASUREMENTS, QUANTITIES
 from breakeven.specs.quantities import Quantity
-from breakeven.specs.run import run_id
-from breakeven.specs.run_file import read_spec
+from breakeven.specs.run_file import run_in
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.files import AGAIN
@@ -50,7 +49,7 @@ class RunTables:
 
 def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
     """Read the tables of the run in ``folder``, which must be that run's and have the steps of its snapshots."""
-    run = run_id(read_spec(folder))
+    run = run_in(folder)
     if run != folder.name:
         raise UserError(f"the folder '{folder}' holds the run {run}: delete it, {AGAIN}")
     training = read_training(folder)

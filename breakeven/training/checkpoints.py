@@ -1,7 +1,7 @@
 """When a training saves its state: every now and then, before a signal ends it, and at the end.
 
-Checkpoints are kept outside of Snakemake's declared outputs: it deletes those of a job that failed, or that it does again, and
-the next attempt goes on from the last checkpoint.
+Checkpoints are kept outside of Snakemake's declared outputs: it deletes those of a job that failed or that is done again, and the
+next attempt goes on from the last checkpoint.
 """
 
 import time

@@ -230,7 +230,8 @@ def test_comments_and_docstrings_of_the_package_change_nothing(copy):
 
 
 @pytest.mark.parametrize(
-    "registry", ["networks/registry.py", "data/registry.py", "figures/registry.py", "training/registry.py"]
+    "registry",
+    ["networks/registry.py", "data/registry.py", "figures/registry.py", "training/registry.py", "specs/purposes.py"],
 )
 def test_registries_change_nothing(copy, registry):
     stages = [TRAIN, ["breakeven.data.prepare", "breakeven.data.digits"], ["breakeven.figures.plot"]]

@@ -3,13 +3,13 @@
 import json
 from dataclasses import replace
 
-from breakeven.store.sealed import seal
-
 from breakeven.claims.evaluate import evaluate
 from breakeven.figures.plot import specification
 from breakeven.figures.registry import FIGURES
-from breakeven.specs.study import part_of
+from breakeven.specs.run import RunSpec
+from breakeven.specs.run_file import write_spec
 from breakeven.store.tables import write_table
+from breakeven.store.training_record import TrainingRecord, write_training
 from tests.figures.synthetic import make_embedding, make_study
 
 HOSTILE = '"><img src=x onerror=alert(1)>'
@@ -32,17 +32,13 @@ def write_results(results, *arguments, figures=tuple(FIGURES)):
         for figure in figures:
             spec = specification(figure, tables, study)
             (pictures / f"{figure}.vl.json").write_text(json.dumps(spec), encoding="utf-8")
-            seal(pictures / f"{figure}.vl.json")
         for run in runs.to_dict("records"):
             folder = results / "runs" / run["run"]
             folder.mkdir(parents=True, exist_ok=True)
-            spec = {"dataset": {"loader": "digits"}, "network": "simple_cnn", "steps": 500, "momentum": 0.0}
-            spec |= {"learning_rate": run["learning_rate"], "batch_size": run["batch_size"], "seed": run["seed"]}
-            record = {"spec": spec, "diverged": run["diverged"], "diverged_step": 120 if run["diverged"] else None}
-            (folder / "training.json").write_text(json.dumps(record), encoding="utf-8")
-            seal(folder / "training.json")
+            settings = {name: run[name] for name in ("learning_rate", "batch_size", "seed")}
+            write_spec(folder, RunSpec({"loader": "digits"}, "simple_cnn", {}, snapshots=(), steps=500, **settings))
+            diverged_step = 120 if run["diverged"] else None
+            write_training(folder, TrainingRecord("", 500, 44, 1437, diverged_step, None, (), ()))
         studies.append(study)
-    evaluate(
-        results / "tables", [part_of(study, "name", "swept") for study in studies], results / "tables" / "claims.csv"
-    )
+    evaluate(results / "tables", studies, results / "tables" / "claims.csv")
     return studies

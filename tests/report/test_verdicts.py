@@ -4,7 +4,6 @@ import re
 
 import pandas as pd
 import pytest
-from breakeven.store.sealed import seal
 
 from breakeven.report.verdicts import verdicts_view
 
@@ -23,7 +22,6 @@ C1.lambda_K.batch_size,,,rises with S,,,,,,,inconclusive,,,,maxima,no study swee
 @pytest.fixture
 def view(tmp_path):
     (tmp_path / "claims.csv").write_text(TABLE, encoding="utf-8")
-    seal(tmp_path / "claims.csv")
     studies = [{"name": "two", "figures": []}, {"name": "rate", "figures": [{"name": "maxima"}, {"name": "maps"}]}]
     return verdicts_view(tmp_path / "claims.csv", studies)
 

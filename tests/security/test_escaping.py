@@ -1,6 +1,6 @@
 """What the report and the pages of figures show can't become a part of the page, nor run in a browser."""
 
-import json
+import dataclasses
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,14 +8,14 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from breakeven.store.sealed import seal
 from playwright.sync_api import sync_playwright
 
 from breakeven.figures.offline import javascript
 from breakeven.figures.plot import plot
 from breakeven.report.build import build
+from breakeven.specs.run_file import read_spec, write_spec
 from breakeven.store.tables import read_table, write_table
-from breakeven.store.training_record import FILE
+from breakeven.store.training_record import FILE, read_training, write_training
 from tests.report.results_folder import write_results
 
 TESTS = Path(__file__).parents[1]
@@ -69,9 +69,9 @@ def results(tmp_path_factory):
         figures=FIGURES,
     )
     for path in folder.glob(f"runs/*/{FILE}"):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        record["spec"] |= {"dataset": {"loader": "image_folder", "path": hostile("setting")}}
-        rewrite(path, json.dumps(record))
+        dataset = {"loader": "image_folder", "path": hostile("setting")}
+        write_spec(path.parent, dataclasses.replace(read_spec(path.parent), dataset=dataset))
+        write_training(path.parent, read_training(path.parent), path.parent / "run.yaml")
     runs = read_table(folder / "tables" / NAME / "runs.csv")
     write_table(
         folder / "tables" / NAME / "runs.csv", runs.assign(break_even_step=pd.NA, break_even_note=hostile("note"))
@@ -88,12 +88,6 @@ def results(tmp_path_factory):
     for figure in FIGURES:
         plot(figure, tables, studies[0], folder / "pages")
     return folder
-
-
-def rewrite(path, text):
-    """Write a record and its digest."""
-    path.write_text(text, encoding="utf-8")
-    seal(path)
 
 
 @pytest.fixture(scope="module", params=["report.html", *(f"pages/{name}.html" for name in FIGURES)])

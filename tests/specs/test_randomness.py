@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from breakeven.specs.randomness import PURPOSES, derived_seed, generator
+from breakeven.specs.purposes import PURPOSES
+from breakeven.specs.randomness import derived_seed, generator
 
 
 def test_different_arguments_give_different_streams():

@@ -4,9 +4,11 @@ import math
 
 import pandas as pd
 import pytest
-from breakeven.store.sealed import seal
 
+from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
+from breakeven.store.training_record import SnapshotEntry, Switch, TrainingRecord, write_training
+from breakeven.summary import summarise as module
 from breakeven.summary.remarks import remarks
 from breakeven.summary.summarise import summarise
 
@@ -25,6 +27,24 @@ HISTORY = {
 }
 
 
+@pytest.fixture(autouse=True)
+def folders_are_called_as_their_runs(monkeypatch):
+    monkeypatch.setattr(module, "run_in", lambda folder: folder.name)
+
+
+def record(steps, diverged_step=None, stopped_step=None, switches=()):
+    return TrainingRecord(
+        key="",
+        steps=20,
+        steps_per_epoch=8,
+        train_examples=288,
+        diverged_step=diverged_step,
+        stopped_step=stopped_step,
+        switches=tuple(Switch(*switch) for switch in switches),
+        snapshots=tuple(SnapshotEntry(step, f"step-{step}", "", 0.1) for step in steps),
+    )
+
+
 def write_run(
     results,
     run,
@@ -37,15 +57,6 @@ def write_run(
 ):
     folder = results / "runs" / run
     folder.mkdir(parents=True)
-    training = {"stopped_step": None, "learning_rates": [[0, 0.1]], "spec": {}, "steps": 20} | training
-    training |= {
-        "run": run,
-        "diverged": diverged_step is not None,
-        "diverged_step": diverged_step,
-        "steps_per_epoch": 8,
-    }
-    training |= {"batch_size": 32, "train_examples": 288}
-    (folder / "training.json").write_text(json.dumps(training))
     tables = {
         "covariance": [
             "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5,gamma_norm,note",
@@ -59,11 +70,10 @@ def write_run(
             *(f"{step},{h1},{h2},{tr},1e-4,1e-4,30,{step != 20}," for step, (h1, h2, tr) in hessian.items()),
         ],
         "stability": [
-            "step,lambda_1,curvature_variance,stability_lhs,two_over_lr,alpha_star,delta_loss,note",
+            "step,learning_rate,lambda_1,curvature_variance,stability_lhs,two_over_lr,alpha_star,delta_loss,note",
             *(
-                f"{step},{hessian[step][0]},{s2},{lhs},20.0,{a},{d},"
-                for step, (s2, lhs, a, d) in stability.items()
-                if step in hessian
+                f"{step},0.1,{hessian[step][0]},{s2},{lhs},20.0,{a},{d},"
+                for step, (s2, lhs, a, d) in ((step, stability.get(step, (1.0, 0.5, 2.0, 0.1))) for step in hessian)
             ),
         ],
         "history": [
@@ -77,17 +87,16 @@ def write_run(
     }
     for name, lines in tables.items():
         (folder / f"{name}.csv").write_text("\n".join(lines).replace("nan", "") + "\n")
-        seal(folder / f"{name}.csv")
-    seal(folder / "training.json", folder / "history.csv")
+    write_training(folder, record(covariance, diverged_step, **training))
 
 
 def points_of(*rows, columns=("learning_rate", "batch_size")):
-    return {"columns": ["run", *columns, "seed"], "rows": [list(row) for row in rows]}
+    return {run: dict(zip((*columns, "seed"), labels, strict=True)) for run, *labels in rows}
 
 
 def tables_of(results, points, threshold=0.6):
     out = results / "tables" / "main"
-    summarise(results, points, threshold, out)
+    summarise(results, Study(points=points, accuracy_threshold=threshold), out)
     tables = []
     for name in ("runs", "trajectories"):
         with (out / f"{name}.csv").open(newline="", encoding="utf-8") as file:
@@ -236,31 +245,29 @@ def test_a_ratio_that_does_not_exist_is_no_gap(tmp_path):
     ],
 )
 def test_only_a_switch_that_was_reached_counts(tmp_path, ended, step, remark):
-    spec = {"schedule": [{"at": 10, "learning_rate": 0.01}]}
-    write_run(tmp_path, "a", **ended, learning_rates=[[0, 0.1], [10, 0.01]], spec=spec)
+    write_run(tmp_path, "a", **ended, switches=[(10, 0.01)])
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
     assert row["first_switch_step"] == step
     assert row["remarks"] == (remark and f"the learning rate never switches to 0.01: {remark}")
 
 
 @pytest.mark.parametrize(
-    ("schedule", "rates", "remarks"),
+    ("switches", "first", "remarks"),
     [
-        ([(0.5, 0.2)], [], ["0.2: there is no break-even point to switch at"]),
-        ([(0.5, 0.2), (3, 0.3)], [], [f"{eta}: there is no break-even point to switch at" for eta in (0.2, 0.3)]),
-        ([(0.5, 0.2), (3, 0.3)], [[4, 0.2], [24, 0.3]], ["0.3: the run ends at step 20, before the switch at step 24"]),
-        ([(0.5, 0.2), (2, 0.3)], [[4, 0.2], [16, 0.3]], []),
-        ([(0.5, 0.2), (16, 0.2, "step")], [[16, 0.2]], ["0.2: there is no break-even point to switch at"]),
-        ([(3, 0.2, "epoch")], [[24, 0.2]], ["0.2: the run ends at step 20, before the switch at step 24"]),
+        ([(None, 0.2)], "", ["0.2: there is no break-even point to switch at"]),
+        ([(None, 0.2), (None, 0.3)], "", [f"{eta}: there is no break-even point to switch at" for eta in (0.2, 0.3)]),
+        ([(4, 0.2), (24, 0.3)], "4", ["0.3: the run ends at step 20, before the switch at step 24"]),
+        ([(4, 0.2), (16, 0.3)], "4", []),
+        ([(16, 0.2), (4, 0.3)], "4", []),
+        ([(None, 0.2), (16, 0.2)], "16", ["0.2: there is no break-even point to switch at"]),
+        ([(24, 0.2)], "", ["0.2: the run ends at step 20, before the switch at step 24"]),
     ],
 )
-def test_switches_that_never_come(tmp_path, schedule, rates, remarks):
-    names = ("at", "learning_rate", "unit")
-    spec = {"schedule": [dict(zip(names, (*switch, "break_even")[:3], strict=True)) for switch in schedule]}
-    write_run(tmp_path, "a", learning_rates=[[0, 0.1], *rates], spec=spec)
+def test_switches_that_never_come(tmp_path, switches, first, remarks):
+    write_run(tmp_path, "a", switches=switches)
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
     assert row["remarks"] == "; ".join(f"the learning rate never switches to {remark}" for remark in remarks)
-    assert row["first_switch_step"] == (str(rates[0][0]) if rates and rates[0][0] <= 20 else "")
+    assert row["first_switch_step"] == first
 
 
 def test_few_eigenvalues_of_k_are_no_remark():
@@ -272,8 +279,7 @@ def test_few_eigenvalues_of_k_are_no_remark():
     )
     covariance.loc[4, ["lambda_star_over_lambda_1", "note"]] = [math.nan, "because"]
     none = pd.DataFrame({name: [] for name in ("step", "split", "loss", "note", "stability_lhs", "delta_loss")})
-    training = {"learning_rates": [[0, 0.1]], "spec": {}, "steps_per_epoch": 8}
-    assert remarks(training, none, covariance, none, none) == "K at steps 20, 30: why; K at step 40: because"
+    assert remarks(record(), none, covariance, none, none) == "K at steps 20, 30: why; K at step 40: because"
 
 
 def test_a_run_without_snapshots_beside_one_with(tmp_path):

@@ -44,7 +44,7 @@ def test_a_switch_at_the_break_even_point(fresh):
     table = pd.read_csv(fresh.folder / f"results/runs/{source}/stability.csv")
     point = int(table["step"][table["stability_lhs"] >= 1].iloc[0])
     training = json.loads((fresh.folder / f"results/runs/{run}/training.json").read_text())
-    assert training["learning_rates"] == [[0, 0.5], [round(0.5 * point), 0.05]]
+    assert training["switches"] == [{"step": round(0.5 * point), "learning_rate": 0.05}]
     [row] = pd.read_csv(fresh.folder / "results/tables/early/runs.csv").to_dict("records")
     assert (row["run"], row["first_switch_step"]) == (run, round(0.5 * point))
     measured = pd.read_csv(fresh.folder / f"results/runs/{run}/stability.csv")

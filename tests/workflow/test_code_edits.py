@@ -18,7 +18,6 @@ from tests.workflow.project import (
     REPORT,
     STUDIES,
     add_network,
-    figures,
     measure,
     studies_again,
     train,

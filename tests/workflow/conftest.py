@@ -13,8 +13,14 @@ def snakemake_is_installed():
         pytest.skip(f"{SNAKEMAKE} does not exist: install the extra 'workflow'")
 
 
+def compiled(folder):
+    compileall.compile_dir(make(folder).folder / "breakeven", quiet=1)  # else each copy of it does, in each process
+    return ""
+
+
 def ran(folder):
-    said = make(folder).snakemake("--cores", "all")
+    compiled(folder)
+    said = Project(folder).snakemake("--cores", "all")
     return f"{said.returncode}\n{said.stdout}"
 
 
@@ -33,11 +39,6 @@ def project(finished, tmp_path):
     copy(finished.folder, folder)
     yield Project(folder)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def compiled(folder):
-    compileall.compile_dir(make(folder).folder / "breakeven", quiet=1)  # else each copy of it does, in each process
-    return ""
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +81,14 @@ class Project:
     def append(self, text: str, file: str = "config.yaml") -> None:
         with (self.folder / file).open("a", encoding="utf-8") as stream:
             stream.write(text)
+
+    @contextmanager
+    def for_now(self, file: str = "config.yaml") -> Iterator[None]:
+        """What is edited in ``file`` inside of the block is undone after it."""
+        path = self.folder / file
+        before = path.read_bytes()
+        yield
+        path.write_bytes(before)
 
     # ------------------------------------------------------------ snakemake
 

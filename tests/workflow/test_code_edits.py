@@ -1,4 +1,8 @@
-"""The promise: an edit of the code reruns the stages that run this code; comments and docstrings rerun nothing."""
+"""The promise: an edit of the code reruns the stages that run this code; comments and docstrings rerun nothing.
+
+Which modules a stage runs is in ``tests/config/test_reruns.py``, for all of them. Here: that each rule names its stage's code,
+and what follows from a stage that reruns.
+"""
 
 import ast
 import base64
@@ -14,7 +18,6 @@ from tests.workflow.project import (
     REPORT,
     STUDIES,
     add_network,
-    figures,
     measure,
     studies_again,
     train,
@@ -55,52 +58,28 @@ def test_comments_and_docstrings_everywhere(project):
     assert project.plan() == set()
 
 
-def everything_from(*rules):
-    """A function that gives the jobs of ``rules`` for all runs, and what follows."""
-    return lambda project: measure(project.runs, rules) | studies_again(*STUDIES)
+def everything_from(project, *rules):
+    """The jobs of ``rules`` for all runs, and what follows."""
+    return measure(project.runs, rules) | studies_again(*STUDIES)
 
 
-MEASURED = everything_from(*MEASUREMENTS)
-TRAINED = everything_from("train_run", *MEASUREMENTS)
-# the stability is measured along the eigenvectors of H
-OF_H = everything_from("measure_hessian", "measure_stability")
-
-
-@pytest.mark.parametrize(
-    ("module", "expected"),
-    [
-        ("training/train.py", TRAINED),
-        ("networks/build.py", TRAINED),
-        ("measurements/measured.py", MEASURED),
-        ("measurements/covariance.py", everything_from("measure_covariance")),
-        ("spectra/gram_spectrum.py", everything_from("measure_covariance")),
-        ("measurements/hessian.py", OF_H),
-        ("spectra/lanczos.py", OF_H),
-        ("measurements/stability.py", everything_from("measure_stability")),
-        ("spectra/equation_1.py", everything_from("measure_stability")),
-        ("summary/summarise.py", lambda project: studies_again(*STUDIES)),
-        ("claims/evaluate.py", lambda project: CLAIMS | REPORT),
-        ("claims/catalogue.py", lambda project: CLAIMS | REPORT),
-        ("figures/plot.py", lambda project: figures(*STUDIES) | REPORT),
-        ("figures/page.html.jinja", lambda project: figures(*STUDIES) | REPORT),
-        ("figures/lambda_K.py", lambda project: {f"plot_figure {study}/lambda_K" for study in STUDIES} | REPORT),
-        ("figures/maxima.py", lambda project: {f"plot_figure {study}/maxima" for study in STUDIES} | REPORT),
-        ("report/build.py", lambda project: REPORT),
-        ("report/report.html.jinja", lambda project: REPORT),
-        ("report/report.css", lambda project: REPORT),
-        ("report/report.js", lambda project: REPORT),
-    ],
-)
-def test_the_source_of(project, module, expected):
-    project.append(STATEMENT, f"breakeven/{module}")
-    assert project.plan() == expected(project)
-
-
-@pytest.mark.parametrize("module", ["data/prepare.py", "data/digits.py"])
-def test_the_source_of_the_data_set(project, module):
-    project.append(STATEMENT, f"breakeven/{module}")
+def test_the_source_of_a_stage(project):
+    """And what follows; the stability is measured along the eigenvectors of H."""
     [dataset] = [path.name for path in (project.folder / "results/data").iterdir()]
-    assert project.plan() == {f"prepare_dataset {dataset}"} | TRAINED(project)
+    trained = everything_from(project, "train_run", *MEASUREMENTS)
+    twin = project.runs_with(network="twin")
+    assert len(twin) == 1
+    for module, expected in {
+        "data/digits.py": {f"prepare_dataset {dataset}"} | trained,
+        "networks/twin.py": train(twin) | measure(twin) | studies_again("network"),
+        "measurements/hessian.py": everything_from(project, "measure_hessian", "measure_stability"),
+        "claims/evaluate.py": CLAIMS | REPORT,
+        "figures/lambda_K.py": {f"plot_figure {study}/lambda_K" for study in STUDIES} | REPORT,
+        "report/report.css": REPORT,
+    }.items():
+        with project.for_now(f"breakeven/{module}"):
+            project.append(STATEMENT, f"breakeven/{module}")
+            assert project.plan() == expected, module
 
 
 def test_the_source_of_what_no_job_depends_on(project):
@@ -120,13 +99,6 @@ def test_the_source_of_what_no_job_depends_on(project):
     assert project.plan() == set()
 
 
-def test_the_source_of_a_network(project):
-    runs = project.runs_with(network="twin")
-    assert len(runs) == 1
-    project.append(STATEMENT, "breakeven/networks/twin.py")
-    assert project.plan() == train(runs) | measure(runs) | studies_again("network")
-
-
 def test_one_more_network(project):
     add_network(project, "triplet")
     assert project.plan() == set()
@@ -135,16 +107,12 @@ def test_one_more_network(project):
     assert project.plan() == train(new) | measure(new) | studies_again("network")
 
 
-def test_one_more_figure(project):
-    figures = project.folder / "breakeven/figures"
-    (figures / "new.py").write_text((figures / "lambda_K.py").read_text(encoding="utf-8"), encoding="utf-8")
-    assert project.plan() == {f"plot_figure {study}/new" for study in STUDIES} | REPORT
-
-
-def test_the_caption_of_a_figure(project):
-    project.edit(
-        "The largest values attained along the trajectory against", "A better text:", "breakeven/figures/maxima.py"
-    )
+def test_one_more_figure_and_another_caption(project):
+    registry = "breakeven/figures/registry.py"
+    with project.for_now(registry):
+        project.edit('"maxima": ', '"lambda_H": "A caption.", "maxima": ', registry)
+        assert project.plan() == {f"plot_figure {study}/lambda_H" for study in STUDIES} | REPORT
+    project.edit('"maxima": "A caption."', '"maxima": "A better caption."', registry)
     assert project.plan() == REPORT
 
 
@@ -162,7 +130,6 @@ def test_each_rule_records_the_digest_of_its_stage(project):
     run, [data] = next(iter(project.runs)), list((project.folder / "results/data").iterdir())
     network = f"breakeven.networks.{project.runs[run].network}"
     templates = [f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js")]
-    plot = ["breakeven.figures.plot", f"breakeven.figures.{FIGURES[0]}"]
     digests = {
         f"data/{data.name}/manifest.json": ("prepare", ["breakeven.data.prepare", "breakeven.data.digits"]),
         f"runs/{run}/training.json": ("train", ["breakeven.training.train", network]),
@@ -171,7 +138,7 @@ def test_each_rule_records_the_digest_of_its_stage(project):
         f"runs/{run}/stability.csv": ("stability", ["breakeven.measurements.stability", network]),
         "tables/rate/runs.csv": ("summarise", ["breakeven.summary.summarise"]),
         "tables/claims.csv": ("claims", ["breakeven.claims.evaluate"]),
-        f"figures/rate/{FIGURES[0]}.svg": ("plot", plot, ["figures/page.html.jinja"]),
+        f"figures/rate/{FIGURES[0]}.svg": ("plot", ["breakeven.figures.plot", f"breakeven.figures.{FIGURES[0]}"]),
         "report.html": ("report", ["breakeven.report.build"], templates),
     }
     for output, (stage, *code) in digests.items():

@@ -28,14 +28,12 @@ def test_a_figure_of_one_study_and_the_stages_that_only_it_needs(project):
 
     for module, expected in (
         (f"figures/{NAME}.py", PLOT | REPORT),
-        ("embed.py", EMBED),
-        ("measure_predictions.py", measure(runs, ["measure_predictions"]) | EMBED),
+        ("summary/embed.py", EMBED),
+        ("measurements/predictions.py", measure(runs, ["measure_predictions"]) | EMBED),
     ):
-        path = project.folder / "breakeven" / module
-        before = path.read_text(encoding="utf-8")
-        path.write_text(before + STATEMENT, encoding="utf-8")
-        assert project.plan() == expected, module
-        path.write_text(before, encoding="utf-8")
+        with project.for_now(f"breakeven/{module}"):
+            project.append(STATEMENT, f"breakeven/{module}")
+            assert project.plan() == expected, module
 
     project.edit(f"[default, {NAME}]", "[default]")
     assert project.run() == REPORT

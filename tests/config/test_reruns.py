@@ -1,0 +1,102 @@
+"""Which stages an edit of which module reruns: those whose digest of code has the module, for all modules of the package.
+
+That a rule's parameters hold the digest of its stage, and that what follows is planned, is in ``tests/workflow``.
+"""
+
+import pytest
+
+from breakeven.config.code_digest import PACKAGE, closure
+
+NETWORK, FIGURE, LOADER = "networks.simple_cnn", "figures.lambda_K", "data.digits"
+
+# Each stage and the modules that its rule names: the one place with their names.
+STAGES = {
+    "prepare": ("data.prepare", LOADER),
+    "train": ("training.train", NETWORK),
+    "covariance": ("measurements.covariance", NETWORK),
+    "hessian": ("measurements.hessian", NETWORK),
+    "stability": ("measurements.stability", NETWORK),
+    "density": ("measurements.density", NETWORK),
+    "predictions": ("measurements.predictions", NETWORK),
+    "summarise": ("summary.summarise",),
+    "embed": ("summary.embed",),
+    "claims": ("claims.evaluate",),
+    "plot": ("figures.plot", FIGURE),
+    "report": ("report.build",),
+}
+MEASURED = {"covariance", "hessian", "stability", "density", "predictions"}
+OF_A_RUN = {"train"} | MEASURED
+
+# What an edit in each room may rerun at most. What a room above does reruns nothing below.
+ROOMS = {
+    "__init__": set(STAGES),
+    "__main__": set(),
+    "config": set(),
+    "jobs": set(),
+    "store": set(),
+    "specs": set(STAGES),
+    "data": {"prepare"} | OF_A_RUN,
+    "networks": OF_A_RUN,
+    "training": {"train", "predictions"},
+    "spectra": MEASURED - {"predictions"} | {"summarise"},
+    "measurements": MEASURED,
+    "summary": {"summarise", "embed"},
+    "claims": {"claims", "report"},
+    "figures": {"plot", "report"},
+    "report": {"report"},
+}
+
+EXACTLY = {
+    "data.prepare": {"prepare"},
+    LOADER: {"prepare"},
+    "data.cifar10": set(),  # nor any other loader, network or figure than the one that is used
+    "data.dataset": OF_A_RUN,
+    NETWORK: OF_A_RUN,
+    "networks.build": OF_A_RUN,
+    "networks.mlp": set(),
+    "networks.primitive": MEASURED,
+    "training.train": {"train"},
+    "training.checkpoint": {"train"},
+    "measurements.measured": MEASURED,
+    "measurements.covariance": {"covariance"},
+    "measurements.hessian": {"hessian"},
+    "measurements.stability": {"stability"},
+    "measurements.density": {"density"},
+    "measurements.predictions": {"predictions"},
+    "spectra.gram_spectrum": {"covariance"},
+    "spectra.hessian": {"hessian", "stability", "density"},
+    "spectra.lanczos": {"hessian", "density"},
+    "spectra.equation_1": {"stability", "summarise"},
+    "summary.summarise": {"summarise"},
+    "summary.break_even": {"summarise"},
+    "summary.embed": {"embed"},
+    "claims.evaluate": {"claims"},
+    "claims.catalogue": {"claims", "report"},
+    "figures.plot": {"plot"},
+    FIGURE: {"plot"},
+    "figures.maxima": set(),
+    "figures.registry": set(),
+    "report.build": {"report"},
+    "specs.run": set(),  # what it says of a run is in the run's id
+}
+
+
+@pytest.fixture(scope="module")
+def reruns():
+    """The stages that an edit of each module reruns."""
+    files = [path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py")]
+    modules = {".".join(file.parts) for file in files}
+    code = {stage: closure(f"breakeven.{module}" for module in start) for stage, start in STAGES.items()}
+    found = {module: f"breakeven.{module}".removesuffix(".__init__") for module in modules}
+    return {module: {stage for stage in STAGES if name in code[stage]} for module, name in found.items()}
+
+
+def test_no_module_reruns_more_than_its_room_may(reruns):
+    assert len(reruns) > 100
+    assert {module.split(".")[0] for module in reruns} == ROOMS.keys()
+    more = {module: stages - ROOMS[module.split(".")[0]] for module, stages in reruns.items()}
+    assert {module: stages for module, stages in more.items() if stages} == {}
+
+
+def test_what_these_modules_rerun(reruns):
+    assert {module: reruns.get(module) for module in EXACTLY} == EXACTLY

@@ -88,7 +88,7 @@ def test_the_settings_of_a_measurement_are_arguments_with_defaults():
 
 def test_a_mistake_of_the_user_is_one_line(tmp_path):
     spec = {"loader": "image_folder", "path": "nowhere"}
-    done = command("prepare", "--spec", spec, "--out", "out", folder=tmp_path)
+    done = command("prepare", "--spec", spec, "--location", {}, "--out", "out", folder=tmp_path)
     assert done.returncode == 1
     assert done.stdout == ""
     began, told = done.stderr.splitlines()
@@ -98,7 +98,7 @@ def test_a_mistake_of_the_user_is_one_line(tmp_path):
 
 
 def test_a_wrong_command_line_is_refused(tmp_path):
-    done = command("prepare", "--spec", "{", "--out", "x", folder=tmp_path)
+    done = command("prepare", "--spec", "{", "--location", "{}", "--out", "x", folder=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr and "argument --spec: '{' is not" in done.stderr
 

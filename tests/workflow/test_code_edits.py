@@ -11,6 +11,7 @@ import json
 import pytest
 
 from breakeven.config.code_digest import code_digest
+from breakeven.training.registry import modules_of
 from tests.workflow.project import (
     CLAIMS,
     FIGURES,
@@ -108,11 +109,12 @@ def test_one_more_network(project):
 
 
 def test_one_more_figure_and_another_caption(project):
-    registry = "breakeven/figures/registry.py"
-    with project.for_now(registry):
-        project.edit('"maxima": ', '"lambda_H": "A caption.", "maxima": ', registry)
-        assert project.plan() == {f"plot_figure {study}/lambda_H" for study in STUDIES} | REPORT
-    project.edit('"maxima": "A caption."', '"maxima": "A better caption."', registry)
+    figures = project.folder / "breakeven/figures"
+    (figures / "new.py").write_text((figures / "lambda_K.py").read_text(encoding="utf-8"), encoding="utf-8")
+    assert project.plan() == {f"plot_figure {study}/new" for study in STUDIES} | REPORT
+    (figures / "new.py").unlink()
+    caption = "The largest values attained along the trajectory against"
+    project.edit(caption, "A better text:", "breakeven/figures/maxima.py")
     assert project.plan() == REPORT
 
 
@@ -132,13 +134,20 @@ def test_each_rule_records_the_digest_of_its_stage(project):
     templates = [f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js")]
     digests = {
         f"data/{data.name}/manifest.json": ("prepare", ["breakeven.data.prepare", "breakeven.data.digits"]),
-        f"runs/{run}/training.json": ("train", ["breakeven.training.train", network]),
+        f"runs/{run}/training.json": (
+            "train",
+            ["breakeven.training.train", network, *modules_of(project.runs[run])],
+        ),
         f"runs/{run}/covariance.csv": ("covariance", ["breakeven.measurements.covariance", network]),
         f"runs/{run}/hessian.csv": ("hessian", ["breakeven.measurements.hessian", network]),
         f"runs/{run}/stability.csv": ("stability", ["breakeven.measurements.stability", network]),
         "tables/rate/runs.csv": ("summarise", ["breakeven.summary.summarise"]),
         "tables/claims.csv": ("claims", ["breakeven.claims.evaluate"]),
-        f"figures/rate/{FIGURES[0]}.svg": ("plot", ["breakeven.figures.plot", f"breakeven.figures.{FIGURES[0]}"]),
+        f"figures/rate/{FIGURES[0]}.svg": (
+            "plot",
+            ["breakeven.figures.plot", f"breakeven.figures.{FIGURES[0]}"],
+            ["figures/page.html.jinja"],
+        ),
         "report.html": ("report", ["breakeven.report.build"], templates),
     }
     for output, (stage, *code) in digests.items():

@@ -1,6 +1,7 @@
 """The command line, in processes of its own: what a user sees, and each stage by hand without Snakemake."""
 
 import csv
+import dataclasses
 import json
 import re
 import subprocess
@@ -13,7 +14,6 @@ from breakeven.config.plan import load_plan
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.run import canonical_json
 
-SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
 CONFIG = """\
 datasets:
   digits: {loader: digits, measured_fraction: 0.1}
@@ -88,7 +88,7 @@ def test_a_wrong_command_line_is_refused(tmp_path):
 def test_a_run_by_hand(tmp_path):
     """From the config's plan, each stage as its rule calls it; every table has a row for each snapshot."""
     (tmp_path / "config.yaml").write_text(CONFIG)
-    plan = load_plan(tmp_path / "config.yaml", SCHEMA)
+    plan = load_plan(tmp_path / "config.yaml")
     [(run, spec)] = plan.runs.items()
     data, folder = Path("results/data") / dataset_id(spec.dataset), Path("results/runs") / run
     on_cpu = ["--device", "cpu", "--threads", 1]
@@ -97,7 +97,8 @@ def test_a_run_by_hand(tmp_path):
     predictions = folder / "predictions.safetensors"
 
     def measure(stage):
-        settings = plan.config["measurements"].get(stage, {})
+        own = getattr(plan.config.measurements, stage, None)
+        settings = dataclasses.asdict(own) if own else {}
         if stage in ("stability", "density"):
             settings = settings | {"batch_size": 64, "precision": "float32"}
         return [

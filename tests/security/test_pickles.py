@@ -25,7 +25,6 @@ from tests.security.payloads import FORMATS, payloads
 from tests.tiny_pipeline import Pipeline
 
 ROOT = Path(breakeven.__file__).parents[1]
-SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 
 @pytest.fixture
@@ -189,7 +188,7 @@ def test_in_the_place_of_a_config(tmp_path, harmful):
     for content in harmful.values():
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"config\.yaml") as error:
-            load_plan(path, SCHEMA)
+            load_plan(path)
         assert "\n" not in str(error.value)
 
 
@@ -234,7 +233,7 @@ def test_expressions_of_yte_in_a_config_do_not_run(tmp_path, harmful):
     path = tmp_path / "config.yaml"
     path.write_text(f"__use_yte__: true\n?__import__('pathlib').Path('{tmp_path / 'harm was done'}').touch(): x\n")
     with pytest.raises(UserError, match=r"config\.yaml"):
-        load_plan(path, SCHEMA)
+        load_plan(path)
 
 
 def test_no_source_has_a_function_that_unpickles():

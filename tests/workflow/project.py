@@ -171,7 +171,7 @@ def add_network(project: Project, name: str) -> None:
     """Give the copy one more network: a module, and a line in the registry."""
     networks = project.folder / "breakeven/networks"
     shutil.copy(networks / "simple_cnn.py", networks / f"{name}.py")
-    line = f'    "{name}": "breakeven.networks.{name}:simple_cnn",\n'
+    line = f'    "{name}": Network("breakeven.networks.{name}:simple_cnn"),\n'
     project.edit("NETWORKS = {\n", "NETWORKS = {\n" + line, "breakeven/networks/registry.py")
 
 

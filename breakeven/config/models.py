@@ -116,7 +116,7 @@ class StudyConfig(Section):
     description: str = ""
     """What the study asks; free text for the report."""
     base: Hyperparameters
-    sweeps: Annotated[Grid | SEVERAL, WrapValidator(_grids)] = Grid()
+    sweeps: Annotated[Grid | SEVERAL, WrapValidator(_grids)] = Field(default_factory=Grid)
     """One grid of hyperparameters, or a list of grids that are joined."""
     seeds: Annotated[tuple[SEED, ...], MinLen(1), EachOnce]
     """Every point of the sweep is run once with each seed."""
@@ -153,18 +153,15 @@ class Machine(Section):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     results: Annotated[str, MinLen(1), AfterValidator(_results)] = "results"
-    """Folder for everything that is written, of its own and not the project's; its name may hold anything but braces, line breaks
-    and a '~' or '-' in front."""
+    """Folder for what is written, and for nothing else; its name has no braces or line breaks, and no '~' or '-' in front."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where training and measuring run; auto takes the GPU where there is one. Not part of a run's identity."""
     threads: Annotated[int, Ge(1), WHOLE] = 1
     """CPU threads of each job. Not part of a run's identity."""
     slots_per_gpu: Annotated[int, Ge(1), WHOLE] = 1
-    """Jobs that share a GPU on one machine, where small runs leave it idle; let Snakemake start as many with --resources gpu=N.
-    Not part of a run's identity."""
+    """Jobs that share a GPU, where small runs leave it idle; let Snakemake start as many with --resources gpu=N."""
     memory_mb: Annotated[int, Ge(1), WHOLE] = 2000
-    """Megabytes that a measurement may take for gradients and their graphs; what does not fit is computed again in pieces, which
-    takes longer and changes nothing but rounding."""
+    """Megabytes that a measurement may take for gradients; what does not fit is computed in pieces, equal but for rounding."""
 
 
 class Config(Machine):
@@ -172,6 +169,6 @@ class Config(Machine):
 
     datasets: Annotated[dict[Name, Annotated[Dataset, PlainValidator(dataset)]], MinLen(1)]
     """Name of a data set, and how it is prepared."""
-    measurements: Measurements = Measurements()
+    measurements: Measurements = Field(default_factory=Measurements)
     studies: Annotated[dict[Name, StudyConfig], MinLen(1)]
     """Name of a study, and its runs."""

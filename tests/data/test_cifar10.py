@@ -1,18 +1,15 @@
 """The loader on small files in the official binary layout, with their own checksums in place of the official ones."""
 
 import hashlib
-import inspect
 import io
 import shutil
 import tarfile
 from http.client import BadStatusLine
-from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
 import pytest
 
-from breakeven.config.yaml_file import read_yaml
 from breakeven.data import cifar10, download
 from breakeven.store.errors import UserError
 
@@ -153,9 +150,3 @@ def test_a_damaged_file_is_refused_by_name(folder, name, damage):
         load(folder)
     assert name in str(error.value)
     assert str(folder) in str(error.value)
-
-
-def test_the_folder_by_hand_and_by_config_is_the_same():
-    schema = read_yaml(Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml")
-    default = inspect.signature(cifar10.load).parameters["root"].default
-    assert default == schema["$defs"]["cifar10"]["properties"]["root"]["default"]

@@ -2,19 +2,15 @@
 
 import gzip
 import hashlib
-import inspect
 import shutil
 import struct
-from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
 import pytest
 
-from breakeven.config.yaml_file import read_yaml
 from breakeven.data import download, fashion_mnist
 from breakeven.data.torchvision_import import torchvision_module
-from breakeven.specs.dataset import DEFAULTS, available_examples, canonical_dataset
 from breakeven.store.errors import UserError
 
 COUNTS = {"train": 12, "t10k": 5}
@@ -212,17 +208,3 @@ def test_no_pictures(folder):
     (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(0)))
     with pytest.raises(UserError, match="t10k-images"):
         load(folder)
-
-
-def test_what_is_part_of_the_identity():
-    options = {"loader": "fashion_mnist", "root": "/data"} | DEFAULTS["fashion_mnist"]
-    assert canonical_dataset(options) == {"loader": "fashion_mnist"}
-    assert available_examples(options) == (60_000, 10_000)
-    assert canonical_dataset(options | {"path": "x"}) == {"loader": "fashion_mnist", "path": "x"}
-    assert available_examples(options | {"path": "x"}) is None
-
-
-def test_the_folder_by_hand_and_by_config_is_the_same():
-    schema = read_yaml(Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml")
-    default = inspect.signature(fashion_mnist.load).parameters["root"].default
-    assert default == schema["$defs"]["fashion_mnist"]["properties"]["root"]["default"]

@@ -14,7 +14,6 @@ from PIL import Image
 from breakeven.data import imagenet
 from breakeven.data.dataset import load as load_prepared
 from breakeven.data.prepare import prepare
-from breakeven.specs.dataset import DEFAULTS, available_examples
 from breakeven.store.errors import UserError
 
 IDS = ("n01440764", "n02102040", "n10565667")
@@ -249,7 +248,3 @@ def test_prepared(tree, tmp_path):
     splits = load(tree, train_examples=7)
     np.testing.assert_array_equal(dataset.train_inputs.numpy(), splits.train_inputs)
     np.testing.assert_array_equal(dataset.train_labels.numpy(), splits.train_labels)
-
-
-def test_its_size_is_not_known():
-    assert available_examples({"loader": "imagenet", "path": "x"} | DEFAULTS["imagenet"]) is None

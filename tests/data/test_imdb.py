@@ -1,6 +1,5 @@
 """The loader on a few short reviews in the official layout, and on the real ones."""
 
-import inspect
 import io
 import os
 import shutil
@@ -12,11 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from breakeven.config.yaml_file import read_yaml
 from breakeven.data import download, imdb
 from breakeven.data.dataset import read_manifest
 from breakeven.data.prepare import prepare
-from breakeven.specs.dataset import DEFAULTS
 from breakeven.store.errors import UserError
 from breakeven.store.files import sha256
 
@@ -202,12 +199,6 @@ def test_a_folder_in_place_of_a_review(folder):
         load(folder)
 
 
-def test_the_archive_by_hand_and_by_config_is_the_same():
-    schema = read_yaml(Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml")
-    default = inspect.signature(imdb.load).parameters["root"].default
-    assert default == schema["$defs"]["imdb"]["properties"]["root"]["default"]
-
-
 def test_prepared(folder, tmp_path):
     spec = {"loader": "imdb", "path": str(folder), "words": 9, "tokens": 6, "train_examples": 2}
     prepare(spec, {}, tmp_path / "prepared")
@@ -226,8 +217,7 @@ def test_real_reviews(monkeypatch):
     frequent = []
     vocabulary = imdb._vocabulary
     monkeypatch.setattr(imdb, "_vocabulary", lambda *a: frequent.extend(v := vocabulary(*a)) or v)
-    options = {name: value for name, value in DEFAULTS["imdb"].items() if name != "measured_fraction"}
-    splits = imdb.load(**options, root=str(archive.parent))
+    splits = imdb.load(0, None, None, root=str(archive.parent))
     assert frequent[:10] == ["the", "and", "a", "of", "to", "is", "in", "it", "i", "this"]
     for inputs, labels in ((splits.train_inputs, splits.train_labels), (splits.test_inputs, splits.test_labels)):
         assert inputs.shape == (25_000, 80)

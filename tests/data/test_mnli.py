@@ -1,22 +1,18 @@
 """The loader on a few pairs in GLUE's format and the original one, with a tokenizer of sixteen word pieces."""
 
 import hashlib
-import inspect
 import json
 import shutil
 import sys
 import zipfile
-from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
 import pytest
 
-from breakeven.config.yaml_file import read_yaml
 from breakeven.data import download, mnli
 from breakeven.data.dataset import read_manifest
 from breakeven.data.prepare import prepare
-from breakeven.specs.dataset import DEFAULTS, available_examples, canonical_dataset
 from breakeven.store.errors import UserError
 from tests.networks.tiny_bert import transformers
 
@@ -336,18 +332,3 @@ def test_prepared(glue, tokenizer, tmp_path):
     prepare(spec, {}, tmp_path / "prepared")
     manifest = read_manifest(tmp_path / "prepared")
     assert (manifest["input_shape"], manifest["classes"]) == ([3, 7, len(VOCABULARY)], list(mnli.CLASSES))
-
-
-def test_what_is_part_of_the_identity():
-    options = {"loader": "mnli", "root": "/data"} | DEFAULTS["mnli"]
-    assert canonical_dataset(options) == {"loader": "mnli"}
-    assert available_examples(options) == (392_702, 9815)
-    changed = {"path": "x", "tokenizer": "y", "tokens": 64}
-    assert canonical_dataset(options | changed) == {"loader": "mnli"} | changed
-    assert available_examples(options | changed) is None
-
-
-def test_the_archive_by_hand_and_by_config_is_the_same():
-    schema = read_yaml(Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml")
-    default = inspect.signature(mnli.load).parameters["root"].default
-    assert default == schema["$defs"]["mnli"]["properties"]["root"]["default"]

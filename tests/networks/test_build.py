@@ -3,7 +3,7 @@ import torch
 
 from breakeven.networks import build as module
 from breakeven.networks.build import build
-from breakeven.networks.registry import NETWORKS, builder, network_module, network_options, reads
+from breakeven.networks.registry import NETWORKS, builder, network_module, network_source, reads
 from breakeven.store.errors import UserError
 from tests.networks.tiny_bert import saved
 from tests.tiny import tiny_spec
@@ -73,7 +73,7 @@ def test_every_registered_network_can_be_built(name, tmp_path):
     """Its options are read from the source; the oracle is the function itself."""
     function = builder(name)
     assert function.__module__ == network_module(name)
-    assert (function.__kwdefaults__ or {}) == {option: o.default for option, o in network_options(name).items()}
+    assert (function.__kwdefaults__ or {}) == {option: o.default for option, o in network_source(name).options.items()}
     shape, inputs = INPUTS[reads(name)]
     options = {"model": saved(tmp_path)} if name == "bert" else {}
     assert builder(name)(shape, 7, **options)(inputs).shape == (2, 7)

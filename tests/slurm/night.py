@@ -20,7 +20,7 @@ import yaml
 
 from breakeven.config.plan import load_plan
 from tests.slurm import cluster
-from tests.workflow.project import CHECKOUT, CONFIG, MEASUREMENTS, Project, environment, make
+from tests.workflow.project import CONFIG, MEASUREMENTS, Project, environment, make
 
 IMPATIENT = Path(__file__).with_name("impatient_snakemake.py")
 PARTS = ("evening", "night", "morning")
@@ -193,7 +193,7 @@ def write_config(project: Project, learning_rates: list[float]) -> None:
 
 def runs(project: Project) -> set[str]:
     """The ids of the runs that the project's config asks for."""
-    return set(load_plan(project.folder / "config.yaml", CHECKOUT / "workflow/schemas/config.schema.yaml").runs)
+    return set(load_plan(project.folder / "config.yaml").runs)
 
 
 # ---------------------------------------------------------------- Snakemake

@@ -1,22 +1,13 @@
 import dataclasses
-import inspect
 import json
 import re
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
 
-from breakeven.data.registry import loader
-from breakeven.specs.dataset import (
-    DEFAULTS,
-    LOCATION,
-    canonical_dataset,
-    dataset_id,
-    location,
-    measured_examples,
-    training_examples,
-)
+from breakeven.specs.dataset import dataset_id
 from breakeven.specs.run import RunSpec, Segment, Switch, canonical_json, from_json, run_id
 from breakeven.store.errors import UserError
 
@@ -102,39 +93,32 @@ def test_what_is_no_specification_is_refused(text):
         from_json(text)
 
 
-def test_canonical_data_sets():
-    written_out = {"loader": "cifar10", "root": "/data", "seed": 0, "measured_fraction": 0.05, "train_examples": None}
-    assert canonical_dataset(written_out) == {"loader": "cifar10"}
-    assert location(written_out) == {"root": "/data"}
+def test_a_new_hyperparameter_changes_no_id():
+    """One more field with a neutral default: the runs that there were keep their text and id."""
+    later = dataclasses.make_dataclass(
+        "Later", [("tempo", Annotated[float, "How fast."], 1.0)], bases=(RunSpec,), frozen=True
+    )
+    for spec in (PLAIN, EVERYTHING):
+        values = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
+        assert (canonical_json(later(**values)), run_id(later(**values))) == (canonical_json(spec), run_id(spec))
+        assert run_id(later(**values, tempo=2.0)) != run_id(spec)
+
+
+def test_data_sets_with_equal_specifications_have_one_id():
     folder = {"loader": "image_folder", "path": "a", "image_size": 32}
-    assert canonical_dataset(folder) == folder
-    assert location(folder) == {}
     assert dataset_id(folder) != dataset_id(folder | {"path": "b"})
     assert dataset_id(folder) == dataset_id(dict(reversed(folder.items())))
 
 
-@pytest.mark.parametrize("name", sorted(DEFAULTS))
-def test_the_loaders_have_no_defaults_of_their_own(name):
-    """The canonical specification leaves defaults out, and prepare fills them in from the same place."""
-    arguments = inspect.signature(loader(name)).parameters
-    assert DEFAULTS[name].keys() - {"measured_fraction", "path"} == arguments.keys() - {*LOCATION.get(name, ()), "path"}
-    assert all(arguments[option].default is inspect.Parameter.empty for option in arguments.keys() & DEFAULTS[name])
-
-
-def test_known_sizes():
-    digits = {"loader": "digits"} | DEFAULTS["digits"]
-    assert (training_examples(digits), measured_examples(digits)) == (1437, 72)
-    options = {name: value for name, value in DEFAULTS["digits"].items() if name != "measured_fraction"}
-    assert len(loader("digits")(**options).train_labels) == 1437
-    cifar10 = {"loader": "cifar10"} | DEFAULTS["cifar10"]
-    assert (training_examples(cifar10), measured_examples(cifar10)) == (50_000, 2500)
-    assert training_examples(cifar10 | {"train_examples": 10}) == 10
-    assert measured_examples(cifar10 | {"train_examples": 10}) == 1
-    folder = {"loader": "image_folder", "path": "x"} | DEFAULTS["image_folder"]
-    assert (training_examples(folder), measured_examples(folder)) == (None, None)
-
-
-@pytest.mark.parametrize("module", ["specs.run", "specs.dataset", "specs.schedule", "config.plan"])
+@pytest.mark.parametrize(
+    "module", ["specs.run", "specs.dataset", "specs.schedule", "networks.registry", "data.registry", "config.plan"]
+)
 def test_planning_imports_nothing_slow(module):
     code = f"import sys, breakeven.{module}; print({{'torch', 'pandas', 'numpy'}} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+@pytest.mark.parametrize("module", ["specs.run", "networks.registry", "data.registry"])
+def test_jobs_import_no_pydantic(module):
+    code = f"import sys, breakeven.{module}; print('pydantic' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"

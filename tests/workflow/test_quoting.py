@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from breakeven.config.plan import load_plan
-from tests.config.example import SCHEMA_PATH, edited, plan_of
+from tests.config.example import edited, plan_of
 from tests.workflow.project import CHECKOUT, FIGURES, MEASUREMENTS
 
 pytestmark = pytest.mark.workflow
@@ -134,7 +134,7 @@ def test_names_of_all_kinds_work_and_run_nothing(fresh):
 def test_a_link_in_the_place_of_a_run_or_data_set(fresh, tmp_path):
     """What a job deletes and replaces would lie elsewhere. Links inside of a run's folder are replaced as files are."""
     fresh.edit("network: [simple_cnn, twin]", "network: [simple_cnn]")  # this checkout has no twin
-    plan = load_plan(fresh.folder / "config.yaml", SCHEMA_PATH)
+    plan = load_plan(fresh.folder / "config.yaml")
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "snapshots").mkdir(parents=True)
     made = [f"data/{min(plan.datasets)}", f"runs/{min(plan.runs)}"]

@@ -11,8 +11,6 @@ from tests.workflow.project import CHECKOUT, FIGURES, STUDIES
 
 pytestmark = pytest.mark.workflow
 
-SCHEMA = CHECKOUT / "workflow/schemas/config.schema.yaml"
-
 
 @pytest.mark.parametrize("config", ["smoke", "cifar10-simple_cnn", "digits-early_phase"])
 def test_a_config_plans(fresh, config):
@@ -21,7 +19,7 @@ def test_a_config_plans(fresh, config):
     That all others are valid and expand is in ``tests/config``.
     """
     path = CHECKOUT / f"workflow/configs/{config}.yaml"
-    plan = load_plan(path, SCHEMA)
+    plan = load_plan(path)
     registry = "breakeven/figures/registry.py"  # the copy has two figures
     (fresh.folder / registry).write_bytes((CHECKOUT / registry).read_bytes())
     (fresh.folder / "this.yaml").write_text(path.read_text(encoding="utf-8"), encoding="utf-8")

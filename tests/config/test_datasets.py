@@ -1,0 +1,91 @@
+"""Data sets of a config: which options are part of their identity, and what is known of their sizes."""
+
+import inspect
+
+import pytest
+
+from breakeven.config.datasets import dataset
+from breakeven.data.registry import LOADERS, loader, loader_source
+
+PATHS = {"image_folder": {"path": "x"}, "imagenet": {"path": "x"}}
+
+
+def test_canonical_data_sets():
+    written_out = dataset(
+        {"loader": "cifar10", "root": "/data", "seed": 0, "measured_fraction": 0.05, "train_examples": None}
+    )
+    assert written_out.spec == {"loader": "cifar10"}
+    assert written_out.location == {"root": "/data"}
+    folder = {"loader": "image_folder", "path": "a", "image_size": 32}
+    assert dataset(folder).spec == folder
+    assert dataset(folder).location == {}
+    changed = {"path": "x", "tokenizer": "y", "tokens": 64}
+    assert dataset({"loader": "mnli", "root": "/data"} | changed).spec == {"loader": "mnli"} | changed
+    assert dataset({"loader": "fashion_mnist", "path": "x", "seed": 3}).spec == {
+        "loader": "fashion_mnist",
+        "path": "x",
+        "seed": 3,
+    }
+
+
+@pytest.mark.parametrize("name", sorted(LOADERS))
+def test_options_are_read_from_the_source(name):
+    """The oracle is the function itself."""
+    arguments = inspect.signature(loader(name)).parameters
+    given = [key for key, argument in arguments.items() if argument.kind is argument.POSITIONAL_OR_KEYWORD]
+    assert given == ["seed", "train_examples", "test_examples"]
+    options = loader_source(name).options
+    assert [*given, *options] == list(arguments)
+    for key, option in options.items():
+        default = arguments[key].default
+        assert (option.default == default) if default is not inspect.Parameter.empty else key == "path"
+        assert option.type == arguments[key].annotation
+
+
+@pytest.mark.parametrize("name", sorted(LOADERS))
+def test_where_the_official_files_lie_is_no_part_of_the_identity(name):
+    for option in loader_source(name).options:
+        assert loader_source(name).options[option].is_location == (option == "root")
+    plain = dataset({"loader": name} | PATHS.get(name, {}))
+    assert plain.spec == {"loader": name} | PATHS.get(name, {})
+    assert plain.location == ({"root": "data"} if "root" in plain.options else {})
+
+
+@pytest.mark.parametrize(
+    ("content", "available"),
+    [
+        ({"loader": "digits"}, (1437, 360)),
+        ({"loader": "digits", "test_fraction": 0.006}, (1786, 11)),
+        ({"loader": "digits", "test_fraction": 0.994}, (10, 1787)),
+        ({"loader": "cifar10"}, (50_000, 10_000)),
+        ({"loader": "fashion_mnist"}, (60_000, 10_000)),
+        ({"loader": "fashion_mnist", "path": "x"}, None),
+        ({"loader": "imdb"}, (25_000, 25_000)),
+        ({"loader": "mnli"}, (392_702, 9815)),
+        ({"loader": "mnli", "path": "x"}, None),
+        ({"loader": "imagenet", "path": "x"}, None),
+        ({"loader": "image_folder", "path": "x"}, None),
+    ],
+)
+def test_examples_that_there_are(content, available):
+    assert dataset(content).available == available
+
+
+@pytest.mark.parametrize("fraction", [0.006, 0.2, 0.994])
+def test_the_digits_are_split_as_planned(fraction):
+    """Each of the ten classes has an example in both sets."""
+    splits = loader("digits")(0, None, None, test_fraction=fraction)
+    planned = dataset({"loader": "digits", "test_fraction": fraction}).available
+    assert (len(splits.train_labels), len(splits.test_labels)) == planned
+    assert set(splits.train_labels) == set(splits.test_labels) == set(range(10))
+
+
+def test_sizes_of_subsets():
+    digits = dataset({"loader": "digits"})
+    assert (digits.training_examples, digits.measured_examples) == (1437, 72)
+    cifar10 = dataset({"loader": "cifar10"})
+    assert (cifar10.training_examples, cifar10.measured_examples) == (50_000, 2500)
+    few = dataset({"loader": "cifar10", "train_examples": 10})
+    assert (few.training_examples, few.measured_examples) == (10, 1)
+    folder = dataset({"loader": "image_folder", "path": "x"})
+    assert (folder.training_examples, folder.measured_examples) == (None, None)

@@ -34,8 +34,8 @@ def text() -> str:
     return "\n\n".join(
         [
             "# What the tables hold",
-            "Made by `python docs/tables.py` from `breakeven/specs`; a test fails where it is not up to date. Losses are in nats and "
-            "weights have no unit, so that λ_H^1 has that of 1/η.",
+            "Made by `python docs/tables.py` from `breakeven/specs`; a test fails where it is not up to date. Losses are in nats "
+            "and weights have no unit, so that λ_H^1 has that of 1/η.",
             "## Files of a run, `results/runs/RUN/`",
             table(["file", "what"], [("`history.csv`", "Loss and accuracy along training."), *measured]),
             "## Quantities along a run: `trajectories.csv`",

@@ -20,8 +20,6 @@ def test_a_config_plans(fresh, config):
     """
     path = CHECKOUT / f"workflow/configs/{config}.yaml"
     plan = load_plan(path)
-    registry = "breakeven/figures/registry.py"  # the copy has two figures
-    (fresh.folder / registry).write_bytes((CHECKOUT / registry).read_bytes())
     (fresh.folder / "this.yaml").write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     planned = fresh.plan("--configfile", "this.yaml")
     assert {job for job in planned if job.startswith("train_run")} == {f"train_run {run}" for run in plan.runs}

@@ -18,6 +18,16 @@ SEQUENTIAL = alt.SchemeParams(name="plasma", extent=[0.0, 0.8])
 # Unordered values: the palette of Okabe and Ito without its yellow, safe for colour-blind readers.
 NOMINAL = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"]
 
+CONFIG = alt.Config(
+    axis=alt.AxisConfig(
+        gridColor="#e6e6e6", labelFontSize=11, titleFontSize=12, titleFontWeight="normal", titlePadding=8
+    ),
+    header=alt.HeaderConfig(labelFontSize=12),
+    legend=alt.LegendConfig(
+        orient="top", titleOrient="left", columns=6, labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
+    ),
+)
+
 LONG_LABEL = 20  # letters, beyond which the entries of a legend stand below each other
 
 
@@ -213,14 +223,6 @@ def finish(chart: ChartType, title: str, study: Study, lines: list[str]) -> Char
     heading = alt.TitleParams(
         title, subtitle=lines, anchor="start", subtitleColor="#444", subtitleFontSize=11.5, offset=12, fontSize=15
     )
-    chart = chart.properties(
-        title=heading, description=". ".join([title, lines[0], " ".join(lines[1:])]), background="white"
-    )
-    chart = chart.configure_axis(
-        gridColor="#e6e6e6", labelFontSize=11, titleFontSize=12, titleFontWeight="normal", titlePadding=8
-    )
-    chart = chart.configure_header(labelFontSize=12)
-    finished: ChartType = chart.configure_legend(
-        orient="top", titleOrient="left", columns=6, labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
-    )
+    description = ". ".join([title, lines[0], " ".join(lines[1:])])
+    finished: ChartType = chart.properties(title=heading, description=description, background="white", config=CONFIG)
     return finished

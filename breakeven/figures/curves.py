@@ -117,8 +117,14 @@ def curves(
     # the first layer has the selections, and must have all legends in which they are made
     first = layers.line(shared).properties(name=f"view_{quantity}").add_params(*_selections(study, look))
     records = [row for part, table in parts.items() for row in common.records(table, part=part)]
-    drawing = alt.LayerChart(layer=[first, *_other_layers(parts, shared, look)], data=common.data(records, quantity))
-    return _in_panels(drawing.properties(width=look.width, height=look.height), runs, study, look)
+    panels = common.panels(runs, study) if len(compared(study)) > 1 and not look.overlay else []
+    drawing = alt.LayerChart(
+        layer=[first, *_other_layers(parts, shared, look)],
+        data=common.data(records, quantity),
+        width=look.width,
+        height=look.height * 3 // 4 if panels else look.height,
+    )
+    return _in_panels(drawing, panels) if panels else drawing
 
 
 def _parts(
@@ -204,12 +210,7 @@ def _shown(rows: pd.DataFrame, look: Look) -> pd.DataFrame:
     return rows if shown.empty else shown
 
 
-def _in_panels(
-    drawing: alt.LayerChart, runs: pd.DataFrame, study: Study, look: Look
-) -> alt.LayerChart | alt.FacetChart:
-    """One panel for each combination of the hyperparameters after the first, below each other and less high."""
-    if look.overlay or len(compared(study)) == 1:
-        return drawing
+def _in_panels(drawing: alt.LayerChart, panels: list[str]) -> alt.FacetChart:
+    """One panel for each combination of the hyperparameters after the first, below each other."""
     header = alt.Header(title=None, labelAnchor="start", labelFontWeight="bold")
-    facet = alt.Facet("panel:N", sort=common.panels(runs, study), header=header)
-    return drawing.properties(height=look.height * 3 // 4).facet(facet, columns=1)
+    return drawing.facet(alt.Facet("panel:N", sort=panels, header=header), columns=1)

@@ -55,10 +55,10 @@ def _figure(path: Path, assigned: dict[str, ast.expr]) -> Figure:
     return Figure(path.stem, **values)
 
 
-ALL = figures_in(Path(__file__).parent)
-FIGURES = {figure.name: figure.caption for figure in ALL}
-ON_REQUEST = {figure.name for figure in ALL if figure.on_request}
-NEEDS_EMBEDDING = {figure.name for figure in ALL if figure.needs_embedding}
+_ALL = figures_in(Path(__file__).parent)
+FIGURES = {figure.name: figure.caption for figure in _ALL}
+ON_REQUEST = {figure.name for figure in _ALL if figure.on_request}
+NEEDS_EMBEDDING = {figure.name for figure in _ALL if figure.needs_embedding}
 
 
 def chosen(names: list[str]) -> tuple[str, ...]:

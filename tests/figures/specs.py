@@ -29,7 +29,7 @@ def check(spec):
         domain = scale.get("domain", [])
         if domain and not any(isinstance(value, str) for value in domain):
             assert domain == sorted(domain) and all(math.isfinite(value) for value in domain), scale
-            assert scale["type"] != "log" or domain[0] > 0, scale
+            assert scale.get("type") != "log" or domain[0] > 0, scale
 
 
 def found(part, key):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from breakeven.figures.registry import ALL
+from breakeven.figures import registry
 from breakeven.specs.run import RunSpec, from_json, run_id
 
 CHECKOUT = Path(__file__).parents[2]
@@ -168,9 +168,8 @@ def make(folder: Path) -> Project:
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
     project = Project(folder)
     add_network(project, "twin")
-    for figure in ALL:
-        if figure.name not in FIGURES:
-            project.append("\nON_REQUEST = True\n", f"breakeven/figures/{figure.name}.py")
+    for figure in registry.FIGURES.keys() - set(FIGURES):
+        project.append("\nON_REQUEST = True\n", f"breakeven/figures/{figure}.py")
     return project
 
 

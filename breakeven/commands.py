@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from breakeven.specs import run, study
-from breakeven.specs.measurements import BY_NAME, Setting, settings_of
+from breakeven.specs.measurements import BY_NAME, settings_of
 from breakeven.specs.run import RunSpec
+from breakeven.specs.settings import Setting
 from breakeven.specs.study import Study
 from breakeven.stages import STAGES, Stage
 from breakeven.store.errors import UserError

@@ -28,4 +28,5 @@ def build(
         raise UserError(
             f"network '{spec.network}': the size of '{lazy[0]}' must be given, not left to a lazy module of torch"
         )
-    return model.to(device=device, dtype=dtype)
+    built: nn.Module = model.to(device=device, dtype=dtype)
+    return built

@@ -54,4 +54,5 @@ class LSTM(nn.Module):
             i, f, g, o = (gates_of_input + self.from_state(h)).chunk(4, dim=1)
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
-        return self.output(self.dropout(h))
+        logits: Tensor = self.output(self.dropout(h))
+        return logits

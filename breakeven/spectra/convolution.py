@@ -35,12 +35,14 @@ def _conv2d(
     if isinstance(padding, str) or input.dim() != 4:
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
     pairs = tuple((value, value) if isinstance(value, int) else tuple(value) for value in (stride, padding, dilation))
-    return _Convolution.apply(input, weight, bias, (*pairs, groups))
+    convolved: Tensor = _Convolution.apply(input, weight, bias, (*pairs, groups))
+    return convolved
 
 
 def _convolve(x: Tensor, w: Tensor, b: Tensor | None, geometry: Geometry) -> Tensor:
     *pairs, groups = geometry
-    return torch.ops.aten.convolution(x, w, b, *pairs, False, (0, 0), groups)
+    convolved: Tensor = torch.ops.aten.convolution(x, w, b, *pairs, False, (0, 0), groups)
+    return convolved
 
 
 def _gradients(delta: Tensor, x: Tensor, w: Tensor, geometry: Geometry, wanted: tuple[bool, bool, bool]) -> Any:

@@ -74,4 +74,6 @@ def _outputs(model: nn.Module, direction: Tensor, inputs: Tensor) -> Jet:
     weights = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
     parts = direction.split([weight.numel() for weight in weights.values()])
     along = {name: part.view_as(weight) for (name, weight), part in zip(weights.items(), parts, strict=True)}
-    return functional_call(model, {name: Jet(weights[name], along[name], None) for name in weights}, (inputs,))
+    jets: dict[str, Tensor] = {name: Jet(weights[name], along[name], None) for name in weights}
+    outputs: Jet = functional_call(model, jets, (inputs,))
+    return outputs

@@ -172,7 +172,8 @@ def _join(func: Any, args: Any, kwargs: Any) -> Any:
         if all(piece[order] is None for piece in parts):
             return None
         filled = [torch.zeros_like(piece[0]) if piece[order] is None else piece[order] for piece in parts]
-        return func(filled, *rest, **kwargs)
+        whole: Tensor | None = func(filled, *rest, **kwargs)
+        return whole
 
     return _jet(joined(0), joined(1), joined(2))
 
@@ -243,7 +244,8 @@ def _softmax(func: Any, args: Any, kwargs: Any) -> Any:
     p = func(x, **kwargs)
 
     def centred(part: Tensor) -> Tensor:
-        return part - (p * part).sum(dim=axis, keepdim=True)
+        expected: Tensor = part - (p * part).sum(dim=axis, keepdim=True)
+        return expected
 
     u = centred(x1)
     bent = u.square() if x2 is None else u.square() + x2

@@ -30,7 +30,7 @@ def read(folder: Path, run: str, step: int) -> Tensor:
     try:
         with safe_open(path, framework="pt") as file:
             owner, found = (file.metadata() or {}).get("run"), int(file.get_tensor("step"))
-            vector = file.get_tensor("e_H_1")
+            vector: Tensor = file.get_tensor("e_H_1")
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"eigenvector '{path}' is missing or damaged ({error}): delete the folder '{folder}'"

@@ -54,7 +54,8 @@ def pairwise(predictions: np.ndarray) -> np.ndarray:
     """The distances of (snapshots, examples, classes): ‖p − q‖ / sqrt(examples), from 0 to sqrt(2)."""
     count, examples, classes = predictions.shape
     rows = predictions.reshape(count, examples * classes)
-    return cdist(rows, rows) / np.sqrt(examples)
+    distances: np.ndarray = cdist(rows, rows) / np.sqrt(examples)
+    return distances
 
 
 def layout(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,11 +2,11 @@
 
 import json
 import re
-import shutil
 
 import pytest
 
 from breakeven.config.plan import load_plan
+from breakeven.figures.registry import FIGURES as CAPTIONS
 from breakeven.figures.registry import NEEDS_EMBEDDING
 from breakeven.specs.run import source_of
 from tests.workflow.project import CHECKOUT, FIGURES, STUDIES

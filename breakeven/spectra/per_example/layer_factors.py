@@ -181,4 +181,5 @@ def _convolution_gradients(layer: nn.Conv2d, given: Tensor, delta: Tensor) -> Te
         examples,
         (False, True, False),
     )[1]
-    return gradient.reshape(examples, -1)
+    flat: Tensor = gradient.reshape(examples, -1)
+    return flat

@@ -17,8 +17,6 @@ LINT := $(LINT_VENV)/bin
 RULES := Snakefile $(wildcard workflow/rules/*.smk)
 TEXTS := breakeven workflow tests benchmarks README.md CONTRIBUTING.md
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
-# the libraries that UMAP compiles on its first use, kept between runs
-export NUMBA_CACHE_DIR ?= $(abspath $(VENV))/numba
 
 .PHONY: results quick test lint format types unit workflow lock lock-check clean
 .DELETE_ON_ERROR:

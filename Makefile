@@ -44,10 +44,10 @@ types: $(VENV)/installed
 	$(BIN)/mypy
 
 unit: $(VENV)/installed
-	$(PYTEST) -m "not workflow and not slurm"
+	$(PYTEST) --ignore tests/workflow --ignore tests/slurm
 
 workflow: $(VENV)/installed
-	$(PYTEST) -m "workflow or slurm"
+	$(PYTEST) tests/workflow tests/slurm
 
 # Versions that are pinned already stay. torch has no local version (2.13.0, not 2.13.0+cpu): pip takes the CPU build where it
 # finds one, else PyPI's.

@@ -17,8 +17,6 @@ LINT := $(LINT_VENV)/bin
 RULES := Snakefile $(wildcard workflow/rules/*.smk)
 TEXTS := breakeven workflow tests benchmarks README.md CONTRIBUTING.md
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
-# the libraries that UMAP compiles on its first use, kept between runs
-export NUMBA_CACHE_DIR ?= $(abspath $(VENV))/numba
 
 .PHONY: results quick test lint format types unit workflow lock lock-check clean
 .DELETE_ON_ERROR:
@@ -46,10 +44,10 @@ types: $(VENV)/installed
 	$(BIN)/mypy
 
 unit: $(VENV)/installed
-	$(PYTEST) -m "not workflow and not slurm"
+	$(PYTEST) --ignore tests/workflow --ignore tests/slurm
 
 workflow: $(VENV)/installed
-	$(PYTEST) -m "workflow or slurm"
+	$(PYTEST) tests/workflow tests/slurm
 
 # Versions that are pinned already stay. torch has no local version (2.13.0, not 2.13.0+cpu): pip takes the CPU build where it
 # finds one, else PyPI's.

@@ -66,7 +66,12 @@ def layout(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count = len(distances)
     if len(np.unique(distances, axis=0)) < FEWEST:
         return np.full(count, np.nan), np.full(count, np.nan)
-    from umap import UMAP  # its import takes 15 s
+    try:
+        from umap import UMAP  # its import takes 15 s
+    except ImportError:
+        raise UserError(
+            "the figure trajectories_umap needs umap-learn, which is not installed: pip install 'breakeven[umap]'"
+        ) from None
 
     model = UMAP(n_neighbors=min(NEIGHBOURS, count - 1), metric="precomputed", random_state=SEED, n_jobs=1)
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """Whatever file comes in, either a valid plan or one clear line for each mistake: never a traceback, never a hang.
 
-The same 2,000 examples each time. Others, and more of them: ``BREAKEVEN_FUZZ=20000 pytest tests/config/test_fuzz.py``.
+The same 300 examples each time. Others, and more of them: ``BREAKEVEN_FUZZ=20000 pytest tests/config/test_fuzz.py``.
 """
 
 import copy
@@ -38,7 +38,7 @@ FOLDER_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 SECONDS = 20  # a single example takes some milliseconds
 
 MANY = os.environ.get("BREAKEVEN_FUZZ")
-EXAMPLES = int(MANY or 2000)
+EXAMPLES = int(MANY or 300)
 
 
 def fuzzed(share):
@@ -106,7 +106,7 @@ nasty = st.one_of(
 
 @pytest.fixture(scope="module", autouse=True)
 def in_the_checkout():
-    """Where ``docs/examples/own.py`` lies. The schema is read once and not 2,000 times."""
+    """Where ``docs/examples/own.py`` lies. The schema is read once and not for each example."""
     before = Path.cwd()
     os.chdir(CHECKOUT)
     with patch.object(planning, "read_yaml", lambda path: SCHEMA if path == SCHEMA_PATH else read_yaml(path)):

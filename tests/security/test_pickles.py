@@ -24,6 +24,7 @@ from breakeven.config.plan import load_plan
 from breakeven.config.yaml_file import read_yaml
 from breakeven.store.errors import UserError
 from breakeven.store.files import sha256
+from breakeven.store.sealed import record_of
 from tests.security.payloads import FORMATS, payloads
 from tests.security.refusal import refusal
 from tests.tiny_pipeline import Pipeline
@@ -153,6 +154,24 @@ def test_in_the_place_of_a_checkpoint(pipeline, harmful, capsys):
         pipeline.train()
         assert f"checkpoint.safetensors' {told}" in capsys.readouterr().err
         assert sha256(pipeline.run() / "training.json") == expected
+
+
+def test_in_the_place_of_records_beside_the_results(pipeline, harmful):
+    """Of a digest, which is told; and Snakemake's of durations, without which there is a report all the same."""
+    record = record_of(pipeline.run() / "covariance.csv")
+    before = record.read_bytes()
+    for how, content in harmful.items():
+        record.write_bytes(content)
+        assert "covariance.csv" in refusal(pipeline.summarise), how
+    record.write_bytes(before)
+
+    durations = pipeline.results / "benchmarks" / "train" / f"{pipeline.run().name}.tsv"
+    durations.parent.mkdir(parents=True)
+    for how in ("pickle 0", "pickle 5", "zip"):
+        durations.write_bytes(harmful[how])
+        (pipeline.results / "report.html").unlink(missing_ok=True)
+        pipeline.report()
+        assert (pipeline.results / "report.html").is_file(), how
 
 
 def test_in_the_place_of_a_config(tmp_path, pipeline, harmful):

@@ -1,5 +1,7 @@
 import itertools
 import math
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -34,7 +36,18 @@ def points_of(rows, columns=COLUMNS):
 ROWS = [[f"{rate}-{seed}", rate, 32, seed] for rate in (0.01, 0.1, 0.03) for seed in (0, 1)]
 
 
-def test_distances_are_to_the_closest_snapshot_of_the_largest_learning_rate(tmp_path):
+@pytest.fixture
+def without_umap(monkeypatch):
+    """UMAP compiles for a quarter of a minute in each process that uses it: `test_umap_itself` does."""
+
+    def fit_transform(self, distances):
+        return distances[:, :2]
+
+    stand_in = type("UMAP", (), {"__init__": lambda self, **settings: None, "fit_transform": fit_transform})
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=stand_in))
+
+
+def test_distances_are_to_the_closest_snapshot_of_the_largest_learning_rate(tmp_path, without_umap):
     write(tmp_path, ROWS, diverged=["0.1-1", "0.03-0"])
     embed(tmp_path, points_of(ROWS), tmp_path / "embedding.csv")
     table = pd.read_csv(tmp_path / "embedding.csv")
@@ -53,7 +66,7 @@ def test_distances_are_to_the_closest_snapshot_of_the_largest_learning_rate(tmp_
         assert row["distance"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_other_hyperparameters_are_compared_with_their_own(tmp_path):
+def test_other_hyperparameters_are_compared_with_their_own(tmp_path, without_umap):
     columns = ["run", "learning_rate", "batch_size", "network_options", "seed"]
     grid = itertools.product((0.01, 0.1), ({"dense": 4}, {"dense": 8}))
     rows = [[f"{index}", rate, 32, options, 0] for index, (rate, options) in enumerate(grid)]
@@ -71,13 +84,21 @@ def test_other_hyperparameters_are_compared_with_their_own(tmp_path):
     assert table.loc["1", "network_options"].iloc[0] == '{"dense": 8}'
 
 
-@pytest.mark.parametrize("count", [0, 1, FEWEST - 1, FEWEST, FEWEST + 1, 40])
-def test_few_snapshots_are_laid_out_or_left_without_a_place(count):
-    rng = np.random.default_rng(1)
-    distances = pairwise(rng.dirichlet(np.ones(3), size=(count, 4)))
-    places = layout(distances)
+@pytest.mark.parametrize("count", [0, 1, FEWEST - 1])
+def test_few_snapshots_are_left_without_a_place(count):
+    places = layout(pairwise(random_predictions(count)))
     assert places["x"].shape == places["y"].shape == (count,)
-    assert np.isnan(places["x"]).all() if count < FEWEST else np.isfinite([places["x"], places["y"]]).all()
+    assert np.isnan([places["x"], places["y"]]).all()
+
+
+def test_a_missing_library_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)  # what Python does where it is not installed
+    with pytest.raises(UserError, match=r"needs umap-learn, which is not installed: pip install 'breakeven\[umap\]'$"):
+        layout(pairwise(random_predictions(FEWEST)))
+
+
+def random_predictions(count):
+    return np.random.default_rng(1).dirichlet(np.ones(3), size=(count, 4))
 
 
 def test_equal_snapshots_have_no_place():
@@ -87,7 +108,8 @@ def test_equal_snapshots_have_no_place():
         assert np.isnan(layout(pairwise(values))["x"]).all()
 
 
-def test_the_layout_is_the_same_each_time_and_keeps_what_is_close_together():
+def test_umap_itself():
+    """One test, so that it compiles in one process: the same layout each time, what is close stays close, few snapshots."""
     rng = np.random.default_rng(2)
     centres = np.repeat(rng.dirichlet(np.ones(3), size=(2, 50)), 30, axis=0)
     values = centres + 0.01 * rng.normal(size=centres.shape)
@@ -99,6 +121,11 @@ def test_the_layout_is_the_same_each_time_and_keeps_what_is_close_together():
     middles = places[:30].mean(axis=0), places[30:].mean(axis=0)
     for half, own, other in ((places[:30], *middles), (places[30:], *reversed(middles))):
         assert (np.linalg.norm(half - own, axis=1) < np.linalg.norm(half - other, axis=1)).all()
+
+    for count in (FEWEST, FEWEST + 1, 40):
+        few = layout(pairwise(random_predictions(count)))
+        assert few["x"].shape == few["y"].shape == (count,)
+        assert np.isfinite([few["x"], few["y"]]).all(), count
 
 
 def test_test_sets_of_different_shapes_are_refused(tmp_path):

@@ -1,5 +1,6 @@
 """A prepared data set on a device, as every later stage reads it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def chosen(inputs: Tensor, indices: Tensor) -> Tensor:
     return inputs[indices.to(inputs.device)]
 
 
-def load(folder: Path, device: torch.device, spec: dict[str, Any] | None = None) -> Dataset:
+def load(folder: Path, device: torch.device, spec: Mapping[str, Any] | None = None) -> Dataset:
     """Read the data set that `breakeven.data.prepare` wrote into ``folder``; its checksum is verified.
 
     It must be that of the canonical specification ``spec``, if one is given.

@@ -57,4 +57,6 @@ def _own_dataset() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(HEAD + yaml.safe_dump(schema(), sort_keys=False, allow_unicode=True, width=120), end="")
+    print(
+        HEAD + yaml.safe_dump(schema(), sort_keys=False, allow_unicode=True, width=120, default_flow_style=None), end=""
+    )

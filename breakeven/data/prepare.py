@@ -7,7 +7,7 @@ into the training set: ``measured``, the examples on which K and H are measured,
 normalisation statistics and checksums; it is what later stages depend on.
 """
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,10 @@ def prepare(spec: dict[str, Any], location: dict[str, Any], out: Path) -> None:
     options = dict(spec)
     name = options.pop("loader")
     subsets = Subsets(**{field.name: options.pop(field.name) for field in fields(Subsets) if field.name in options})
-    drawn = (subsets.seed, subsets.train_examples, subsets.test_examples)
-    if is_own(name):
-        splits = loader(name)(**options.get("options", {}), **location)
-    else:
-        splits = loader(name)(*drawn, **options, **location)
-    write(splits, spec, out, subsets.measured_fraction, *drawn)
+    drawn = asdict(subsets)
+    measured_fraction = drawn.pop("measured_fraction")
+    given = options.get("options", {}) if is_own(name) else options | drawn
+    write(loader(name)(**given, **location), spec, out, measured_fraction, **drawn)
 
 
 def write(

@@ -113,7 +113,7 @@ def test_a_subset_larger_than_the_data(tmp_path):
 
 
 def test_every_loader_is_called_in_the_same_way(tmp_path, monkeypatch):
-    """Its own options and the common ones, with the defaults of the specification and the location."""
+    """The common options, and its own that are not at their default, which stands in its signature; and the location."""
     calls = []
 
     def loader(name):
@@ -125,9 +125,9 @@ def test_every_loader_is_called_in_the_same_way(tmp_path, monkeypatch):
     prepare({"loader": "image_folder", "path": "x", "test_examples": 5}, {}, tmp_path / "c")
     common = {"seed": 0, "train_examples": None, "test_examples": None}
     assert calls == [
-        ("digits", common | {"seed": 4, "test_fraction": 0.2}),
+        ("digits", common | {"seed": 4}),
         ("cifar10", common | {"train_examples": 20, "root": "/data"}),
-        ("image_folder", common | {"test_examples": 5, "path": "x", "image_size": None}),
+        ("image_folder", common | {"test_examples": 5, "path": "x"}),
     ]
     assert len(load_file(tmp_path / "b" / "data.safetensors")["train_labels"]) == 20
     assert len(load_file(tmp_path / "c" / "data.safetensors")["test_labels"]) == 5

@@ -14,7 +14,7 @@ def test_a_wrong_config_ends_before_any_job(fresh):
     assert said.stdout.startswith("Using workflow specific profile")
     assert said.stdout.splitlines()[1:] == [
         "--config: threads: 0 is too small; allowed: an integer of at least 1",
-        "config.yaml:8: studies.rate.seeds: required, but missing",
+        "config.yaml:21: studies.rate.sedes: unknown key; did you mean 'seeds'?",
     ]
     assert not (fresh.folder / "results").exists()
 

@@ -108,7 +108,9 @@ def test_what_a_reader_sees(minimal, capsys, monkeypatch):
     minimal.main()
     printed = capsys.readouterr().out
     assert "(1 − η λ)² + s² η² (N − S) / (S (N − 1)) ≤ 1" in printed
-    assert re.search(r"^    0    2\.37 +10\.[56]   0\.863$", printed, re.MULTILINE) and "No break-even point." in printed
+    assert (
+        re.search(r"^    0    2\.37 +10\.[56]   0\.863$", printed, re.MULTILINE) and "No break-even point." in printed
+    )
 
 
 def test_it_is_short_and_needs_nothing_of_the_package():

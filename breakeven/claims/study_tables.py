@@ -48,11 +48,7 @@ def read_study(folder: Path, study: Study) -> StudyTables:
     labels = dict.fromkeys([*study.swept, *(["learning_rate"] if "schedule" in study.swept else [])])
     runs = _read(folder / study.name / "runs.csv", ["run", "seed", "diverged", *labels])
     trajectories = _read(folder / study.name / "trajectories.csv", ["run", "step", "epoch", "quantity", "value"])
-    try:
-        return study_tables(study, runs, trajectories)
-    except (TypeError, ValueError) as error:
-        path = folder / study.name / "runs.csv"
-        raise UserError(f"'{path}' has a schedule that is no list of switches ({error}): delete it") from error
+    return study_tables(study, runs, trajectories)
 
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:
@@ -68,7 +64,7 @@ def study_tables(study: Study, runs: pd.DataFrame, trajectories: pd.DataFrame) -
     """The study with its tables ``runs.csv`` and ``trajectories.csv``, as they were read."""
     runs = runs.set_index("run")
     if "schedule" in study.swept:
-        runs = _with_switches(runs)
+        runs = _with_switches(runs, study.name)
     curves = {
         (str(quantity), str(run)): rows[["step", "epoch", "value"]].sort_values("step")
         for (quantity, run), rows in trajectories.groupby(["quantity", "run"])
@@ -76,11 +72,16 @@ def study_tables(study: Study, runs: pd.DataFrame, trajectories: pd.DataFrame) -
     return StudyTables(study, runs, curves)
 
 
-def _with_switches(runs: pd.DataFrame) -> pd.DataFrame:
+def _with_switches(runs: pd.DataFrame, study: str) -> pd.DataFrame:
     """``runs`` with its column ``schedule``, JSON, in words, and the switches in a column of their own."""
-    schedules = [json.loads(text) for text in runs["schedule"]]
+    try:
+        schedules = [json.loads(text) for text in runs["schedule"]]
+        switches = [tuple(Switch(**switch) for switch in schedule) for schedule in schedules]
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"'{study}/runs.csv' has a schedule that is no list of switches ({error}): delete it"
+        ) from error
     words = [in_words(rate, schedule) for rate, schedule in zip(runs["learning_rate"], schedules, strict=True)]
-    switches = [tuple(Switch(**switch) for switch in schedule) for schedule in schedules]
     return runs.assign(schedule=words, switches=pd.Series(switches, index=runs.index, dtype=object))
 
 

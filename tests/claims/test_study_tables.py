@@ -2,13 +2,14 @@ import math
 
 import pandas as pd
 import pytest
-from breakeven.store.sealed import seal
 
 from breakeven.claims import study_tables
+from breakeven.specs.run import Switch
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
+from breakeven.store.tables import write_table
 from breakeven.summary.summarise import summarise
-from tests.claims.simulated import run, study
+from tests.claims.simulated import run, study, tables
 from tests.summary.test_summarise import points_of, write_run
 
 CURVE = [1.0, 4.0, 1.0, 3.0, 3.5, 3.0]  # moving averages: 2, 8/3, 2.5, 19/6 at the steps 10, 20, 30, 40
@@ -96,3 +97,26 @@ def test_a_damaged_table_is_told(tmp_path, damage):
         seal(path)  # so that it is read
     with pytest.raises(UserError, match=r"trajectories\.csv"):
         study_tables.read_study(tmp_path / "tables", Study("main", swept=("learning_rate",)))
+
+
+def written(tmp_path, schedules):
+    """Two runs whose schedules are this text."""
+    (tmp_path / "main").mkdir()
+    runs = [run(seed, {"lambda_K_1": CURVE}, schedule=text) for seed, text in enumerate(schedules)]
+    for name, table in zip(("runs", "trajectories"), tables(runs), strict=True):
+        write_table(tmp_path / "main" / f"{name}.csv", table)
+    return Study("main", swept=("schedule",))
+
+
+def test_schedules_are_read_as_numbers_and_told_in_words(tmp_path):
+    described = written(tmp_path, ["[]", '[{"at": 0.5, "learning_rate": 0.3, "unit": "break_even"}]'])
+    runs = study_tables.read_study(tmp_path, described).runs
+    assert list(runs["schedule"]) == ["0.1", "0.1, 0.3 from 0.5 x break-even"]
+    assert list(runs["switches"]) == [(), (Switch(0.5, 0.3, "break_even"),)]
+
+
+@pytest.mark.parametrize("text", ["0.1, 0.3 from step 20", '{"at": 1}', "[1]", '[{"at": 1}]', "3", None])
+def test_a_schedule_that_is_none_is_told(tmp_path, text):
+    described = written(tmp_path, ["[]", text])
+    with pytest.raises(UserError, match=r"'main/runs\.csv' has a schedule that is no list of switches"):
+        study_tables.read_study(tmp_path, described)

@@ -1,6 +1,6 @@
 """Whatever file comes in, either a valid plan or one clear line for each mistake: never a traceback, never a hang.
 
-The same 2,000 examples each time. Others, and more of them: ``BREAKEVEN_FUZZ=20000 pytest tests/config/test_fuzz.py``.
+The same 300 examples each time. Others, and more of them: ``BREAKEVEN_FUZZ=20000 pytest tests/config/test_fuzz.py``.
 """
 
 import copy
@@ -36,7 +36,7 @@ FOLDER_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 SECONDS = 20  # a single example takes some milliseconds
 
 MANY = os.environ.get("BREAKEVEN_FUZZ")
-EXAMPLES = int(MANY or 2000)
+EXAMPLES = int(MANY or 300)
 
 
 def fuzzed(share):

@@ -4,8 +4,7 @@ from dataclasses import replace
 import pytest
 
 from breakeven.store.errors import UserError
-from breakeven.store.sealed import seal, verify
-from breakeven.store.sealed_json import write_sealed_json
+from breakeven.store.files import write_json
 from breakeven.store.training_record import FILE, SnapshotEntry, Switch, TrainingRecord, read_training, write_training
 
 RECORD = TrainingRecord(
@@ -36,18 +35,9 @@ def test_the_file(tmp_path):
     assert content["snapshots"][1] == {"step": 7, "file": "b", "sha256": "11", "learning_rate": 0.2}
 
 
-def test_files_beside_it_are_known_by_its_digests(tmp_path):
-    for name in ("run.yaml", "other"):
-        (tmp_path / name).write_text(name, encoding="utf-8")
-    write_training(tmp_path, RECORD, tmp_path / "run.yaml")
-    verify(tmp_path / "run.yaml", by=tmp_path / FILE)
-    with pytest.raises(UserError, match="is not"):
-        verify(tmp_path / "other", by=tmp_path / FILE)
-
-
 @pytest.mark.parametrize("content", [{}, [], "text", 3, None, {"switches": [], "snapshots": [{"step": 3}]}])
 def test_something_else_is_refused_by_name(tmp_path, content):
-    write_sealed_json(tmp_path / FILE, content)
+    write_json(tmp_path / FILE, content)
     with pytest.raises(
         UserError, match=r"training\.json' is no record of a training .*: delete it, and the same command"
     ):
@@ -59,7 +49,6 @@ def test_a_record_that_lacks_something_or_has_more_is_refused(tmp_path, name):
     write_training(tmp_path, RECORD)
     content = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
     for changed in ({k: v for k, v in content.items() if k != name}, content | {"more": 1}):
-        (tmp_path / FILE).write_text(json.dumps(changed), encoding="utf-8")
-        seal(tmp_path / FILE)
+        write_json(tmp_path / FILE, changed)
         with pytest.raises(UserError, match="is no record of a training"):
             read_training(tmp_path)

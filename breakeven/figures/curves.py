@@ -52,10 +52,10 @@ class Look:
 
 def notes(runs: pd.DataFrame, study: Study) -> list[str]:
     """What the curves and lines of a figure are, and how many runs diverged."""
-    several = _seeds(runs, study) > 1
+    end = " (mean)." if _seeds(runs, study) > 1 else "."
     threshold = f"{100 * study.accuracy_threshold:.4g} %"
-    line = f"Dashed vertical line: first epoch with a training accuracy above {threshold}"
-    return [averaged(runs, study), line + (" (mean)." if several else "."), *marked(runs)]
+    line = f"Dashed vertical line: first epoch with a training accuracy above {threshold}{end}"
+    return [averaged(runs, study), line, *marked(runs)]
 
 
 def averaged(runs: pd.DataFrame, study: Study) -> str:
@@ -67,11 +67,10 @@ def averaged(runs: pd.DataFrame, study: Study) -> str:
 
 def marked(runs: pd.DataFrame) -> list[str]:
     """What is marked of single runs, and how many diverged."""
-    return [
-        *(["Diamonds: break-even points of single runs."] if runs["break_even_step"].notna().any() else []),
-        *common.unconverged(runs),
-        *common.divergence(runs, "drawn as far as measured, on the axis of the others"),
-    ]
+    any_point = runs["break_even_step"].notna().any()
+    lines = ["Diamonds: break-even points of single runs."] if any_point else []
+    lines += common.unconverged(runs)
+    return lines + common.divergence(runs, "drawn as far as measured, on the axis of the others")
 
 
 def _seeds(runs: pd.DataFrame, study: Study) -> int:
@@ -145,15 +144,19 @@ def _parts(
 
 def _other_layers(parts: dict[str, pd.DataFrame], shared: layers.Shared, look: Look) -> list[alt.Chart]:
     """What is drawn over the lines, in this order."""
+    drawn = [layers.band(shared, look.band_opacity)]
+    if look.rules is not None:
+        drawn.append(layers.rules(shared, look.rules.words))
+    if look.levels is not None:
+        drawn.append(layers.levels(shared))
     of_single_runs = bool((parts["curve"]["seeds"] == 1).all())
-    return [
-        layers.band(shared, look.band_opacity),
-        *([layers.rules(shared, look.rules.words)] if look.rules is not None else []),
-        *([layers.levels(shared)] if look.levels is not None else []),
-        layers.symbols(shared, of_single_runs),
-        *(layers.single_points(shared, kind) for kind in layers.SINGLE_POINTS if len(parts.get(kind.part, []))),
-        *([layers.level(shared, look.level)] if look.level is not None else []),
-    ]
+    drawn.append(layers.symbols(shared, of_single_runs))
+    for kind in layers.SINGLE_POINTS:
+        if kind.part in parts and len(parts[kind.part]):
+            drawn.append(layers.single_points(shared, kind))
+    if look.level is not None:
+        drawn.append(layers.level(shared, look.level))
+    return drawn
 
 
 def _dashes_tell_apart(study: Study, look: Look) -> bool:

@@ -8,9 +8,20 @@ from breakeven.specs.run import Switch
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.tables import write_table
+from breakeven.summary import summarise as module
 from breakeven.summary.summarise import summarise
 from tests.claims.simulated import run, study, tables
 from tests.summary.test_summarise import points_of, write_run
+
+
+@pytest.fixture(autouse=True)
+def folders_are_called_as_their_runs(monkeypatch):
+    monkeypatch.setattr(module, "run_in", lambda folder: folder.name)
+
+
+def summarised(results, points, out):
+    summarise(results, Study(points=points), out)
+
 
 CURVE = [1.0, 4.0, 1.0, 3.0, 3.5, 3.0]  # moving averages: 2, 8/3, 2.5, 19/6 at the steps 10, 20, 30, 40
 
@@ -46,7 +57,7 @@ def test_a_maximum_that_may_be_the_value_that_is_missing_is_no_number(tmp_path):
         tmp_path, "gap", covariance, {step: (nan, nan, nan) if step == 0 else (8.0, 2.0, 9.0) for step in covariance}
     )
     write_run(tmp_path, "zero", covariance | {0: (0.0, 0.0, 0.0)}, dict.fromkeys(covariance, (8.0, 2.0, 9.0)))
-    summarise(tmp_path, points_of(*((run, 0.1, 32, 3) for run in ("whole", "gap", "zero"))), 0.6, tmp_path / "t/main")
+    summarised(tmp_path, points_of(*((run, 0.1, 32, 3) for run in ("whole", "gap", "zero"))), tmp_path / "t/main")
     read = study_tables.read_study(tmp_path / "t", Study("main"))
     for quantity in study_tables.EMPTY_WITH:
         for smoothed in (False, True):
@@ -69,7 +80,7 @@ def test_the_tables_of_the_pipeline(tmp_path):
     write_run(tmp_path, "a")
     write_run(tmp_path, "b", diverged_step=20)
     points = points_of(("a", 0.1, 32, 3), ("b", 0.2, 32, 3))
-    summarise(tmp_path, points, 0.6, tmp_path / "tables/main")
+    summarised(tmp_path, points, tmp_path / "tables/main")
     read = study_tables.read_study(tmp_path / "tables", Study("main", swept=("learning_rate",)))
     for column, quantity in {
         "max_lambda_K": "lambda_K_1",
@@ -89,12 +100,11 @@ def test_the_tables_of_the_pipeline(tmp_path):
 def test_a_damaged_table_is_told(tmp_path, damage):
     folder = tmp_path / "tables/main"
     write_run(tmp_path, "a")
-    summarise(tmp_path, points_of(("a", 0.1, 32, 3)), 0.6, folder)
+    summarised(tmp_path, points_of(("a", 0.1, 32, 3)), folder)
     path = folder / "trajectories.csv"
     path.unlink()
     if damage != "missing":
         path.write_text({"empty": "", "another": "a,b\n1,2\n"}[damage])
-        seal(path)  # so that it is read
     with pytest.raises(UserError, match=r"trajectories\.csv"):
         study_tables.read_study(tmp_path / "tables", Study("main", swept=("learning_rate",)))
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from breakeven.store.sealed import record_of
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
@@ -24,7 +25,6 @@ from breakeven.config.plan import load_plan
 from breakeven.config.yaml_file import read_yaml
 from breakeven.store.errors import UserError
 from breakeven.store.files import sha256
-from breakeven.store.sealed import record_of
 from tests.security.payloads import FORMATS, payloads
 from tests.security.refusal import refusal
 from tests.tiny_pipeline import Pipeline

@@ -16,8 +16,8 @@ import pandas as pd
 from breakeven.claims.hypothesis_tests import spearman_z
 from breakeven.specs.measurements import QUANTITIES
 from breakeven.specs.run import Switch
-from breakeven.specs.schedule import in_words
 from breakeven.specs.study import Study
+from breakeven.specs.words import in_words
 from breakeven.store.errors import UserError
 from breakeven.store.tables import read_table
 

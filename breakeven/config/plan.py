@@ -18,8 +18,8 @@ from breakeven.figures.registry import DEFAULT, FIGURES, chosen
 from breakeven.networks.registry import NETWORKS, network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.run import RunSpec, Switch, canonical_json, run_id, source_of
-from breakeven.specs.schedule import in_words
 from breakeven.specs.study import Study
+from breakeven.specs.words import in_words
 from breakeven.store.errors import ConfigError
 
 MOST_RUNS = 20_000

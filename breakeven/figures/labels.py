@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from breakeven.specs import measurements, quantities
-from breakeven.specs.schedule import in_words
 from breakeven.specs.study import Study
+from breakeven.specs.words import in_words
 
 QUANTITIES = {quantity.name: quantity for quantity in measurements.QUANTITIES}
 COLUMNS = {column.name: column for column in quantities.COLUMNS}

@@ -4,8 +4,7 @@ Step t is the update θ_t → θ_{t+1}; a snapshot at step t holds θ_t, so that
 one, equal to the length of the run, is the end.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from breakeven.specs.run import RunSpec, Segment
 from breakeven.store.errors import UserError
@@ -49,16 +48,6 @@ def snapshots_problem(ranges: Iterable[range]) -> str | None:
     if count <= MOST_SNAPSHOTS:
         return None
     return f"{count} snapshots of one run are too many; at most {MOST_SNAPSHOTS}: raise 'every'"
-
-
-def in_words(learning_rate: float, schedule: Iterable[Mapping[str, Any]]) -> str:
-    """A schedule in figures and claims, with the learning rate that it begins at: ``0.03, 0.1 from 0.5 x break-even``."""
-    words = [f"{learning_rate:g}"]
-    for switch in schedule:
-        unit = switch.get("unit", "step")
-        at = f"{switch['at']:g} x break-even" if unit == "break_even" else f"{unit} {switch['at']:g}"
-        words.append(f"{switch['learning_rate']:g} from {at}")
-    return ", ".join(words)
 
 
 def in_steps(count: int, unit: str, steps_per_epoch: int) -> int:

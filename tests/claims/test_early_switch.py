@@ -5,7 +5,7 @@ import pytest
 
 from breakeven.claims.early_switch import Comparison, EarlySwitch, comparisons
 from breakeven.specs.run import Switch
-from breakeven.specs.schedule import in_words
+from breakeven.specs.words import in_words
 from tests.claims.simulated import run, study
 
 EARLY, LATE, LATER = (f"0.03, 0.3 from {at} x break-even" for at in ("0.5", "1.5", "3"))

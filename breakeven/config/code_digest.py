@@ -19,7 +19,8 @@ PACKAGE = Path(__file__).parents[1]
 
 # Registries only map names to modules. A stage's digest starts from the one module that its run names, so that adding a network
 # (a line in the registry) doesn't retrain the runs of all the others. `store` and `jobs` carry numbers and change none, so that
-# how files are written, locks and progress rerun nothing; what `specs.run` says of a run is in its id.
+# how files are written, locks and progress rerun nothing; what `specs.run` says of a run is in its id; `specs.source` and
+# `specs.own_code` only turn a name into a function.
 UNCOUNTED = (
     "breakeven.networks.registry",
     "breakeven.data.registry",
@@ -27,6 +28,8 @@ UNCOUNTED = (
     "breakeven.training.registry",
     "breakeven.specs.run",
     "breakeven.specs.purposes",
+    "breakeven.specs.source",
+    "breakeven.specs.own_code",
     "breakeven.store",
     "breakeven.jobs",
 )

@@ -47,7 +47,14 @@ def from_part(part: Mapping[str, Any]) -> Study:
     if unknown or not isinstance(part, Mapping):
         raise UserError(f"a study has no {', '.join(map(repr, unknown))}; allowed: {', '.join(sorted(known))}")
     lists = {name: tuple(value) for name, value in part.items() if isinstance(value, list)}
-    return Study(**(dict(part) | lists))
+    points = {run: in_order(labels) for run, labels in part.get("points", {}).items()}
+    return Study(**(dict(part) | lists | {"points": points}))
+
+
+def in_order(labels: Mapping[str, Any]) -> dict[str, Any]:
+    """The labels of a run in the order of the tables, which JSON does not keep."""
+    others = sorted(labels.keys() - {"learning_rate", "batch_size", "seed"})
+    return {name: labels[name] for name in ("learning_rate", "batch_size", *others, "seed") if name in labels}
 
 
 def from_json(text: str) -> Study:

@@ -67,7 +67,7 @@ def measure_stability(
             variance, notes = curvature_variance(measured, vector.to(device), lambda_1, batch_size)
         if lambda_1 == 0 and variance == 0:
             notes.append(Note.NO_CURVATURE)
-        if not holds_for(spec.momentum, spec.weight_decay):
+        if not holds_for(spec.optimizer, spec.momentum, spec.weight_decay):
             notes.append(Note.NOT_PLAIN_SGD)
         known = math.isfinite(variance) and not any(note.subject == "lhs" for note in notes)
         now, after, stretched = losses_along_the_step(measured, batch_size)

@@ -9,18 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import breakeven
-from breakeven.specs.measurements import MEASUREMENTS
+from breakeven.stages import STAGES
 
 PACKAGES = ("torch", "torchvision", "altair", "snakemake")
-STAGES = (
-    "prepare",
-    "train",
-    *(measurement.name for measurement in MEASUREMENTS),
-    "embed",
-    "summarise",
-    "plot",
-    "report",
-)
 
 
 def versions() -> dict[str, str]:
@@ -94,7 +85,7 @@ def durations(results: Path, runs: Collection[str], studies: Collection[str]) ->
             continue
         for row in _rows(path):
             stages.setdefault(stage, []).append((_number(row.get("s")), _number(row.get("max_rss"))))
-    order = {stage: index for index, stage in enumerate(STAGES)}
+    order = {stage.name: index for index, stage in enumerate(STAGES)}
     return [
         {
             "stage": stage,

@@ -55,9 +55,9 @@ def break_even_curvature(
     return 2 / (learning_rate * (1 + excess))
 
 
-def holds_for(momentum: float, weight_decay: float) -> bool:
+def holds_for(optimizer: str, momentum: float, weight_decay: float) -> bool:
     """Whether Eq. 1 is the condition of stability of this optimizer."""
-    return momentum == 0 and weight_decay == 0
+    return optimizer == "sgd" and momentum == 0 and weight_decay == 0
 
 
 def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:

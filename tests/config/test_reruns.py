@@ -12,7 +12,7 @@ NETWORK, FIGURE, LOADER = "networks.simple_cnn", "figures.lambda_K", "data.digit
 # Each stage and the modules that its rule names: the one place with their names.
 STAGES = {
     "prepare": ("data.prepare", LOADER),
-    "train": ("training.train", NETWORK),
+    "train": ("training.train", NETWORK, "training.optimizers.sgd", "training.schedules.switches"),
     "covariance": ("measurements.covariance", NETWORK),
     "hessian": ("measurements.hessian", NETWORK),
     "stability": ("measurements.stability", NETWORK),
@@ -31,6 +31,8 @@ OF_A_RUN = {"train"} | MEASURED
 ROOMS = {
     "__init__": set(STAGES),
     "__main__": set(),
+    "commands": set(),
+    "stages": {"report"},
     "config": set(),
     "jobs": set(),
     "store": set(),
@@ -56,7 +58,10 @@ EXACTLY = {
     "networks.mlp": set(),
     "networks.primitive": MEASURED,
     "training.train": {"train"},
-    "training.checkpoint": {"train"},
+    "training.checkpoint_file": {"train"},
+    "training.optimizers.sgd": {"train"},
+    "training.schedules.switches": {"train"},
+    "training.augmentations.crop_flip": set(),
     "measurements.measured": MEASURED,
     "measurements.covariance": {"covariance"},
     "measurements.hessian": {"hessian"},

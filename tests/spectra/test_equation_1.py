@@ -88,8 +88,11 @@ def test_no_curvature_has_no_break_even_point():
 
 
 def test_other_optimizers_get_a_reason():
-    assert holds_for(momentum=0.0, weight_decay=0.0)
-    assert not holds_for(momentum=0.9, weight_decay=0.0) and not holds_for(momentum=0.0, weight_decay=0.01)
+    assert holds_for("sgd", momentum=0.0, weight_decay=0.0)
+    assert not holds_for("sgd", momentum=0.9, weight_decay=0.0) and not holds_for(
+        "sgd", momentum=0.0, weight_decay=0.01
+    )
+    assert not holds_for("adam", momentum=0.0, weight_decay=0.0)
 
 
 # ------------------------------------------------------------------------- α*

@@ -22,7 +22,7 @@ def train(
     out: Path,
     state: Path,
     device: torch.device,
-    code: str,
+    code: str = "",
     source: Path | None = None,
 ) -> None:
     """Train the run of ``spec`` on the prepared data set in ``data``; write its results into the folder ``out``.

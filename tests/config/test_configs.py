@@ -6,9 +6,8 @@ import pytest
 
 from breakeven.config.plan import load_plan
 from breakeven.specs.run import run_id, source_of
-from tests.config.example import SCHEMA_PATH
 
-CHECKOUT = SCHEMA_PATH.parents[2]
+CHECKOUT = Path(__file__).parents[2]
 FILES = ("config.yaml", "docs/examples/*.yaml", "workflow/configs/*.yaml")
 CONFIGS = sorted(path.relative_to(CHECKOUT) for pattern in FILES for path in CHECKOUT.glob(pattern))
 
@@ -18,7 +17,7 @@ def test_it_expands_into_runs(config, monkeypatch, tmp_path):
     """Also where its data set is missing: preparing it is a job."""
     monkeypatch.setenv("BREAKEVEN_DATA", str(tmp_path))
     monkeypatch.chdir(CHECKOUT)  # an example names a file of the user's own
-    plan = load_plan(config, SCHEMA_PATH)
+    plan = load_plan(config)
     assert plan.studies
     for name, study in plan.studies.items():
         assert study.runs and study.figures, name

@@ -15,7 +15,7 @@ from breakeven.measurements.stability import measure_stability
 from breakeven.specs.run import RunSpec, Segment
 from breakeven.spectra import equation_1
 from breakeven.store.tables import read_table
-from breakeven.summary.break_even import break_even_step
+from breakeven.summary.break_even import break_even
 from breakeven.training.train import train
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,8 @@ def test_equation_1(minimal):
 
 def test_the_break_even_point(script, run):
     _, point, _ = script
-    assert point[0] == break_even_step(run / "run") == 100
+    table = read_table(run / "run" / "stability.csv")
+    assert point[0] == break_even(table, batch_size=32, examples=1437).step == 100
 
 
 def test_what_a_reader_sees(minimal, capsys, monkeypatch):

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from breakeven import __main__ as module
 from breakeven.jobs.trouble import sentence
+from breakeven.stages import STAGE
 from tests.tiny import tiny_dataset
 
 CUDA = (
@@ -73,22 +74,22 @@ TOLD = {
 def test_the_sentence(trouble, monkeypatch, capsys, tmp_path):
     error, stage, words = TOLD[trouble]
 
-    def fail(arguments):
+    def fail(*arguments):
         raise error
 
-    fail.__name__ = stage
-    monkeypatch.setattr(module, "_parser", lambda: FakeParser(fail))
+    monkeypatch.setattr(module, "parser_for", lambda arguments: FakeParser(STAGE[stage]))
+    monkeypatch.setattr(module, "call", fail)
     monkeypatch.setattr(module, "end_on_signals", lambda: None)
-    assert module.main() == 1
+    assert module.main([]) == 1
     told = capsys.readouterr().err
     assert told.startswith(f"error: {words}") and told.count("\n") == 1
 
 
 class FakeParser:
-    def __init__(self, function):
-        self.function = function
+    def __init__(self, stage):
+        self.stage = stage
 
-    def parse_args(self):
+    def parse_args(self, arguments):
         return self
 
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from breakeven.store.sealed import record_of
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch.func import functional_call
@@ -81,7 +80,7 @@ def test_the_file_says_whose_it_is(run, data, tmp_path):
         assert file.metadata() == {"run": run_id(run[0])}
     first = path.read_bytes()
     measure_predictions(run[1], data, path, CPU)
-    assert path.read_bytes() == first and set(tmp_path.iterdir()) == {path, record_of(path)}
+    assert path.read_bytes() == first and set(tmp_path.iterdir()) == {path}
     with pytest.raises(UserError, match=r"is of run .* not of run other: delete it"):
         read(path, "other")
     path.write_bytes(first[:100])

@@ -95,12 +95,12 @@ def test_a_snapshot_of_training_loads_into_the_network_that_is_measured(folder, 
     trained, other = bert((3, 7, 30), 3, model=folder), bert((3, 7, 30), 3, model=folder)
     now, buffers = (copy_of(dict(n)) for n in (trained.named_parameters(), trained.named_buffers()))
     assert any(name.endswith("position_ids") for name in buffers)
-    entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, copy_of(now), buffers))
+    entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, copy_of(now), buffers), 0.1)
     other = with_primitive_normalisation(other)
     with torch.no_grad():
         for tensor in (*other.parameters(), *other.buffers()):
             tensor.zero_()
-    load_into(other, snapshots.read(tmp_path / str(entry["file"]), "run", 0, str(entry["sha256"])))
+    load_into(other, snapshots.read(tmp_path / entry.file, "run", 0, entry.sha256))
     torch.testing.assert_close(other(pieces(6, 7, 30)), trained(pieces(6, 7, 30)), rtol=1e-4, atol=1e-6)
 
 

@@ -49,10 +49,10 @@ def test_a_snapshot_of_training_loads_into_the_network_that_is_measured(tmp_path
         for parameter in trained.parameters():
             parameter -= 0.1 * parameter.grad
     now, buffers = (copy_of(dict(n)) for n in (trained.named_parameters(), trained.named_buffers()))
-    entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, copy_of(now), buffers))
+    entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, copy_of(now), buffers), 0.1)
     measured = with_primitive_normalisation(densenet121((1, 32, 32), 5))
     assert sum(isinstance(module, BatchNorm2d) for module in measured.modules()) == 121
-    load_into(measured, snapshots.read(tmp_path / str(entry["file"]), "run", 0, str(entry["sha256"])))
+    load_into(measured, snapshots.read(tmp_path / entry.file, "run", 0, entry.sha256))
     torch.testing.assert_close(measured.eval()(x), trained.eval()(x), rtol=1e-3, atol=1e-4)
 
 

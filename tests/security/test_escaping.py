@@ -71,7 +71,7 @@ def results(tmp_path_factory):
     for path in folder.glob(f"runs/*/{FILE}"):
         dataset = {"loader": "image_folder", "path": hostile("setting")}
         write_spec(path.parent, dataclasses.replace(read_spec(path.parent), dataset=dataset))
-        write_training(path.parent, read_training(path.parent), path.parent / "run.yaml")
+        write_training(path.parent, read_training(path.parent))
     runs = read_table(folder / "tables" / NAME / "runs.csv")
     write_table(
         folder / "tables" / NAME / "runs.csv", runs.assign(break_even_step=pd.NA, break_even_note=hostile("note"))

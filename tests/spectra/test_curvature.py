@@ -5,10 +5,10 @@ import torch
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from breakeven.measurements.stability import MISMATCH, agree
 from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.spectra import curvature
 from breakeven.spectra.curvature import per_example_curvature
+from breakeven.spectra.curvature_check import MISMATCH, agree
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import largest_eigenpairs
 from tests.spectra.networks import CASES, SMOOTH, case

@@ -12,7 +12,7 @@ from breakeven.spectra.lanczos import largest_eigenpairs
 from breakeven.spectra.per_example.routes import make_plan
 from breakeven.store.errors import UserError
 from tests.spectra.oracles import dense_hessian, examples
-from tests.spectra.test_covariance import same_network
+from tests.spectra.test_gram_spectrum import same_network
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from breakeven.specs.study import Study
 from breakeven.store import predictions
 from breakeven.store.errors import UserError
 from breakeven.summary.embed import FEWEST, embed, layout, pairwise
@@ -30,7 +31,7 @@ def write(results, rows, snapshots=3, classes=CLASSES, diverged=()):
 
 
 def points_of(rows, columns=COLUMNS):
-    return {"columns": columns, "rows": rows}
+    return Study(points={run: dict(zip(columns[1:], labels, strict=True)) for run, *labels in rows})
 
 
 ROWS = [[f"{rate}-{seed}", rate, 32, seed] for rate in (0.01, 0.1, 0.03) for seed in (0, 1)]
@@ -87,8 +88,8 @@ def test_other_hyperparameters_are_compared_with_their_own(tmp_path, without_uma
 @pytest.mark.parametrize("count", [0, 1, FEWEST - 1])
 def test_few_snapshots_are_left_without_a_place(count):
     places = layout(pairwise(random_predictions(count)))
-    assert places["x"].shape == places["y"].shape == (count,)
-    assert np.isnan([places["x"], places["y"]]).all()
+    assert places[0].shape == places[1].shape == (count,)
+    assert np.isnan(places).all()
 
 
 def test_a_missing_library_is_told(monkeypatch):
@@ -105,7 +106,7 @@ def test_equal_snapshots_have_no_place():
     """Constant predictions, and those of four different snapshots again and again."""
     different = np.random.default_rng(1).dirichlet(np.ones(3), size=(FEWEST - 1, 4))
     for values in (np.full((30, 4, 3), 1 / 3), np.concatenate([different] * 5)):
-        assert np.isnan(layout(pairwise(values))["x"]).all()
+        assert np.isnan(layout(pairwise(values))).all()
 
 
 def test_umap_itself():
@@ -116,16 +117,16 @@ def test_umap_itself():
     values[1] = values[0]  # runs of one seed begin at the same weights
     distances = pairwise(values)
     first, second = layout(distances), layout(distances)
-    assert (first["x"] == second["x"]).all() and (first["y"] == second["y"]).all()
-    places = np.stack([first["x"], first["y"]], axis=1)
+    assert np.array_equal(first, second)
+    places = np.stack(first, axis=1)
     middles = places[:30].mean(axis=0), places[30:].mean(axis=0)
     for half, own, other in ((places[:30], *middles), (places[30:], *reversed(middles))):
         assert (np.linalg.norm(half - own, axis=1) < np.linalg.norm(half - other, axis=1)).all()
 
     for count in (FEWEST, FEWEST + 1, 40):
         few = layout(pairwise(random_predictions(count)))
-        assert few["x"].shape == few["y"].shape == (count,)
-        assert np.isfinite([few["x"], few["y"]]).all(), count
+        assert few[0].shape == few[1].shape == (count,)
+        assert np.isfinite(few).all(), count
 
 
 def test_test_sets_of_different_shapes_are_refused(tmp_path):

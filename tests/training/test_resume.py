@@ -81,7 +81,7 @@ def attempt(data, tmp_path, monkeypatch):
 def test_twice_the_same(attempt, uninterrupted, tmp_path):
     assert attempt() == list(range(13))
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
-    assert len(contents(tmp_path / "out")) == 4 + 7
+    assert len(contents(tmp_path / "out")) == 3 + 7
 
 
 def test_results_that_are_there_already_are_kept_if_they_are_whole(attempt, uninterrupted, tmp_path, data):

@@ -1,5 +1,7 @@
 """Settings of the training beside the plain ones: label smoothing, precision, an early end, a switch at the break-even point."""
 
+import math
+
 import pandas as pd
 import pytest
 import torch
@@ -12,6 +14,7 @@ from breakeven.specs.run import Segment, Switch, run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
+from breakeven.store.tables import write_table
 from breakeven.store.training_record import Switch as Recorded
 from breakeven.store.training_record import read_training
 from breakeven.training import train as module
@@ -30,8 +33,12 @@ def data(tmp_path_factory):
 def train(data, tmp_path):
     def run(break_even_step=None, **changes):
         spec = tiny_spec(**changes)
-        out = tmp_path / run_id(spec)
-        module.train(spec, data, out, tmp_path / "state", CPU, "code", break_even_step)
+        out, source = tmp_path / run_id(spec), tmp_path / "source"
+        left_hand_sides = [0.5, math.nan, math.inf if break_even_step == 8 else 0.9]
+        source.mkdir(exist_ok=True)
+        table = pd.DataFrame({"step": [0, 4, 8], "stability_lhs": left_hand_sides})
+        write_table(source / "stability.csv", table, infinite=["stability_lhs"])
+        module.train(spec, data, out, tmp_path / "state", CPU, "code", source)
         return out
 
     return run

@@ -247,7 +247,6 @@ def test_what_is_recorded(train):
         "run.yaml",
         "history.csv",
         "training.json",
-        "training.json.sha256",
         "snapshots",
     }
 

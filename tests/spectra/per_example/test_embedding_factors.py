@@ -9,7 +9,7 @@ from breakeven.spectra.per_example.embedding_factors import embedding_inner_prod
 from breakeven.spectra.per_example.gram import per_example_gram
 from breakeven.spectra.per_example.routes import make_plan
 from breakeven.store.errors import MeasurementError
-from tests.spectra.test_per_example import PLENTY, assert_exact, assert_same, dense_rows
+from tests.spectra.per_example.test_gram import PLENTY, assert_exact, assert_same, dense_rows
 
 WORDS, NUMBERS, CLASSES = 9, 4, 3
 

@@ -46,18 +46,9 @@ class StudyTables:
 def read_study(folder: Path, study: Study) -> StudyTables:
     """Read the tables of ``study`` from its folder in ``folder``."""
     labels = dict.fromkeys([*study.swept, *(["learning_rate"] if "schedule" in study.swept else [])])
-    runs = _read(folder / study.name / "runs.csv", ["run", "seed", "diverged", *labels])
-    trajectories = _read(folder / study.name / "trajectories.csv", ["run", "step", "epoch", "quantity", "value"])
+    runs = read_table(folder / study.name / "runs.csv", ["run", "seed", "diverged", *labels])
+    trajectories = read_table(folder / study.name / "trajectories.csv", ["run", "step", "epoch", "quantity", "value"])
     return study_tables(study, runs, trajectories)
-
-
-def _read(path: Path, columns: list[str]) -> pd.DataFrame:
-    """The table in ``path``, which has at least these columns."""
-    table = read_table(path)
-    lacking = [column for column in columns if column not in table]
-    if lacking:
-        raise UserError(f"'{path}' has no column {', '.join(map(repr, lacking))}: delete it")
-    return table
 
 
 def study_tables(study: Study, runs: pd.DataFrame, trajectories: pd.DataFrame) -> StudyTables:

@@ -112,7 +112,7 @@ def why_losses_are_missing(now: float, after: float) -> Iterator[Note]:
 
 def _eigenvalues(run: Path) -> dict[int, float]:
     """λ_H^1 by step, as the hessian stage wrote it."""
-    table = read_table(run / "hessian.csv")
+    table = read_table(run / "hessian.csv", ["step", "lambda_1"])
     return dict(zip(table["step"].tolist(), table["lambda_1"].tolist(), strict=True))
 
 

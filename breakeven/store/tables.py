@@ -26,18 +26,22 @@ def write_table(
         table.to_csv(temporary, index=False, float_format=float_format)
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table.
+def read_table(path: str | Path, needed: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a table, which must have the columns ``needed``.
 
     Columns come back with their types, see `TYPES`; a study or a run may be called ``nan`` or ``1e30``. Only an empty cell is a
     missing value: ``none`` and ``NA`` can be swept values.
     """
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=TYPES)
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=TYPES)
     except FileNotFoundError:
         raise UserError(f"'{path}' is missing: snakemake makes it again") from None
     except ValueError as error:
         raise UserError(f"'{path}' is no table ({error}): delete it, {AGAIN}") from error
+    lacking = [column for column in needed if column not in table]
+    if lacking:
+        raise UserError(f"'{path}' has no column {', '.join(map(repr, lacking))}: delete it, {AGAIN}")
+    return table
 
 
 def cell(value: Any) -> Any:

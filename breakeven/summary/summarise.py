@@ -54,10 +54,11 @@ def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
         raise UserError(f"the folder '{folder}' holds the run {run}: delete it, {AGAIN}")
     training = read_training(folder)
     steps = [entry.step for entry in training.snapshots]
-    tables = {"history": read_table(folder / "history.csv")}
+    tables = {"history": read_table(folder / "history.csv", ["step", "epoch", "split", "loss", "accuracy"])}
     for measurement in (each for each in MEASUREMENTS if each.always):
         path = folder / measurement.table
-        table = tables[measurement.name] = read_table(path)
+        columns = [quantity.column for quantity in measurement.quantities]
+        table = tables[measurement.name] = read_table(path, ["step", *columns, "note"])
         if table["step"].tolist() != steps:
             raise UserError(f"'{path}' does not have the steps of the run's snapshots: delete it, {AGAIN}")
     return RunTables(folder.name, labels, training, tables)

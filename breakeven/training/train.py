@@ -61,7 +61,7 @@ def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
         raise UserError(
             "source: this run's learning rate switches at the break-even point of another; give the folder of that run"
         )
-    table = read_table(source / "stability.csv")
+    table = read_table(source / "stability.csv", ["step", "stability_lhs"])
     unstable = table["step"][table["stability_lhs"] >= 1]
     return int(unstable.iloc[0]) if len(unstable) else None
 

@@ -52,7 +52,6 @@ def test_digits(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "data.safetensors",
         "manifest.json",
-        "manifest.json.sha256",
     ]
 
 
@@ -192,15 +191,13 @@ def test_damaged_files_are_refused_by_name(tmp_path, name, damage):
     with pytest.raises(UserError) as error:
         load(tmp_path, CPU)
     to_do = "snakemake makes it again" if (name, damage) == ("manifest.json", "remove") else "delete "
-    assert re.match(rf"'{path}' is (missing|damaged|missing or damaged)\b.*: {to_do}", str(error.value))
+    assert re.match(rf"'{path}' is (missing|no manifest|missing or damaged)\b.*: {to_do}", str(error.value))
 
 
 def test_arrays_and_manifest_of_two_data_sets_are_refused(tmp_path):
     tiny_dataset(tmp_path / "a", seed=0)
     tiny_dataset(tmp_path / "b", seed=1)
     (tmp_path / "a" / "manifest.json").replace(tmp_path / "b" / "manifest.json")
-    with pytest.raises(UserError, match=r"manifest\.json' is damaged"):
-        load(tmp_path / "b", CPU)
     with pytest.raises(UserError, match=r"data\.safetensors' is missing or damaged"):
         load(tmp_path / "b", CPU)
 

@@ -84,5 +84,5 @@ def test_the_file_says_whose_it_is(run, data, tmp_path):
     with pytest.raises(UserError, match=r"is of run .* not of run other: delete it"):
         read(path, "other")
     path.write_bytes(first[:100])
-    with pytest.raises(UserError, match="is damaged"):
+    with pytest.raises(UserError, match="is missing or damaged"):
         read(path, run_id(run[0]))

@@ -7,6 +7,7 @@ import pytest
 
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
+from breakeven.store.notes import Note, cell
 from breakeven.store.training_record import SnapshotEntry, Switch, TrainingRecord, write_training
 from breakeven.summary import summarise as module
 from breakeven.summary.remarks import remarks
@@ -32,7 +33,7 @@ def folders_are_called_as_their_runs(monkeypatch):
     monkeypatch.setattr(module, "run_in", lambda folder: folder.name)
 
 
-def record(steps, diverged_step=None, stopped_step=None, switches=()):
+def record(steps=(), diverged_step=None, stopped_step=None, switches=()):
     return TrainingRecord(
         key="",
         steps=20,
@@ -57,6 +58,7 @@ def write_run(
 ):
     folder = results / "runs" / run
     folder.mkdir(parents=True)
+    covariance = {step: covariance.get(step, (1.0, 0.5, 2.0)) for step in hessian}  # of the same snapshots
     tables = {
         "covariance": [
             "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5,gamma_norm,note",
@@ -87,7 +89,7 @@ def write_run(
     }
     for name, lines in tables.items():
         (folder / f"{name}.csv").write_text("\n".join(lines).replace("nan", "") + "\n")
-    write_training(folder, record(covariance, diverged_step, **training))
+    write_training(folder, record(hessian, diverged_step, **training))
 
 
 def points_of(*rows, columns=("learning_rate", "batch_size")):
@@ -207,7 +209,7 @@ def test_where_lambda_h_stops_growing(tmp_path, values, step):
 
 
 def test_what_has_no_value_has_no_row(tmp_path):
-    covariance = {0: (1.5, 0.5, 3.0), 10: (math.nan, math.nan, math.nan), 20: (1.0, 0.5, 2.0)}
+    covariance = {0: (1.5, 0.5, 3.0), 10: (math.nan, math.nan, math.nan)}
     hessian = {0: (7.0, 3.0, 9.0), 10: (math.nan, 2.0, math.nan)}
     history = {0: (2.3, 0.1, 2.4, 0.1), 10: (math.nan, 0.1, 9.0, 0.2)}
     write_run(tmp_path, "a", covariance, hessian, history, diverged_step=10)
@@ -217,7 +219,7 @@ def test_what_has_no_value_has_no_row(tmp_path):
     assert (row["max_lambda_H"], row["step_of_max_lambda_H"], row["max_trace_H"]) == ("", "", "")
     assert (row["max_trace_K"], row["max_trace_over_lambda_1"], row["max_lambda_star_over_lambda_1"]) == ("", "", "")
     assert (row["threshold_epoch"], row["final_train_accuracy"], row["final_test_accuracy"]) == ("", "", "")
-    assert values(rows, "lambda_K_1") == {0: 1.5, 20: 1.0}
+    assert values(rows, "lambda_K_1") == {0: 1.5}
     assert values(rows, "lambda_H_1") == {0: 7.0}
     assert values(rows, "trace_H") == {0: 9.0}
     assert values(rows, "train_loss") == {0: 2.3}
@@ -271,15 +273,32 @@ def test_switches_that_never_come(tmp_path, switches, first, remarks):
 
 
 def test_few_eigenvalues_of_k_are_no_remark():
-    """As K of so few mini-batches has no more; a ratio without a value is one."""
-    few = "K of 3 mini-batches has 2 eigenvalues"
-    covariance = pd.DataFrame({"step": range(0, 50, 10), "lambda_1": 1.0, "lambda_star_over_lambda_1": 0.5})
-    covariance = covariance.assign(
-        g_over_g5=[2.0, 2.0, math.nan, math.nan, math.nan], note=[few, few, *[f"why; {few}"] * 3]
-    )
-    covariance.loc[4, ["lambda_star_over_lambda_1", "note"]] = [math.nan, "because"]
+    """As K of so few mini-batches has no more; a reason for an empty cell is one."""
+    few, top = Note.K_FEW_BATCHES, Note.K_NO_TOP_PART
+    notes = [[few], [], [top, few], [top], [Note.K_ZERO, few]]
+    covariance = pd.DataFrame({"step": range(0, 50, 10), "note": [cell(each) for each in notes]})
     none = pd.DataFrame({name: [] for name in ("step", "split", "loss", "note", "stability_lhs", "delta_loss")})
-    assert remarks(record(), none, covariance, none, none) == "K at steps 20, 30: why; K at step 40: because"
+    expected = f"K at steps 20, 30: {top.sentence}; K at step 40: {Note.K_ZERO.sentence}"
+    assert remarks(record(), none, covariance, none, none) == expected
+
+
+def test_of_many_steps_with_one_reason_their_number_is_told():
+    stability = pd.DataFrame({"step": range(5), "note": cell([Note.ONLY_ROUNDING, Note.NEXT_LOSS_NOT_FINITE])})
+    none = pd.DataFrame({name: [] for name in ("step", "split", "loss", "note")})
+    told = remarks(record(), none, none, none, stability)
+    reasons = (("Eq. 1", Note.ONLY_ROUNDING), ("ΔL", Note.NEXT_LOSS_NOT_FINITE))
+    assert told == "; ".join(f"{what} at 5 measured steps: {note.sentence}" for what, note in reasons)
+
+
+def test_a_table_of_other_steps_is_refused(tmp_path):
+    """As one that was cut where a line ends."""
+    write_run(tmp_path, "a")
+    path = tmp_path / "runs/a/covariance.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(
+        UserError, match=r"a/covariance\.csv' does not have the steps of the run's snapshots: delete it"
+    ):
+        tables_of(tmp_path, points_of(("a", 0.1, 32, 0)))
 
 
 def test_a_run_without_snapshots_beside_one_with(tmp_path):
@@ -343,6 +362,6 @@ def test_a_damaged_table_is_refused(tmp_path, name, damage):
     path.unlink()
     if damage == "empty":
         path.touch()
-    with pytest.raises(UserError, match=rf"'.*runs/a/{name}' is {'missing' if damage == 'missing' else 'damaged'}"):
+    with pytest.raises(UserError, match=rf"'.*runs/a/{name}' is {'missing' if damage == 'missing' else 'no '}"):
         tables_of(tmp_path, points_of(("a", 0.1, 32, 0)))
     assert not (tmp_path / "tables").exists()

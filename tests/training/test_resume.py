@@ -93,7 +93,10 @@ def test_results_that_are_there_already_are_kept_if_they_are_whole(attempt, unin
     steps = {"history.csv": 0, "run.yaml": 0, "training.json": 0, f"snapshots/{snapshots.file_name(4)}": 13}
     for name in steps:
         path = tmp_path / "out" / name
-        path.write_bytes(path.read_bytes()[:-1])
+        if path.suffix == ".safetensors":
+            path.write_bytes(path.read_bytes()[:-1])
+        else:
+            path.unlink()
         assert attempt() == list(range(steps[name])) and contents(tmp_path / "out") == whole
     assert attempt(code="other") == list(range(13))
     assert attempt(data=tiny_dataset(tmp_path / "other", seed=1), code="other") == list(range(13))

@@ -30,12 +30,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
-        [
-            f"{RESULTS}/runs/{run}/{measurement.table}"
-            for measurement in MEASUREMENTS
-            if is_asked_for(measurement, CONFIG.measurements)
-            for run in PLAN.runs
-        ],
+        promised(),
     localrule: True
 
 

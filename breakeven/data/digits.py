@@ -17,7 +17,7 @@ def load(
     *,
     # the bounds leave an example of each of the ten classes in both sets
     test_fraction: Annotated[
-        float, Ge(0.006), Le(0.994), "Share of the images that is held out as the test set."
+        float, Ge(0.00501), Le(0.9944), "Share of the images that is held out as the test set."
     ] = 0.2,
 ) -> Splits:
     """Split the digits into train and test with ``seed``, stratified by class; all of them. Pixel values are 0 to 16."""

@@ -26,11 +26,12 @@ EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 
 CHUNK = 10_000
 
 
-def prepare(spec: dict[str, Any], location: dict[str, Any], out: Path) -> None:
+def prepare(spec: dict[str, Any], out: Path, location: dict[str, Any] | None = None) -> None:
     """Write the data set of ``spec`` (its canonical specification) into the folder ``out``.
 
     ``location`` holds the options that say where the data lies but don't change it.
     """
+    location = location or {}
     say(f"prepare {spec['loader']} in {out}")
     options = dict(spec)
     name = options.pop("loader")

@@ -27,7 +27,7 @@ class Job:
     remark: str = ""
 
 
-def report_status(results: Path) -> str:
+def report_status(results: Path = Path("results")) -> str:
     """The state of the results folder ``results`` as text."""
     plan = read_plan(results)
     if plan is None:

@@ -412,7 +412,7 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
         (
             [("{loader: digits}", "{loader: digits, test_fraction: 0.001}")],
             [
-                "datasets.digits.test_fraction: 0.001 is too small; allowed: a number of at least 0.006 and at most 0.994"
+                "datasets.digits.test_fraction: 0.001 is too small; allowed: a number of at least 0.00501 and at most 0.9944"
             ],
         ),
         (

@@ -228,7 +228,7 @@ def test_prepared(tree):
     """From the folder to what a training reads, with subsets drawn once and not twice."""
     folder, _ = tree
     spec = {"loader": "image_folder", "path": str(folder), "train_examples": 7, "test_examples": 4, "seed": 3}
-    prepare(spec, {}, folder / "prepared")
+    prepare(spec, folder / "prepared")
     dataset = load_prepared(folder / "prepared", torch.device("cpu"))
     splits = load(folder, train_examples=7, test_examples=4, seed=3)
     np.testing.assert_array_equal(dataset.train_inputs.numpy(), splits.train_inputs)

@@ -243,7 +243,7 @@ def test_no_room_for_the_decoded_pictures(tree, monkeypatch):
 
 def test_prepared(tree, tmp_path):
     spec = {"loader": "imagenet", "path": str(tree), "image_size": 16, "train_examples": 7, "measured_fraction": 0.5}
-    prepare(spec, {}, tmp_path / "prepared")
+    prepare(spec, tmp_path / "prepared")
     dataset = load_prepared(tmp_path / "prepared", torch.device("cpu"))
     splits = load(tree, train_examples=7)
     np.testing.assert_array_equal(dataset.train_inputs.numpy(), splits.train_inputs)

@@ -201,7 +201,7 @@ def test_a_folder_in_place_of_a_review(folder):
 
 def test_prepared(folder, tmp_path):
     spec = {"loader": "imdb", "path": str(folder), "words": 9, "tokens": 6, "train_examples": 2}
-    prepare(spec, {}, tmp_path / "prepared")
+    prepare(spec, tmp_path / "prepared")
     manifest = read_manifest(tmp_path / "prepared")
     assert (manifest["input_shape"], manifest["classes"]) == ([6, 9], ["neg", "pos"])
 

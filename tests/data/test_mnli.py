@@ -329,6 +329,6 @@ def test_without_transformers(load, glue, monkeypatch):
 
 def test_prepared(glue, tokenizer, tmp_path):
     spec = {"loader": "mnli", "path": str(glue), "tokenizer": tokenizer, "tokens": 7, "train_examples": 2}
-    prepare(spec, {}, tmp_path / "prepared")
+    prepare(spec, tmp_path / "prepared")
     manifest = read_manifest(tmp_path / "prepared")
     assert (manifest["input_shape"], manifest["classes"]) == ([3, 7, len(VOCABULARY)], list(mnli.CLASSES))

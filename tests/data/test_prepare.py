@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 def arrays_of(folder, **options):
-    prepare({"loader": "digits"} | options, {}, folder)
+    prepare({"loader": "digits"} | options, folder)
     return load_file(folder / "data.safetensors")
 
 
@@ -118,9 +118,9 @@ def test_every_loader_is_called_in_the_same_way(tmp_path, monkeypatch):
         return lambda **options: calls.append((name, options)) or tiny_splits()
 
     monkeypatch.setattr(module, "loader", loader)
-    prepare({"loader": "digits", "seed": 4}, {}, tmp_path / "a")
-    prepare({"loader": "cifar10", "train_examples": 20}, {"root": "/data"}, tmp_path / "b")
-    prepare({"loader": "image_folder", "path": "x", "test_examples": 5}, {}, tmp_path / "c")
+    prepare({"loader": "digits", "seed": 4}, tmp_path / "a")
+    prepare({"loader": "cifar10", "train_examples": 20}, tmp_path / "b", {"root": "/data"})
+    prepare({"loader": "image_folder", "path": "x", "test_examples": 5}, tmp_path / "c")
     common = {"seed": 0, "train_examples": None, "test_examples": None}
     assert calls == [
         ("digits", common | {"seed": 4}),

@@ -60,7 +60,7 @@ def run(minimal, tmp_path_factory):
     )
     folder = tmp_path_factory.mktemp("minimal")
     data, out = folder / "data", folder / "run"
-    prepare(dataset, {}, data)
+    prepare(dataset, data)
     train(spec, data, out, folder / "state", CPU, "code")
     common = {"batch_size": config["measurements"]["hessian"]["batch_size"], "precision": "float64"}
     settings = common | {"eigenvalues": 1, "tolerance": 1e-7, "max_matvecs": 200, "trace_probes": 2}

@@ -115,7 +115,7 @@ def test_in_a_folder_of_the_users(tmp_path, harmful):
         for how, content in harmful.items():
             (mine / name).write_bytes(content)
             told = refusal(
-                lambda loader=loader, options=options: prepare({"loader": loader} | options, {}, tmp_path / "to")
+                lambda loader=loader, options=options: prepare({"loader": loader} | options, tmp_path / "to")
             )
             if (layout, how) == TEXT:
                 assert told == "it is not refused"
@@ -132,7 +132,7 @@ def test_the_python_version_of_cifar10_is_never_read(tmp_path, harmful, monkeypa
         path.write_bytes(harmful["pickle 2"])
     (tmp_path / "data" / "cifar-10-python.tar.gz").write_bytes(harmful["pickle 2"])
     with pytest.raises(UserError, match=r"the binary version; the Python version is made of pickles\)\.$"):
-        prepare({"loader": "cifar10"}, {"root": str(tmp_path / "data")}, tmp_path / "prepared")
+        prepare({"loader": "cifar10"}, tmp_path / "prepared", {"root": str(tmp_path / "data")})
 
 
 def no_internet(*arguments):
@@ -160,7 +160,7 @@ def build_bert(folder):
 def tokenise(folder, tmp_path):
     shutil.rmtree(tmp_path / "glue", ignore_errors=True)
     options, _ = glue(tmp_path / "glue")
-    prepare({"loader": "mnli"} | options | {"tokenizer": str(folder)}, {}, tmp_path / "prepared")
+    prepare({"loader": "mnli"} | options | {"tokenizer": str(folder)}, tmp_path / "prepared")
 
 
 def test_in_the_place_of_a_pretrained_network(model, harmful, tmp_path):

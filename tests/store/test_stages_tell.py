@@ -33,7 +33,7 @@ STAGES = {
 def logs_of(pipeline):
     """What each stage writes to its log."""
     stages = {name: getattr(pipeline, name, None) for name in STAGES}
-    stages["prepare"] = lambda: prepare({"loader": "digits"}, {}, pipeline.results / "digits")
+    stages["prepare"] = lambda: prepare({"loader": "digits"}, pipeline.results / "digits")
     stages["K of single examples"] = lambda: pipeline.covariance(batch_size=1)
     logs = {}
     pipeline.prepare()

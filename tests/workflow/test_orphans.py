@@ -5,12 +5,13 @@ import time
 
 import pytest
 
-from tests.workflow.project import SNAKEMAKE, environment
+from tests.workflow.project import SNAKEMAKE, copy, environment, make
 
 pytestmark = pytest.mark.workflow
 
 
-def test_what_it_made_is_known_by_what_it_was_made_with(project):
+def test_what_it_made_is_not_taken_for_what_another_setting_makes(project, tmp_path):
+    """It is made again, here and in a fresh clone with these results, whatever the config says now."""
     [run] = project.runs_with(learning_rate=0.3, seed=1)
     job, output = f"measure_hessian {run}", f"results/runs/{run}/hessian.csv"
     project.edit("max_matvecs: 20", "max_matvecs: 19")
@@ -18,7 +19,9 @@ def test_what_it_made_is_known_by_what_it_was_made_with(project):
 
     kill_once_started(project, output)
     inside_of_slurm(project, "measure_hessian", run, output)
-    assert job not in project.plan()
+    clone = make(tmp_path / "clone")
+    copy(project.folder / "results", clone.folder / "results")
+    assert job in clone.plan() and job in project.plan()
     project.edit("max_matvecs: 19", "max_matvecs: 20")
     assert job in project.plan()
 

@@ -2,6 +2,7 @@
 
 import ast
 import html
+import json
 import re
 import shlex
 import sys
@@ -12,6 +13,7 @@ import yaml
 from PIL import Image
 
 from breakeven.config.plan import load_plan
+from breakeven.specs.study import part_of
 from tests.config.example import edited, plan_of
 from tests.workflow.project import CHECKOUT, FIGURES, MEASUREMENTS
 
@@ -21,7 +23,6 @@ pytestmark = pytest.mark.workflow
 UNQUOTED = {
     "{threads}",
     "{params.memory_mb}",  # an integer by the schema
-    "{params.accuracy_threshold}",  # a number by the schema
     "{params.stage}",  # written in the rule
     "{wildcards.figure}",  # letters, digits and '_' by the wildcard's constraint
 }
@@ -31,7 +32,7 @@ def commands():
     """The ``shell:`` text of each rule, by the name of its file."""
     found = {}
     for path in sorted(CHECKOUT.glob("workflow/rules/*.smk")):
-        for text in re.findall(r"^    shell:\n((?: {8}.*\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+        for text in re.findall(r"^ +shell:\n((?: {8,}.*\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE):
             found[path.stem] = ast.literal_eval(f"({text})")
     return found
 
@@ -46,7 +47,7 @@ def test_every_placeholder_is_quoted():
             assert placeholder.endswith(":q}") or placeholder in UNQUOTED, f"{name}: {placeholder}"
 
 
-STAGES = [("summarise", "points"), ("embed", "points"), ("claims", "studies"), ("report", "studies")]
+STAGES = [("summarise", "study"), ("embed", "study"), ("claims", "studies"), ("report", "studies")]
 
 
 @pytest.mark.parametrize(("rule", "many"), STAGES)
@@ -56,9 +57,8 @@ def test_thousands_of_runs_reach_a_command(snakemake_is_installed, tmp_path, mon
 
     rates = ", ".join(str(count / 1000) for count in range(1, 2501))
     study = plan_of(tmp_path, edited(("[0.03, 0.1]", f"[{rates}]"))).studies["main"]
-    rows = [f'["{run}",{point["learning_rate"]},32,0]' for run, point in study.points.items()]
-    assert len(rows) == 5000
-    content = f'{{"columns":["run","learning_rate","batch_size","seed"],"rows":[{",".join(rows)}]}}'
+    assert len(study.points) == 5000
+    content = json.dumps(part_of(study, "points"))
     assert len(content) > 2 * 128 * 1024
     monkeypatch.chdir(tmp_path)
     # a stage that says how much it was given, instead of one that needs the tables of 5,000 runs
@@ -68,7 +68,7 @@ import sys
 arguments = sys.argv[1:]
 print(arguments[0], arguments[arguments.index("--{many}") + 1], len(sys.stdin.read().strip()))
 """)
-    values = {"python": sys.executable, "accuracy_threshold": 0.6, many: content}
+    values = {"python": sys.executable, many: content}
     names = set(re.findall(r"\{params\.(\w+)", commands()[rule]))
     params = SimpleNamespace(**{name: values.get(name, f"a {name}") for name in names})
     places = {"params": params, "log": "a log", "output": "an output"}

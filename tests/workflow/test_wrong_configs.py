@@ -52,7 +52,7 @@ def test_a_configfile_replaces_config_yaml(fresh):
     assert len(planned) == 1 + 1 + len(MEASUREMENTS) + 1 + len(FIGURES) + len(CLAIMS | REPORT)
     assert "summarise_study single" in planned and "summarise_study rate" not in planned
     assert "elsewhere" not in finished.stdout and "output: results/report.html" in finished.stdout
-    assert '"eigenvalues":5' in finished.stdout  # the default, and not the 2 of config.yaml
+    assert "--eigenvalues=5" in finished.stdout  # the default, and not the 2 of config.yaml
 
 
 def test_one_configfile_at_a_time(fresh):

@@ -79,6 +79,19 @@ def study_json(name, *parts):
     return as_json(part_of(PLAN.studies[name], *parts))
 
 
+def promised():
+    """The tables of all studies and runs. Snakemake passes over files that are missing in between, unless they are asked for."""
+    runs = sorted({run for study in PLAN.studies.values() for run in study.runs})
+    tables = [each.table for each in MEASUREMENTS if each.always or is_asked_for(each, CONFIG.measurements)]
+    of_runs = [
+        f"{RESULTS}/runs/{run}/{file}" for run in runs for file in ("run.yaml", "history.csv", "training.json", *tables)
+    ]
+    of_studies = [
+        f"{RESULTS}/tables/{study}/{table}.csv" for study in PLAN.studies for table in ("runs", "trajectories")
+    ]
+    return [*of_runs, *of_studies, f"{RESULTS}/tables/claims.csv"]
+
+
 def captions():
     """The captions of the figures that the report shows."""
     shown = {figure for study in PLAN.studies.values() for figure in study.figures}
@@ -92,6 +105,27 @@ def stage_code(stage, *modules, files=()):
 
 def network_of(run):
     return network_module(spec_of(run).network)
+
+
+def tables_of(measurement):
+    """What a measurement reads beside the snapshots: the outputs of others."""
+    tables = {name: f"{RESULTS}/runs/{{run}}/{BY_NAME[name].table}" for name in measurement.reads}
+    folders = {
+        folder: ancient(f"{RESULTS}/runs/{{run}}/{folder}")
+        for name in measurement.reads
+        for folder in BY_NAME[name].folders
+    }
+    return tables | folders
+
+
+def code_of(measurement):
+    """The digest of the code of a measurement, for each run."""
+    return lambda w: stage_code(measurement.name, network_of(w.run))
+
+
+def of_runs(file):
+    """A file of each run of a study."""
+    return lambda w: [f"{RESULTS}/runs/{run}/{file}" for run in PLAN.studies[w.study].runs]
 
 
 def python(wildcards, threads):

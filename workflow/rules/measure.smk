@@ -1,21 +1,4 @@
 # One rule for each row of the table in breakeven/specs/measurements.py.
-
-
-def tables_of(measurement):
-    """What a measurement reads beside the snapshots: the outputs of others."""
-    tables = {name: f"{RESULTS}/runs/{{run}}/{BY_NAME[name].table}" for name in measurement.reads}
-    folders = {
-        folder: ancient(f"{RESULTS}/runs/{{run}}/{folder}")
-        for name in measurement.reads
-        for folder in BY_NAME[name].folders
-    }
-    return tables | folders
-
-
-def code_of(measurement):
-    return lambda w: stage_code(measurement.name, network_of(w.run))
-
-
 for measurement in MEASUREMENTS:
 
     rule:

@@ -1,8 +1,3 @@
-def of_runs(file):
-    """A file of each run of a study."""
-    return lambda w: [f"{RESULTS}/runs/{run}/{file}" for run in PLAN.studies[w.study].runs]
-
-
 rule summarise_study:
     input:
         **{each.name: of_runs(each.table) for each in MEASUREMENTS if each.always},

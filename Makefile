@@ -15,7 +15,7 @@ UPGRADE ?=
 BIN := $(VENV)/bin
 LINT := $(LINT_VENV)/bin
 RULES := Snakefile $(wildcard workflow/rules/*.smk)
-TEXTS := breakeven workflow tests benchmarks README.md CONTRIBUTING.md
+TEXTS := breakeven workflow tests benchmarks docs README.md CONTRIBUTING.md
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: results quick test lint format types unit workflow lock lock-check clean

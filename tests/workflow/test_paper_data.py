@@ -60,7 +60,7 @@ def test_fashion_mnist(fresh):
         ("train_examples: 5000", "train_examples: 300"),
         ("test_examples: 1000", "test_examples: 60"),
         ("measured_fraction: 0.1", "measured_fraction: 0.5"),
-        ("epochs: 5", "epochs: 20"),
+        ("epochs: 5", "epochs: 12"),
         ("[{every: 25, until: 200}, {every: 50}]", "[{every: 60}]"),
     )
     assert table["final_test_accuracy"].item() > 0.5
@@ -129,7 +129,7 @@ def test_mnli_with_a_small_bert(fresh):
         ("test_examples: 100", "test_examples: 30"),
         ("measured_fraction: 0.1 # 40 pairs", "measured_fraction: 0.3"),
         ("google/bert_uncased_L-4_H-256_A-4", "bert"),
-        ("steps: 30", "steps: 10"),
+        ("steps: 30", "steps: 2"),
         env={"HF_HUB_OFFLINE": "1"},
     )
     assert table["max_lambda_H"].item() > 0

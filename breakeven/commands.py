@@ -19,7 +19,6 @@ from breakeven.store.errors import UserError
 
 # what a parameter is, whatever the stage
 HELP = {
-    "accuracy": "training accuracy, from 0 to 1",
     "code": "digest of this stage's code; checkpoints of another are not used",
     "config": "the config, a YAML file",
     "data": "folder of the prepared data set",
@@ -102,8 +101,14 @@ def _add_setting(command: argparse.ArgumentParser, setting: Setting) -> None:
 
 def _add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    command.add_argument("--slots-per-gpu", type=int, default=1, help="jobs that share a GPU (default: 1)")
-    command.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    command.add_argument("--slots-per-gpu", type=_at_least_1, default=1, help="jobs that share a GPU (default: 1)")
+    command.add_argument("--threads", type=_at_least_1, default=1, help="CPU threads (default: 1)")
+
+
+def _at_least_1(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not an integer of at least 1")
+    return int(text)
 
 
 def _flag(name: str) -> str:
@@ -124,7 +129,7 @@ def _converter(hint: Any) -> Callable[[str], Any]:
     if hint is RunSpec:
         return _told(lambda text: run.from_json(_content(text)))
     if hint is Study:
-        return _told(lambda text: study.from_part(json.loads(_content(text))))
+        return _told(lambda text: study.from_json(_content(text)))
     if get_origin(hint) is not None and Study in get_args(hint):
         return _told(lambda text: [study.from_part(part) for part in json.loads(_content(text))])
     return _told(lambda text: json.loads(_content(text)))

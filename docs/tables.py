@@ -1,7 +1,10 @@
 """Write docs/tables.md, what the columns of the tables are, from the package's own tables of names: python docs/tables.py."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file
 
 from breakeven.specs.measurements import MEASUREMENTS, QUANTITIES
 from breakeven.specs.quantities import COLUMNS

@@ -116,7 +116,7 @@ MEASURE = ["hessian", "--run", "r", "--data", "d", "--out", "o"]
         ([*MEASURE, "--eigenvalue", "3", "--settings", "{}"], "unrecognized arguments: --settings {}"),
         ([*MEASURE, "--eigenvalues", "0"], "argument --eigenvalues: 0 is not allowed; allowed: at least 1"),
         ([*MEASURE, "--eigenvalues", "two"], "argument --eigenvalues: 'two' is not an integer"),
-        ([*MEASURE, "--tolerance", "nan"], "argument --tolerance: nan is not allowed; allowed: above 0"),
+        ([*MEASURE, "--tolerance", "nan"], "argument --tolerance: 'nan' is not a finite number"),
         ([*MEASURE, "--precision", "float16"], "'float16' is not known; allowed: float32, float64"),
         (["covariance", *MEASURE[1:], "--batches", "1"], "argument --batches: 1 is not allowed; allowed: at least 2"),
         (["train", "--spec", "[]"], "argument --spec: not the specification of a run"),

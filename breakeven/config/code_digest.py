@@ -18,9 +18,9 @@ from tokenize import TokenInfo
 PACKAGE = Path(__file__).parents[1]
 
 # Registries only map names to modules. A stage's digest starts from the one module that its run names, so that adding a network
-# (a line in the registry) doesn't retrain the runs of all the others. `store` and `jobs` carry numbers and change none, so that
-# how files are written, locks and progress rerun nothing; what `specs.run` says of a run is in its id; `specs.source` and
-# `specs.own_code` only turn a name into a function.
+# (a line in the registry) doesn't retrain the runs of all the others; the name of its function is a parameter of its rule. How
+# files are written, locks, progress and the sentences of notes change no number; what `specs.run` says of a run is in its id;
+# `specs.source` and `specs.own_code` only turn a name into a function.
 UNCOUNTED = (
     "breakeven.networks.registry",
     "breakeven.data.registry",
@@ -30,7 +30,11 @@ UNCOUNTED = (
     "breakeven.specs.purposes",
     "breakeven.specs.source",
     "breakeven.specs.own_code",
-    "breakeven.store",
+    "breakeven.store.errors",
+    "breakeven.store.files",
+    "breakeven.store.notes",
+    "breakeven.store.progress",
+    "breakeven.store.training_record",
     "breakeven.jobs",
 )
 

@@ -32,6 +32,8 @@ def prepare(spec: dict[str, Any], out: Path, location: dict[str, Any] | None = N
     ``location`` holds the options that say where the data lies but don't change it.
     """
     location = location or {}
+    if "loader" not in spec:
+        raise UserError(f"spec: a data set needs a 'loader', and this has none: {spec!r}")
     say(f"prepare {spec['loader']} in {out}")
     options = dict(spec)
     name = options.pop("loader")

@@ -13,6 +13,7 @@ from typing import Any
 
 from breakeven.specs.own_code import is_own, own_source
 from breakeven.specs.source import Source, source
+from breakeven.store.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ LOADERS = {
 
 def loader_source(name: str) -> Source:
     """The function of loader ``name``, with its options."""
+    if not is_own(name) and name not in LOADERS:
+        raise UserError(f"there is no loader {name!r}; allowed: {', '.join(LOADERS)}, or FILE.py:function")
     return own_source(name) if is_own(name) else source(LOADERS[name].module, "load")
 
 

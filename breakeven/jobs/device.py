@@ -12,17 +12,12 @@ _leased: list[FileLock] = []  # the slots that this process has, until it ends
 
 
 def choose_device(name: str, threads: int, slots_per_gpu: int = 1) -> torch.device:
-    """Turn "auto", "cpu" or "cuda" into a device, and set torch up for reproducible numbers on it.
+    """Turn "auto", "cpu" or "cuda" into a device, with this many threads on a CPU.
 
     On a GPU, the process takes one of its slots, and waits until one is free, see `breakeven.jobs.gpu_slots`.
-    On a CPU the number of threads decides the order of sums, so that it is set and not left to the machine. On CUDA,
-    convolutions are deterministic and float32 is float32 (no TF32).
+    On a CPU the number of threads decides the order of sums, so that it is set and not left to the machine.
     """
     torch.set_num_threads(threads)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

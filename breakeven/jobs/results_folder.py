@@ -54,4 +54,6 @@ def read_plan(results: Path) -> dict[str, Any] | None:
         raise UserError(
             f"'{path}' can't be read ({error}): delete it, and the next snakemake writes it again"
         ) from error
+    if not isinstance(plan, dict) or not {"format", "version", "jobs"} <= plan.keys():
+        raise UserError(f"'{path}' is no plan: delete it, and the next snakemake writes it again")
     return plan

@@ -17,6 +17,7 @@ def build(
 
     It is initialised on the CPU in float32, so that every device and precision starts from the same weights.
     """
+    _reproducible()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(spec.seed, "initialisation"))
         try:
@@ -30,3 +31,11 @@ def build(
         )
     built: nn.Module = model.to(device=device, dtype=dtype)
     return built
+
+
+def _reproducible() -> None:
+    """From now on, on CUDA: convolutions are deterministic, and float32 is float32 (no TF32)."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False

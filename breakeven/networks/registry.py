@@ -10,6 +10,7 @@ from typing import Any
 
 from breakeven.specs.own_code import is_own, own_source
 from breakeven.specs.source import Source, source
+from breakeven.store.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ NETWORKS = {
 
 def network_source(name: str) -> Source:
     """The builder of network ``name``, with its options."""
+    if not is_own(name) and name not in NETWORKS:
+        raise UserError(f"there is no network {name!r}; allowed: {', '.join(NETWORKS)}, or FILE.py:function")
     return own_source(name) if is_own(name) else source(*NETWORKS[name].builder.split(":"))
 
 

@@ -1,1 +1,1 @@
-"""What a run is: its specification, its data set, its schedule, code of the user's own; data and no computation."""
+"""What a run is: its specification, its data set, its measurements and their quantities, code of the user's own; declarations."""

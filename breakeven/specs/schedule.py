@@ -1,4 +1,4 @@
-"""When a run's snapshots are taken, in steps; its schedule in words.
+"""When a run's snapshots are taken, in steps.
 
 Step t is the update θ_t → θ_{t+1}; a snapshot at step t holds θ_t, so that step 0 is the initialisation and the last
 one, equal to the length of the run, is the end.

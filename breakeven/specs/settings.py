@@ -1,5 +1,6 @@
 """Settings as they are declared: fields of a dataclass, ``Annotated`` with bounds and a description."""
 
+import math
 from dataclasses import dataclass, fields
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -55,9 +56,12 @@ def _value(hint: Any, text: str) -> Any:
             raise ValueError(f"'{text}' is not known; allowed: {', '.join(get_args(hint))}")
         return text
     try:
-        return hint(text)
+        value = hint(text)
+        if not math.isfinite(value):
+            raise ValueError
+        return value
     except ValueError:
-        raise ValueError(f"'{text}' is not {'an integer' if hint is int else 'a number'}") from None
+        raise ValueError(f"'{text}' is not {'an integer' if hint is int else 'a finite number'}") from None
 
 
 def _check(value: Any, bound: Any) -> None:

@@ -44,7 +44,7 @@ def from_part(part: Mapping[str, Any]) -> Study:
     """The study that `part_of` describes; what it leaves out has its default, and must not be needed."""
     known = {each.name for each in fields(Study)}
     unknown = sorted(part.keys() - known)
-    if unknown or not isinstance(part, Mapping):
+    if unknown:
         raise UserError(f"a study has no {', '.join(map(repr, unknown))}; allowed: {', '.join(sorted(known))}")
     lists = {name: tuple(value) for name, value in part.items() if isinstance(value, list)}
     points = {run: in_order(labels) for run, labels in part.get("points", {}).items()}

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
+from breakeven.store.errors import UserError
+from breakeven.store.files import AGAIN
+
 SEPARATOR = "; "
 
 
@@ -67,4 +70,8 @@ def cell(notes: Iterable[Note]) -> str:
 
 def notes_of(cell: Any) -> list[Note]:
     """The notes in a cell as it was read; none in an empty one."""
-    return [BY_CODE[code] for code in cell.split(SEPARATOR)] if isinstance(cell, str) and cell else []
+    codes = cell.split(SEPARATOR) if isinstance(cell, str) and cell else []
+    unknown = [code for code in codes if code not in BY_CODE]
+    if unknown:
+        raise UserError(f"there is no note {unknown[0]!r}: the table is another version's; delete it, {AGAIN}")
+    return [BY_CODE[code] for code in codes]

@@ -54,7 +54,11 @@ def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
         raise UserError(f"the folder '{folder}' holds the run {run}: delete it, {AGAIN}")
     training = read_training(folder)
     steps = [entry.step for entry in training.snapshots]
-    tables = {"history": read_table(folder / "history.csv", ["step", "epoch", "split", "loss", "accuracy"])}
+    history = read_table(folder / "history.csv", ["step", "epoch", "split", "loss", "accuracy"])
+    end = training.steps if training.stopped_step is None else training.stopped_step
+    if not training.diverged and not history["step"].max() >= end:
+        raise UserError(f"'{folder / 'history.csv'}' ends before the run does: delete it, {AGAIN}")
+    tables = {"history": history}
     for measurement in (each for each in MEASUREMENTS if each.always):
         path = folder / measurement.table
         columns = [quantity.column for quantity in measurement.quantities]

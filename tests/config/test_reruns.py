@@ -35,7 +35,7 @@ ROOMS = {
     "stages": {"report"},
     "config": set(),
     "jobs": set(),
-    "store": set(),
+    "store": set(STAGES),
     "specs": set(STAGES),
     "data": {"prepare"} | OF_A_RUN,
     "networks": OF_A_RUN,
@@ -50,6 +50,13 @@ ROOMS = {
 
 EXACTLY = {
     "data.prepare": {"prepare"},
+    "store.files": set(),  # how files are written
+    "store.progress": set(),
+    "store.notes": set(),
+    "store.training_record": set(),
+    "store.snapshots": OF_A_RUN,
+    "store.eigenvectors": {"hessian", "stability"},
+    "store.predictions": {"predictions", "embed"},
     LOADER: {"prepare"},
     "data.cifar10": set(),  # nor any other loader, network or figure than the one that is used
     "data.dataset": OF_A_RUN,

@@ -34,16 +34,5 @@ def test_threads_are_set():
         assert torch.get_num_threads() == threads
 
 
-def test_float32_is_float32_and_reproducible():
-    torch.backends.cuda.matmul.allow_tf32 = True
-    torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
-    choose_device("cpu", 1)
-    assert not torch.backends.cuda.matmul.allow_tf32
-    assert not torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cudnn.benchmark
-    assert torch.backends.cudnn.deterministic
-
-
 def test_names_of_precisions():
     assert {name: torch.finfo(dtype).bits for name, dtype in DTYPES.items()} == {"float32": 32, "float64": 64}

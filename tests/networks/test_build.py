@@ -83,3 +83,20 @@ def test_a_size_that_is_left_open_is_told(monkeypatch):
     monkeypatch.setattr(module, "builder", lambda name: lambda shape, classes, **options: torch.nn.LazyLinear(classes))
     with pytest.raises(UserError, match="network 'simple_cnn': the size of 'weight' must be given, not left to a lazy"):
         weights(tiny_spec())
+
+
+def test_float32_is_float32_and_reproducible():
+    """On a GPU, from when a network is built."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    build(tiny_spec(), (1, 8, 8), 3, torch.float32, torch.device("cpu"))
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cudnn.benchmark
+    assert torch.backends.cudnn.deterministic
+
+
+def test_an_unknown_network_is_told():
+    with pytest.raises(UserError, match=r"^there is no network 'nosuch'; allowed: bert, densenet121"):
+        builder("nosuch")

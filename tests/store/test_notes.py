@@ -1,3 +1,6 @@
+import pytest
+
+from breakeven.store.errors import UserError
 from breakeven.store.notes import Note, cell, notes_of
 
 
@@ -13,3 +16,8 @@ def test_codes_and_sentences_are_each_one():
     assert len({note.code for note in Note}) == len({note.sentence for note in Note}) == len(Note)
     assert {note.subject for note in Note} == {"K", "H", "lhs", "lambda_1", "loss"}
     assert not any(";" in note.code or " " in note.code for note in Note)
+
+
+def test_a_note_of_another_version_is_told():
+    with pytest.raises(UserError, match=r"^there is no note 'lhs:foo': the table is another version's; delete it"):
+        notes_of("K:zero; lhs:foo")

@@ -365,3 +365,9 @@ def test_a_damaged_table_is_refused(tmp_path, name, damage):
     with pytest.raises(UserError, match=rf"'.*runs/a/{name}' is {'missing' if damage == 'missing' else 'no '}"):
         tables_of(tmp_path, points_of(("a", 0.1, 32, 0)))
     assert not (tmp_path / "tables").exists()
+
+
+def test_a_history_that_was_cut_is_refused(tmp_path):
+    write_run(tmp_path, "a", history={0: HISTORY[0], 8: HISTORY[8]})
+    with pytest.raises(UserError, match=r"a/history\.csv' ends before the run does: delete it"):
+        tables_of(tmp_path, points_of(("a", 0.1, 32, 0)))

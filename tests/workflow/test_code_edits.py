@@ -92,7 +92,7 @@ def test_the_source_of_what_no_job_depends_on(project):
         "config/code_digest.py",
         "__main__.py",
         "store/files.py",
-        "store/tables.py",
+        "store/progress.py",
         "jobs/locks.py",
         "specs/run.py",
     ):
@@ -153,6 +153,7 @@ def test_each_rule_records_the_digest_of_its_stage(project):
     for output, (stage, *code) in digests.items():
         name = base64.urlsafe_b64encode(f"results/{output}".encode()).decode()
         record = json.loads((project.folder / ".snakemake/metadata" / name).read_text(encoding="utf-8"))
-        assert repr(f"{stage}:{code_digest(*code)}") in record["params"], output
+        function = ":simple_cnn" if output.startswith("runs/") else ""
+        assert repr(f"{stage}:{code_digest(*code)}{function}") in record["params"], output
         for untracked in ("cpu", project.folder, "results"):
             assert repr(str(untracked)) not in record["params"], output

@@ -14,7 +14,7 @@ from breakeven.config.plan import load_plan
 from breakeven.data.registry import loader_module
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
 from breakeven.jobs.termination import PARENT
-from breakeven.networks.registry import network_module
+from breakeven.networks.registry import network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.measurements import BY_NAME, MEASUREMENTS, is_asked_for, values_of
 from breakeven.specs.run import canonical_json, run_id, source_of
@@ -80,16 +80,24 @@ def study_json(name, *parts):
 
 
 def promised():
-    """The tables of all studies and runs. Snakemake passes over files that are missing in between, unless they are asked for."""
+    """What all studies and runs are to have. Snakemake passes over files that are missing in between, unless they are asked for."""
     runs = sorted({run for study in PLAN.studies.values() for run in study.runs})
     tables = [each.table for each in MEASUREMENTS if each.always or is_asked_for(each, CONFIG.measurements)]
     of_runs = [
-        f"{RESULTS}/runs/{run}/{file}" for run in runs for file in ("run.yaml", "history.csv", "training.json", *tables)
+        f"{RESULTS}/runs/{run}/{file}"
+        for run in runs
+        for file in ("run.yaml", "history.csv", "training.json", "snapshots", *tables)
     ]
     of_studies = [
         f"{RESULTS}/tables/{study}/{table}.csv" for study in PLAN.studies for table in ("runs", "trajectories")
     ]
-    return [*of_runs, *of_studies, f"{RESULTS}/tables/claims.csv"]
+    figures = [
+        f"{RESULTS}/figures/{name}/{figure}.{suffix}"
+        for name, study in PLAN.studies.items()
+        for figure in study.figures
+        for suffix in ("html", "svg", "png", "csv")
+    ]
+    return [*of_runs, *of_studies, f"{RESULTS}/tables/claims.csv", *figures]
 
 
 def captions():
@@ -103,8 +111,10 @@ def stage_code(stage, *modules, files=()):
     return f"{stage}:{code_digest([STAGE[stage].module, *modules], files)}"
 
 
-def network_of(run):
-    return network_module(spec_of(run).network)
+def network_code(stage, run, *modules):
+    """That of a stage of a run, with its network: the module, and the function in it, which the registry says."""
+    network = network_source(spec_of(run).network)
+    return f"{stage_code(stage, network.module, *modules)}:{network.function}"
 
 
 def tables_of(measurement):
@@ -120,7 +130,7 @@ def tables_of(measurement):
 
 def code_of(measurement):
     """The digest of the code of a measurement, for each run."""
-    return lambda w: stage_code(measurement.name, network_of(w.run))
+    return lambda w: network_code(measurement.name, w.run)
 
 
 def of_runs(file):

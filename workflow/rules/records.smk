@@ -15,6 +15,19 @@ from breakeven.jobs.results_folder import PLAN as PLAN_FILE
 
 RECORDS = Path(".snakemake/metadata")
 KEPT_RECORDS = Path(RESULTS) / "records"
+# who only looks removes nothing
+LOOKING = {
+    "-n",
+    "--dry-run",
+    "--dryrun",
+    "--lint",
+    "--summary",
+    "--report",
+    "--dag",
+    "--rulegraph",
+    "--filegraph",
+    "--list-rules",
+}
 
 
 def records_in(folder):
@@ -34,20 +47,23 @@ def copy_record(record, target):
     shutil.copy2(record, target)
 
 
+def copy_newer(source, target, names):
+    """Copy the records that ``target`` lacks, or has from before: several clones may have made the same results."""
+    for name in names:
+        if not (target / name).exists() or (source / name).stat().st_mtime > (target / name).stat().st_mtime:
+            copy_record(source / name, target / name)
+
+
 def keep_records():
     """Copy the records of the results that are new or changed."""
-    kept = records_in(KEPT_RECORDS)
-    for name in records_in(RECORDS):
-        if not output_of(name).startswith(f"{RESULTS}/"):
-            continue
-        if name not in kept or (RECORDS / name).stat().st_mtime != (KEPT_RECORDS / name).stat().st_mtime:
-            copy_record(RECORDS / name, KEPT_RECORDS / name)
+    copy_newer(
+        RECORDS, KEPT_RECORDS, (name for name in records_in(RECORDS) if output_of(name).startswith(f"{RESULTS}/"))
+    )
 
 
 def restore_records():
-    """Copy back those that Snakemake doesn't have."""
-    for name in records_in(KEPT_RECORDS) - records_in(RECORDS):
-        copy_record(KEPT_RECORDS / name, RECORDS / name)
+    """Copy back those that Snakemake doesn't have, or has from before."""
+    copy_newer(KEPT_RECORDS, RECORDS, records_in(KEPT_RECORDS))
     if RECORDS.exists():
         # else Snakemake takes the folder for that of an old version, and says so
         RECORDS.with_name("incomplete").mkdir(exist_ok=True)
@@ -59,9 +75,10 @@ def remove_unrecorded():
     if plan is None or plan.get("ended"):
         return
     started = (Path(RESULTS) / PLAN_FILE).stat().st_mtime
-    recorded = {output_of(name) for name in records_in(RECORDS) if (RECORDS / name).stat().st_mtime >= started}
+    new = [name for name in records_in(RECORDS) if (RECORDS / name).stat().st_mtime >= started]
+    recorded = {os.path.realpath(output_of(name)) for name in new}
     outputs = {f"{RESULTS}/{output}" for job in plan["jobs"] if job["needed"] for output in job["outputs"]}
-    for path in map(Path, sorted(outputs - recorded)):
+    for path in (Path(output) for output in sorted(outputs) if os.path.realpath(output) not in recorded):
         if path.exists() and path.stat().st_mtime >= started:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -88,7 +105,8 @@ if workflow.is_main_process:
     try:
         if holder(Path(RESULTS) / LOCK) is None:
             # what a Snakemake has left that was killed
-            remove_unrecorded()
+            if not LOOKING.intersection(sys.argv):
+                remove_unrecorded()
             remove_checkpoints()
     except OSError as error:
         sys.exit(sentence(error, "results"))

@@ -21,7 +21,7 @@ rule train_run:
     params:
         python=python,
         spec=lambda w: canonical_json(spec_of(w.run)),
-        code=lambda w: stage_code("train", network_of(w.run), *modules_of(spec_of(w.run))),
+        code=lambda w: network_code("train", w.run, *modules_of(spec_of(w.run))),
         device=device,
         data=lambda w, threads: data_of(w.run),
         out=lambda w, threads: f"{RESULTS}/runs/{w.run}",

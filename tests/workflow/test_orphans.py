@@ -24,7 +24,7 @@ def test_what_it_made_is_not_taken_for_what_another_setting_makes(project, tmp_p
     assert job in clone.run(output)  # who only plans removes nothing
     assert job in project.plan()
     project.edit("max_matvecs: 19", "max_matvecs: 20")
-    assert job in project.plan()
+    assert job in project.run(output)
 
 
 def kill_once_started(project, output):

@@ -15,7 +15,7 @@ from breakeven.jobs.results_folder import PLAN as PLAN_FILE
 
 RECORDS = Path(".snakemake/metadata")
 KEPT_RECORDS = Path(RESULTS) / "records"
-# who only looks removes nothing
+# who only looks removes nothing, so a dry run may call up to date what the next run removes and makes again
 LOOKING = {
     "-n",
     "--dry-run",

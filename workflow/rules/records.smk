@@ -7,6 +7,7 @@
 # No rules here.
 
 import base64
+import re
 import shutil
 
 from breakeven.jobs.locks import holder
@@ -17,7 +18,6 @@ RECORDS = Path(".snakemake/metadata")
 KEPT_RECORDS = Path(RESULTS) / "records"
 # who only looks removes nothing, so a dry run may call up to date what the next run removes and makes again
 LOOKING = {
-    "-n",
     "--dry-run",
     "--dryrun",
     "--lint",
@@ -28,6 +28,7 @@ LOOKING = {
     "--filegraph",
     "--list-rules",
 }
+SHORT_DRY_RUN = re.compile("-[pkfF]*n[pkfFq]*")  # -n, also written together with flags that take no value, as in -np
 
 
 def records_in(folder):
@@ -83,6 +84,10 @@ def remove_unrecorded():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def only_looks(arguments):
+    return any(word in LOOKING or SHORT_DRY_RUN.fullmatch(word) for word in arguments)
+
+
 def remove_checkpoints():
     """Remove those of trainings that are recorded as ended."""
     ended = {output_of(name) for name in records_in(RECORDS) - records_in(RECORDS.with_name("incomplete"))}
@@ -105,7 +110,7 @@ if workflow.is_main_process:
     try:
         if holder(Path(RESULTS) / LOCK) is None:
             # what a Snakemake has left that was killed
-            if not LOOKING.intersection(sys.argv):
+            if not only_looks(sys.argv[1:]):
                 remove_unrecorded()
             remove_checkpoints()
     except OSError as error:

@@ -8,6 +8,10 @@ from breakeven.store.errors import UserError
 
 ROOM = "make room and type the same command again: nothing is lost"
 ACCESS = "you must be able to read data sets, and to write into results: and, for downloads, root:"
+FULL_GPU = re.compile(  # what CUDA, cuBLAS and cuDNN say where a GPU has no room for them, none as an OutOfMemoryError
+    "CUDA error: out of memory|CUBLAS_STATUS_(ALLOC_FAILED|NOT_INITIALIZED)"
+    "|CUDNN_STATUS_(ALLOC_FAILED|NOT_INITIALIZED|INTERNAL_ERROR)"
+)
 MEMORY = {
     "train": "lower batch_size, or slots_per_gpu if several jobs share a GPU",
     "measurement": "lower memory_mb or the batch_size of that measurement, or slots_per_gpu if several jobs share a GPU",
@@ -45,7 +49,9 @@ def _errno(error: BaseException) -> int | None:
 
 def _on_the_gpu(error: BaseException) -> bool:
     torch = sys.modules.get("torch")  # not imported for that: a stage that uses a GPU has done so
-    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+    if torch is None or not isinstance(error, RuntimeError):
+        return False
+    return isinstance(error, torch.OutOfMemoryError) or FULL_GPU.search(str(error)) is not None
 
 
 def _at(error: BaseException) -> str:
@@ -59,7 +65,8 @@ def _reason(error: BaseException) -> str:
 
 def _first_sentence(error: BaseException) -> str:
     """The first sentence of an error's text; of torch's, how much was asked for."""
-    text = " ".join(str(error).split()).replace("CUDA out of memory. ", "")
+    line = (str(error).strip().splitlines() or [""])[0]
+    text = " ".join(line.split()).replace("CUDA out of memory. ", "")
     return re.split(r"\. (?=[A-Z])", text)[0].rstrip(".") or type(error).__name__
 
 

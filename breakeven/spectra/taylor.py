@@ -24,6 +24,9 @@ from torch.func import jvp
 from torch.nn import functional
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from breakeven.spectra import recurrent
+from breakeven.store.errors import UserError
+
 Part = Tensor | None  # None is a derivative that is zero
 
 
@@ -84,7 +87,10 @@ def _any(func: Any, args: Any, kwargs: Any) -> Any:
         if not of_values(*values):  # a shape, a type, integers
             return tree_unflatten(*output)
         results, of_results = list(output[0]), output[1]
-        both: Any = jvp(derivative, values + firsts, firsts + seconds)
+        try:
+            both: Any = jvp(derivative, values + firsts, firsts + seconds)
+        except NotImplementedError as error:
+            raise UserError(_refusal(func)) from error
         (y, first), (_, second) = both
     found = iter(zip(y, first, second, strict=True))
     jets_out = [Jet(*next(found)) if _differentiable(leaf) else leaf for leaf in results]
@@ -92,6 +98,13 @@ def _any(func: Any, args: Any, kwargs: Any) -> Any:
         args[0].value, args[0].first, args[0].second = _parts(jets_out[0])
         return args[0]
     return tree_unflatten(jets_out, of_results)
+
+
+def _refusal(func: Any) -> str:
+    return (
+        f"the network uses '{getattr(func, '__name__', func)}', of which PyTorch has no second derivative in forward mode "
+        "here: Eq. 1 can't be measured with it; write it in other operations, or leave the measurement stability out"
+    )
 
 
 def _differentiable(leaf: Any) -> bool:
@@ -270,6 +283,17 @@ def _dropout(func: Any, args: Any, kwargs: Any) -> Any:
     return _any(func, args, kwargs) if kwargs.get("training", True) else args[0]
 
 
+def _recurrent(func: Any, args: Any, kwargs: Any) -> Any:
+    """A layer of PyTorch's own, written out."""
+    if kwargs or not recurrent.supported(args):
+        return _any(func, args, kwargs)
+    return getattr(recurrent, func.__name__)(*args)
+
+
+def _recurrent_cell(func: Any, args: Any, kwargs: Any) -> Any:
+    return getattr(recurrent, func.__name__)(*args, **kwargs)
+
+
 def _of_value(func: Any, args: Any, kwargs: Any) -> Any:
     """Shapes and types."""
     return func(args[0].value, *args[1:], **kwargs)
@@ -310,6 +334,8 @@ RULES: dict[Any, Callable[[Any, Any, Any], Any]] = {
     functional.softmax: _softmax,
     functional.embedding: _embedding,
     functional.dropout: _dropout,
+    **dict.fromkeys([torch.lstm, torch.gru], _recurrent),
+    **dict.fromkeys([torch.lstm_cell, torch.gru_cell], _recurrent_cell),
     torch.cat: _join,
     **dict.fromkeys([Tensor.chunk, torch.chunk, Tensor.unbind, torch.unbind], _pieces),
     **dict.fromkeys([torch.flatten, Tensor.flatten, Tensor.view, Tensor.reshape, Tensor.transpose], _linear),

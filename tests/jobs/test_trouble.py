@@ -18,6 +18,12 @@ CUDA = (
     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.19 GiB of which 1.06 GiB is free. "
     "Process 7 has 78.12 GiB memory in use."
 )
+FULL = """CUDA error: out of memory
+Search for `cudaErrorMemoryAllocation' in https://docs.nvidia.com/cuda/cuda-runtime-api for more information.
+CUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be incorrect.
+For debugging consider passing CUDA_LAUNCH_BLOCKING=1
+Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.
+"""
 CPU = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."
 TOLD = {
     "no space": (
@@ -58,6 +64,18 @@ TOLD = {
         "train",
         "train: the GPU is out of memory (Tried to allocate 2.00 GiB); lower batch_size, or slots_per_gpu if several jobs "
         "share a GPU",
+    ),
+    "a GPU that is full at the start": (
+        torch.AcceleratorError(FULL),
+        "train",
+        "train: the GPU is out of memory (CUDA error: out of memory); lower batch_size, or slots_per_gpu if several jobs "
+        "share a GPU",
+    ),
+    "a GPU without room for cuBLAS": (
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        "stability",
+        "stability: the GPU is out of memory (CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`); "
+        "lower memory_mb or the batch_size of that measurement, or slots_per_gpu if several jobs share a GPU",
     ),
     "the GPU's memory, measuring": (
         torch.OutOfMemoryError(CUDA),

@@ -2,10 +2,14 @@
 
 import pytest
 import torch
-from torch.func import jvp
+from torch import nn
+from torch.func import functional_call, jvp
 from torch.nn import functional as F
+from torch.utils._pytree import tree_flatten
 
+from breakeven.spectra import taylor
 from breakeven.spectra.taylor import Jet
+from breakeven.store.errors import UserError
 
 
 def draw(*shape, seed=0):
@@ -84,6 +88,65 @@ def test_every_kind_of_operation(name, with_second):
         torch.testing.assert_close(part, other, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(
+    "options", [{}, {"bidirectional": True}, {"batch_first": True}, {"bias": False, "bidirectional": True}]
+)
+def test_a_recurrent_layer_of_pytorch(kind, layers, options, monkeypatch):
+    """Outputs and last states, as inputs and weights move; the oracle differentiates PyTorch's own kernels."""
+    layer = getattr(nn, kind)(6, 3, layers, **options).double()
+    x = draw(5, 2, 6)
+    along = {name: draw(*weight.shape, seed=4) for name, weight in layer.named_parameters()}
+    weights = {name: weight.detach() for name, weight in layer.named_parameters()}
+    outputs = whole_layer(
+        lambda a: functional_call(layer, {n: w + a * along[n] for n, w in weights.items()}, (x + a * x.sin(),))
+    )
+    jets = {name: Jet(weight, along[name], None) for name, weight in weights.items()}
+    monkeypatch.setattr(taylor, "jvp", not_on_a_gpu)
+    found, _ = tree_flatten(functional_call(layer, jets, (Jet(x, x.sin(), None),)))
+    assert len(found) == len(outputs) > 1
+    for jet, expected in zip(found, outputs, strict=True):
+        torch.testing.assert_close(torch.stack([jet.value, jet.first, jet.second]), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["LSTMCell", "GRUCell"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_recurrent_cell_of_pytorch(kind, bias, monkeypatch):
+    cell = getattr(nn, kind)(6, 3, bias).double()
+    x = draw(2, 6)
+    along = {name: draw(*weight.shape, seed=4) for name, weight in cell.named_parameters()}
+    weights = {name: weight.detach() for name, weight in cell.named_parameters()}
+
+    def twice(given, x):
+        return functional_call(cell, given, (x, functional_call(cell, given, (x,))))
+
+    outputs = whole_layer(lambda a: twice({n: w + a * along[n] for n, w in weights.items()}, x + a * x.sin()))
+    jets = {name: Jet(weight, along[name], None) for name, weight in weights.items()}
+    monkeypatch.setattr(taylor, "jvp", not_on_a_gpu)
+    found, _ = tree_flatten(twice(jets, Jet(x, x.sin(), None)))
+    for jet, expected in zip(found, outputs, strict=True):
+        torch.testing.assert_close(torch.stack([jet.value, jet.first, jet.second]), expected, rtol=1e-12, atol=1e-12)
+
+
+def not_on_a_gpu(*_):
+    """Forward mode of a whole layer, which fused kernels have not."""
+    raise AssertionError("forward mode through PyTorch's kernel")
+
+
+def whole_layer(outputs_at):
+    """Value and two derivatives of all outputs in a, (3, ...) each."""
+    zero, one = torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
+
+    def flat(a):
+        return tuple(tree_flatten(outputs_at(a))[0])
+
+    def slope(a):
+        return jvp(flat, (a,), (one,))[1]
+
+    return [torch.stack(parts) for parts in zip(flat(zero), slope(zero), jvp(slope, (zero,), (one,))[1], strict=True)]
+
+
 def test_a_bias_alone_moves():
     """Its derivatives have the shape of the output, for whatever comes next."""
     x, b, b1 = draw(5, 6), draw(4), draw(4, seed=1)
@@ -125,6 +188,15 @@ def test_products_with_zero_are_not_computed():
     found = F.conv2d(draw(1, 2, 5, 5), Jet(K, draw(3, 2, 3, 3), None))
     assert found.second is None
     torch.testing.assert_close(found.first, F.conv2d(draw(1, 2, 5, 5), draw(3, 2, 3, 3)))
+
+
+def test_what_pytorch_can_not_differentiate_is_told():
+    words = torch.tensor([[0, 1], [1, 4]])
+    with pytest.raises(
+        UserError, match="the network uses 'embedding_bag', of which PyTorch has no second derivative"
+    ) as told:
+        F.embedding_bag(words, Jet(draw(5, 6), draw(5, 6, seed=1), None))
+    assert "Eq. 1 can't be measured" in str(told.value)
 
 
 def test_assigning_to_a_part_is_refused():

@@ -23,6 +23,7 @@ HELP = {
     "config": "the config, a YAML file",
     "data": "folder of the prepared data set",
     "figure": "name of the figure",
+    "javascript": "the script that stage bundle writes",
     "location": "where the data lies, JSON",
     "memory_mb": "megabytes for gradients and their graphs",
     "out": "what to write: a table, a page, or a folder",

@@ -59,6 +59,7 @@ STAGES = (
         "breakeven.claims.evaluate:evaluate",
         "Give a verdict on each claim of the paper, from the tables of all studies.",
     ),
+    Stage("bundle", "breakeven.figures.bundle:bundle", "Write the script with which figures and report open offline."),
     Stage("plot", "breakeven.figures.plot:plot", "Draw one figure of a study.", last="{figure}.vl.json"),
     Stage("report", "breakeven.report.build:build", "Write the report: one page that opens offline."),
     Stage(

@@ -1,6 +1,9 @@
 import pytest
 import torch
 
+from breakeven.figures.bundle import bundle
+from tests.once import once
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup():
@@ -10,3 +13,14 @@ def pytest_runtest_setup():
     another order are other bytes.
     """
     torch.set_num_threads(1)
+
+
+def bundled(folder):
+    bundle(folder / "vega.js")
+    return ""
+
+
+@pytest.fixture(scope="session")
+def vega(tmp_path_factory):
+    """What stage bundle writes."""
+    return once(tmp_path_factory, "vega", bundled)[0] / "vega.js"

@@ -38,7 +38,7 @@ studies:
     seeds: [3]
 """
 MEASURED = ["covariance", "hessian", "stability", "density", "predictions"]
-STAGES = ["prepare", "train", *MEASURED, "embed", "summarise", "claims", "plot", "report", "status", "check"]
+STAGES = ["prepare", "train", *MEASURED, "embed", "summarise", "claims", "bundle", "plot", "report", "status", "check"]
 
 
 def command(*arguments, folder):

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import vl_convert
 
 
 def templates(folder: Path) -> jinja2.Environment:
@@ -17,12 +16,6 @@ def templates(folder: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def javascript() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, to be put inside a ``<script>`` element."""
-    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub forgets the default
-    return bundle.replace("</script", r"<\/script")
 
 
 def script_json(content: Any) -> str:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from breakeven.figures.drawn import drawn
 from breakeven.figures.labels import with_schedules_in_words
-from breakeven.figures.offline import javascript, script_json, templates
+from breakeven.figures.offline import script_json, templates
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.files import whole_file, write_json, write_text
@@ -22,15 +22,16 @@ from breakeven.store.tables import read_table, write_table
 PNG_SCALE = 2.0  # pixels for each unit of length: sharp on paper and on dense screens
 
 
-def plot(figure: str, tables: Path, study: Study, out: Path) -> None:
+def plot(figure: str, tables: Path, study: Study, out: Path, javascript: Path) -> None:
     """Write ``figure`` of ``study`` as .html (opens offline), .svg, .png, .vl.json (the specification) and .csv (what it draws).
 
     ``tables``: the folder of the study's tables. Of the study, it needs the name, what is swept and the accuracy threshold.
+    ``javascript``: the file that stage bundle writes.
     """
     say(f"draw {figure} of study {study.name}")
     spec = specification(figure, tables, study)
     base = out / figure
-    write_text(base.with_suffix(".html"), page(spec, study))
+    write_text(base.with_suffix(".html"), page(spec, study, javascript))
     write_text(base.with_suffix(".svg"), svg(spec))
     with whole_file(base.with_suffix(".png")) as temporary:
         temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=PNG_SCALE))
@@ -77,14 +78,14 @@ def _table(path: Path, study: Study) -> pd.DataFrame:
     return table.assign(**without)
 
 
-def page(spec: dict[str, Any], study: Study) -> str:
+def page(spec: dict[str, Any], study: Study, javascript: Path) -> str:
     """The interactive page: self-contained."""
     return (
         templates(Path(__file__).parent)
         .get_template("page.html.jinja")
         .render(
             title=f"{spec['title']['text']}: study {study.name}",
-            javascript=Markup(javascript()),
+            javascript=Markup(javascript.read_text(encoding="utf-8")),
             spec=Markup(script_json(spec)),
         )
     )

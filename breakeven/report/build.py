@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from breakeven.figures.offline import javascript, templates
+from breakeven.figures.offline import templates
 from breakeven.report import facts
 from breakeven.report.study_view import study_view
 from breakeven.report.verdicts import verdicts_view
@@ -24,10 +24,10 @@ def symbols(text: str) -> Markup:
     return Markup(re.sub(r"λ_([KH])\^([1*])", r"λ<sub>\1</sub><sup>\2</sup>", str(escape(text))))
 
 
-def build(out: Path, results: Path, studies: list[Study], config: Path) -> None:
+def build(out: Path, results: Path, studies: list[Study], config: Path, javascript: Path) -> None:
     """Write the page ``out``: self-contained but for links to the pictures in ``results/figures``.
 
-    The text of the file ``config`` is shown as it is.
+    The text of the file ``config`` is shown as it is. ``javascript``: the file that stage bundle writes.
     """
     views = [study_view(study, results, out) for study in progress(studies, "report", unit="study")]
     add_others(views)
@@ -45,7 +45,7 @@ def build(out: Path, results: Path, studies: list[Study], config: Path) -> None:
         commit=facts.commit(),
         durations=facts.durations(results, runs, {view["name"] for view in views}),
         config=config_text(config),
-        javascript=Markup(javascript()),
+        javascript=Markup(javascript.read_text(encoding="utf-8")),
         script=Markup((HERE / "report.js").read_text(encoding="utf-8")),
         style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
     )

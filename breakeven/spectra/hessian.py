@@ -75,7 +75,8 @@ def _gradient(model: nn.Module, parameters: list[nn.Parameter], piece: Batch, ex
 
 
 def _product(gradient: Tensor, parameters: list[nn.Parameter], vector: Tensor, keep: bool) -> Tensor:
-    return flatten(torch.autograd.grad(gradient, parameters, vector, retain_graph=keep, materialize_grads=True))
+    # not grad(gradient, parameters, vector), which gives the same bits and imports sympy
+    return flatten(torch.autograd.grad(gradient @ vector, parameters, retain_graph=keep, materialize_grads=True))
 
 
 def _sum(vectors: Iterator[Tensor]) -> Tensor:

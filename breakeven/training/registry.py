@@ -12,8 +12,8 @@ from breakeven.specs.run import RunSpec
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
-    from torch.optim import Optimizer
 
+    from breakeven.training.optimizers import Optimizer
     from breakeven.training.schedules import Schedule
 
 

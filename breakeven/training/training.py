@@ -20,7 +20,6 @@ from breakeven.specs.schedule import snapshot_steps, total_steps
 from breakeven.store import snapshots
 from breakeven.store.progress import say
 from breakeven.store.training_record import SnapshotEntry
-from breakeven.training import optimizer_state
 from breakeven.training.evaluation import Evaluation, evaluate
 from breakeven.training.mini_batches import MiniBatches
 from breakeven.training.precision import WEIGHTS, computing
@@ -114,11 +113,9 @@ class Training:
                 self.diverged_step = self.step
                 say(f"diverged: {problem} at step {self.step}")
                 return
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.schedule.rate(self.step)
-            self.optimizer.zero_grad()
+            self.model.zero_grad()
             torch.autograd.backward(loss)
-            self.optimizer.step()
+            self.optimizer.step(self.schedule.rate(self.step))
         self.step += 1
 
     def save_snapshot(self, before: Weights | None, folder: Path) -> None:
@@ -132,13 +129,13 @@ class Training:
     def state(self) -> TrainingState:
         """Everything that has changed since the beginning; tensors are those of the training, not copies."""
         tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors |= {f"optimizer/{name}": tensor for name, tensor in optimizer_state.state_of(self.optimizer).items()}
+        tensors |= {f"optimizer/{name}": tensor for name, tensor in self.optimizer.state().items()}
         return TrainingState(self.step, self.diverged_step, self.stopped_step, self.history, self.snapshots, tensors)
 
     def load_state(self, state: TrainingState) -> None:
         """Go on from ``state``."""
         self.model.load_state_dict(_part(state.tensors, "model/"))
-        optimizer_state.load_state(self.optimizer, _part(state.tensors, "optimizer/"))
+        self.optimizer.load_state(_part(state.tensors, "optimizer/"))
         self.step, self.diverged_step, self.stopped_step = state.step, state.diverged_step, state.stopped_step
         self.history, self.snapshots = state.history, state.snapshots
 

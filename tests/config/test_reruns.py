@@ -21,6 +21,7 @@ STAGES = {
     "summarise": ("summary.summarise",),
     "embed": ("summary.embed",),
     "claims": ("claims.evaluate",),
+    "bundle": ("figures.bundle",),
     "plot": ("figures.plot", FIGURE),
     "report": ("report.build",),
 }
@@ -44,7 +45,7 @@ ROOMS = {
     "measurements": MEASURED,
     "summary": {"summarise", "embed"},
     "claims": {"claims", "report"},
-    "figures": {"plot", "report"},
+    "figures": {"bundle", "plot", "report"},
     "report": {"report"},
 }
 
@@ -84,6 +85,8 @@ EXACTLY = {
     "summary.embed": {"embed"},
     "claims.evaluate": {"claims"},
     "claims.catalogue": {"claims", "report"},
+    "figures.bundle": {"bundle"},
+    "figures.offline": {"plot", "report"},
     "figures.plot": {"plot"},
     FIGURE: {"plot"},
     "figures.maxima": set(),

@@ -21,9 +21,9 @@ def tables(tmp_path_factory):
     return folder, study
 
 
-def test_all_formats_are_written_with_the_same_bytes_each_time(tables, tmp_path):
+def test_all_formats_are_written_with_the_same_bytes_each_time(tables, vega, tmp_path):
     for folder in ("first", "second"):
-        plot("lambda_K", *tables, tmp_path / folder)
+        plot("lambda_K", *tables, tmp_path / folder, vega)
     names = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert names == sorted(f"lambda_K.{end}" for end in FORMATS)
     for end in FORMATS:
@@ -32,8 +32,8 @@ def test_all_formats_are_written_with_the_same_bytes_each_time(tables, tmp_path)
     assert (tmp_path / "first/lambda_K.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_page_needs_no_network_and_survives_hostile_values(tables, tmp_path):
-    plot("lambda_K", *tables, tmp_path)
+def test_the_page_needs_no_network_and_survives_hostile_values(tables, vega, tmp_path):
+    plot("lambda_K", *tables, tmp_path, vega)
     page = (tmp_path / "lambda_K.html").read_text(encoding="utf-8")
     assert "default-src 'none'" in page and not re.search(r"<(script|link)[^>]+(src|href)=", page)
     assert page.count("<script") == page.count("</script>") == 2
@@ -42,18 +42,18 @@ def test_the_page_needs_no_network_and_survives_hostile_values(tables, tmp_path)
 
 
 @pytest.mark.parametrize("figure", ["no_such_figure", "common", "../plot", "a.b"])
-def test_an_unknown_figure_is_told_in_one_sentence(figure, tables, tmp_path):
+def test_an_unknown_figure_is_told_in_one_sentence(figure, tables, vega, tmp_path):
     with pytest.raises(UserError, match="there is no figure"):
-        plot(figure, *tables, tmp_path)
+        plot(figure, *tables, tmp_path, vega)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_table_holds_the_rows_that_are_drawn(tmp_path):
+def test_the_table_holds_the_rows_that_are_drawn(vega, tmp_path):
     trajectories, runs, study = make_study(diverging=(8,))
     write_table(tmp_path / "trajectories.csv", trajectories)
     write_table(tmp_path / "runs.csv", runs)
     for figure in ("lambda_K", "maxima", "training_curves"):
-        plot(figure, tmp_path, study, tmp_path / "out")
+        plot(figure, tmp_path, study, tmp_path / "out", vega)
     table = pd.read_csv(tmp_path / "out/lambda_K.csv")
     columns = ["quantity", "part", "learning_rate", "run", "seed", "step", "epoch", "mean", "min", "max", "seeds", "at"]
     assert list(table.columns) == columns
@@ -74,10 +74,10 @@ def test_the_table_holds_the_rows_that_are_drawn(tmp_path):
 
 
 @pytest.mark.parametrize("figure", ["lambda_K", "maxima", "break_even"])
-def test_where_nothing_is_drawn_the_table_has_a_header(figure, tmp_path):
+def test_where_nothing_is_drawn_the_table_has_a_header(figure, vega, tmp_path):
     trajectories, runs, study = make_study(missing=True)
     write_table(tmp_path / "trajectories.csv", trajectories)
     write_table(tmp_path / "runs.csv", runs)
-    plot(figure, tmp_path, study, tmp_path)
+    plot(figure, tmp_path, study, tmp_path, vega)
     assert pd.read_csv(tmp_path / f"{figure}.csv").columns[0] == "quantity"
     assert pd.read_csv(tmp_path / f"{figure}.csv").empty

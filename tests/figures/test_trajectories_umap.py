@@ -65,13 +65,13 @@ def test_too_few_snapshots_are_said_to_be_too_few():
     assert not any("seed" in line or "diamonds" in line for line in subtitle)
 
 
-def test_the_table_of_the_embedding_must_be_there(tmp_path):
+def test_the_table_of_the_embedding_must_be_there(vega, tmp_path):
     trajectories, runs, study = make_study(seeds=[0])
     write_table(tmp_path / "trajectories.csv", trajectories)
     write_table(tmp_path / "runs.csv", runs)
     with pytest.raises(UserError, match="trajectories_umap' needs the table that stage embed writes"):
-        plot("trajectories_umap", tmp_path, study, tmp_path / "out")
+        plot("trajectories_umap", tmp_path, study, tmp_path / "out", vega)
     write_table(tmp_path / "embedding.csv", make_embedding(trajectories, runs))
-    plot("trajectories_umap", tmp_path, study, tmp_path / "out")
+    plot("trajectories_umap", tmp_path, study, tmp_path / "out", vega)
     table = pd.read_csv(tmp_path / "out/trajectories_umap.csv")
     assert table.groupby("quantity").size().to_dict() == {"embedding": 57, "distance": 38}

@@ -335,7 +335,7 @@ def test_an_empty_cell_has_its_reason_beside_it(name, done):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_tables_of_the_study_say_what_is_missing(name, done):
+def test_the_tables_of_the_study_say_what_is_missing(name, done, vega):
     told, study = CASES[name][1], done(name)
     table = read_table(study.tables / "runs.csv").set_index("run")
     trajectories = read_table(study.tables / "trajectories.csv")
@@ -352,7 +352,7 @@ def test_the_tables_of_the_study_say_what_is_missing(name, done):
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_the_claims_figures_and_report_show_what_is_missing(name, done):
+def test_the_claims_figures_and_report_show_what_is_missing(name, done, vega):
     """Claims are inconclusive and say why; all figures are drawn where nothing but their axes may be left."""
     told, study = CASES[name][1], done(name)
     figures, config = study.results / "figures" / NAME, study.results / "config.yaml"
@@ -362,10 +362,10 @@ def test_the_claims_figures_and_report_show_what_is_missing(name, done):
         embed(study.results, study.study, study.tables / "embedding.csv")
         for figure in FIGURES:
             if SHOWN[name]:
-                plot(figure, study.tables, study.study, figures)
+                plot(figure, study.tables, study.study, figures, vega)
             else:
                 specification(figure, study.tables, study.study)
-        build(study.results / "report.html", study.results, [study.study], config)
+        build(study.results / "report.html", study.results, [study.study], config, vega)
 
     claims = read_table(study.results / "tables/claims.csv")
     assert set(claims["verdict"]) == {"inconclusive"}

@@ -1,5 +1,6 @@
 import json
 from dataclasses import asdict
+from functools import partial
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.once import once
 from tests.report.results_folder import DESCRIPTION, HOSTILE, write_results
 
 
-def written(folder):
+def written(folder, vega):
     """A page about three studies; their descriptions as JSON."""
     studies = write_results(
         folder,
@@ -33,12 +34,12 @@ def written(folder):
     (folder / "tables/old_study").mkdir()
     config = folder / "config.yaml"
     config.write_text("studies: # </pre><b>&amp;\n", encoding="utf-8")
-    build(folder / "report.html", folder, studies, config)
+    build(folder / "report.html", folder, studies, config, vega)
     return json.dumps([asdict(study) for study in studies])
 
 
 @pytest.fixture(scope="session")
-def results(tmp_path_factory):
+def results(tmp_path_factory, vega):
     """A page about three studies: one with diverged runs, one with two hyperparameters, one with a hostile name."""
-    folder, studies = once(tmp_path_factory, "results", written)
+    folder, studies = once(tmp_path_factory, "results", partial(written, vega=vega))
     return folder, [from_part(study) for study in json.loads(studies)], folder / "config.yaml"

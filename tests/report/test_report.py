@@ -93,28 +93,28 @@ def test_durations_count_the_runs_and_studies_of_the_page(page):
     ]
 
 
-def test_the_same_results_give_the_same_bytes(results, tmp_path):
+def test_the_same_results_give_the_same_bytes(results, vega, tmp_path):
     folder, studies, config = results
     for name in ("first.html", "second.html"):
-        build(tmp_path / name, folder, studies, config)
+        build(tmp_path / name, folder, studies, config, vega)
     assert (tmp_path / "first.html").read_bytes() == (tmp_path / "second.html").read_bytes()
 
 
-def test_diverged_runs_are_named_with_their_step(tmp_path):
+def test_diverged_runs_are_named_with_their_step(vega, tmp_path):
     studies = write_results(tmp_path, {"diverging": (8,), "seeds": (0, 1, 2)}, figures=["maxima"])
     config = tmp_path / "config.yaml"
     config.touch()
-    build(tmp_path / "report.html", tmp_path, studies, config)
+    build(tmp_path / "report.html", tmp_path, studies, config, vega)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("diverged at step 120") == 1
     assert "<td>10.62</td>" in page  # four significant digits
 
 
-def test_what_did_not_converge_is_named(tmp_path):
+def test_what_did_not_converge_is_named(vega, tmp_path):
     studies = write_results(tmp_path, {"unconverged": (0, 4)}, figures=["lambda_H"])
     config = tmp_path / "config.yaml"
     config.touch()
-    build(tmp_path / "report.html", tmp_path, studies, config)
+    build(tmp_path / "report.html", tmp_path, studies, config, vega)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("finished; H not converged at 1 measured steps") == 2
     assert "In 2 of them the eigenvalues of H did not converge at some measured steps" in page

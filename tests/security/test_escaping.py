@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from playwright.sync_api import sync_playwright
 
-from breakeven.figures.offline import javascript
 from breakeven.figures.plot import plot
 from breakeven.report.build import build
 from breakeven.specs.run_file import read_spec, write_spec
@@ -59,7 +58,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(tmp_path_factory, vega):
     """A folder with a hostile name, and a hostile text in each place."""
     folder = tmp_path_factory.mktemp("results") / "a b <i>"
     values = [hostile("swept value"), "mlp"]
@@ -83,10 +82,10 @@ def results(tmp_path_factory):
     stage.write_text("s\tmax_rss\n1\t2\n", encoding="utf-8")
     config = folder / "config.yaml"
     config.write_text(hostile("config"), encoding="utf-8")
-    build(folder / "report.html", folder, studies, config)
+    build(folder / "report.html", folder, studies, config, vega)
     tables = folder / "tables" / NAME
     for figure in FIGURES:
-        plot(figure, tables, studies[0], folder / "pages")
+        plot(figure, tables, studies[0], folder / "pages", vega)
     return folder
 
 
@@ -105,9 +104,9 @@ def test_no_text_becomes_an_element_or_an_attribute(page):
             assert "<" not in value
 
 
-def test_no_text_ends_a_script(page):
+def test_no_text_ends_a_script(page, vega):
     """What scripts hold of it is JSON, in which < is written otherwise."""
-    ours = "".join(page.scripts).replace(javascript(), "")
+    ours = "".join(page.scripts).replace(vega.read_text(encoding="utf-8"), "")
     assert "swept value:" in ours
     assert [text for text in ("<script>alert", "<img src", "\u2028", "\u2029") if text in ours] == []
 

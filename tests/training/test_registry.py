@@ -10,7 +10,8 @@ import torch
 from breakeven.config.code_digest import closure
 from breakeven.specs.run import canonical_json
 from breakeven.training import checkpoints, training
-from breakeven.training.registry import modules_of
+from breakeven.training.registry import build_optimizer, modules_of
+from breakeven.training.torch_optimizer import TorchOptimizer
 from breakeven.training.train import train
 from tests.tiny import tiny_dataset, tiny_spec
 
@@ -54,6 +55,27 @@ def test_what_a_training_loads_is_covered(tmp_path):
     assert set(json.loads(loaded)) - {"breakeven.training.registry"} <= counted
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sgd_takes_the_steps_of_pytorchs_to_the_bit(momentum, weight_decay, dtype):
+    """Also where a parameter has no gradient in the first step, and no other in the last."""
+    torch.manual_seed(0)
+    ours = {"weight": torch.randn(70, 9, dtype=dtype), "bias": torch.randn(70, dtype=dtype)}
+    theirs = {name: weight.clone() for name, weight in ours.items()}
+    optimizer = build_optimizer(ours.items(), tiny_spec(momentum=momentum, weight_decay=weight_decay))
+    oracle = torch.optim.SGD(theirs.values(), momentum=momentum, weight_decay=weight_decay)
+    for step, rate in enumerate([0.1, 0.3, 0.07, 0.3, 0.02]):
+        for name in ours:
+            gradient = torch.randn_like(ours[name])
+            there = (name, step) not in {("bias", 0), ("weight", 4)}
+            ours[name].grad, theirs[name].grad = (gradient.clone() if there else None for _ in range(2))
+        oracle.param_groups[0]["lr"] = rate
+        oracle.step()
+        optimizer.step(rate)
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 class Interrupted(BaseException):
     pass
 
@@ -61,7 +83,9 @@ class Interrupted(BaseException):
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "RMSprop", "NAdam"])
 def test_an_optimizer_with_more_state_goes_on_where_it_was(name, tmp_path, monkeypatch):
     """One that the package does not have, as a module of its own would build it: resumed it ends with the same bytes."""
-    monkeypatch.setattr(training, "build_optimizer", lambda parameters, spec: getattr(torch.optim, name)(parameters))
+    monkeypatch.setattr(
+        training, "build_optimizer", lambda parameters, spec: TorchOptimizer(getattr(torch.optim, name)(parameters))
+    )
     monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     spec, data = tiny_spec(learning_rate=0.01), tiny_dataset(tmp_path / "data")
     take_step = training.Training.take_step

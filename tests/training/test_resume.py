@@ -281,7 +281,7 @@ def test_the_checkpoint_holds_no_more_than_it_should(attempt, tmp_path):
     model = {"0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "3.bias", "4.weight", "4.bias"}
     model |= {"8.weight", "8.bias", "10.weight", "10.bias"}
     buffers = {f"{layer}.running_{what}" for layer in (1, 4) for what in ("mean", "var")}
-    assert names == {f"model/{n}" for n in model | buffers} | {f"optimizer/{n}/momentum_buffer" for n in model}
+    assert names == {f"model/{n}" for n in model | buffers} | {f"optimizer/{n}/velocity" for n in model}
     assert {path.name for path in (tmp_path / "state").iterdir()} == {"checkpoint.safetensors", "snapshots"}
 
 

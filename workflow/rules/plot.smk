@@ -1,5 +1,26 @@
+from importlib.metadata import version
+
+
+# What all pages hold to open offline, in one file: it takes as long to make as two figures.
+rule bundle_javascript:
+    output:
+        f"{RESULTS}/figures/vega.js",
+    log:
+        f"{RESULTS}/logs/bundle.log",
+    localrule: True
+    resources:
+        mem_mb=2000,
+    params:
+        python=python,
+        code=stage_code("bundle"),
+        version=f"vl-convert-python {version('vl-convert-python')}",
+    shell:
+        "{params.python:q} -m breakeven bundle --out {output:q} > {log:q} 2>&1"
+
+
 rule plot_figure:
     input:
+        javascript=f"{RESULTS}/figures/vega.js",
         runs=f"{RESULTS}/tables/{{study}}/runs.csv",
         trajectories=f"{RESULTS}/tables/{{study}}/trajectories.csv",
         embedding=lambda w: [f"{RESULTS}/tables/{w.study}/embedding.csv"] if w.figure in NEEDS_EMBEDDING else [],
@@ -30,4 +51,4 @@ rule plot_figure:
         out=lambda w, threads: f"{RESULTS}/figures/{w.study}",
     shell:
         "{params.python:q} -m breakeven plot --figure {wildcards.figure} --study {params.study:q} --tables {params.tables:q} "
-        "--out {params.out:q} > {log:q} 2>&1"
+        "--out {params.out:q} --javascript {input.javascript:q} > {log:q} 2>&1"

@@ -4,6 +4,7 @@ TEMPLATES = [f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js")
 
 rule write_report:
     input:
+        javascript=f"{RESULTS}/figures/vega.js",
         runs=expand(f"{RESULTS}/tables/{{study}}/runs.csv", study=PLAN.studies),
         training=expand(f"{RESULTS}/runs/{{run}}/training.json", run=PLAN.runs),
         claims=f"{RESULTS}/tables/claims.csv",
@@ -26,4 +27,4 @@ rule write_report:
         config=lambda w, threads: CONFIG_FILES[0],
     shell:
         "{params.python:q} -m breakeven report --results {params.results:q} --studies - "
-        "--config {params.config:q} --out {output:q} > {log:q} 2>&1 <<< {params.studies:q}"
+        "--config {params.config:q} --javascript {input.javascript:q} --out {output:q} > {log:q} 2>&1 <<< {params.studies:q}"

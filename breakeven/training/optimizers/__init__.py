@@ -1,5 +1,24 @@
 """The optimizers that a run can be trained with, one module for each.
 
-Each has a function ``build(parameters, spec)``, which gives PyTorch's optimizer of the parameters, pairs of name and tensor, with
-the settings of the run; the learning rate is set before each step. Its state must be tensors, so that checkpoints hold all of it.
+Each has a function ``build(parameters, spec)``, which gives the `Optimizer` of the parameters, pairs of name and tensor, with the
+settings of the run. One of PyTorch's is made into one by `breakeven.training.torch_optimizer.TorchOptimizer`.
 """
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Optimizer(Protocol):
+    """What moves the weights; all that it remembers are tensors, so that checkpoints hold it."""
+
+    def step(self, learning_rate: float) -> None:
+        """Move each parameter by its ``grad``."""
+
+    def state(self) -> "dict[str, Tensor]":
+        """All that it remembers of the steps before, ``PARAMETER/QUANTITY``; not copies."""
+
+    def load_state(self, tensors: "Mapping[str, Tensor]") -> None:
+        """Go on as one whose state was ``tensors``."""

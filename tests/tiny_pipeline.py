@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from breakeven.claims.evaluate import evaluate
+from breakeven.figures.bundle import bundle
 from breakeven.figures.plot import plot
 from breakeven.measurements.covariance import measure_covariance
 from breakeven.measurements.density import measure_density
@@ -97,8 +98,16 @@ class Pipeline:
     def claims(self):
         evaluate(self.results / "tables", [STUDY], self.results / "tables" / "claims.csv")
 
+    def bundle(self):
+        bundle(self.results / "figures" / "vega.js")
+
+    def javascript(self):
+        if not (self.results / "figures" / "vega.js").exists():
+            self.bundle()
+        return self.results / "figures" / "vega.js"
+
     def plot(self, figure="lambda_H", study=STUDY.name):
-        plot(figure, self.tables(study), self.study(study), self.results / "figures" / study)
+        plot(figure, self.tables(study), self.study(study), self.results / "figures" / study, self.javascript())
 
     def plot_umap(self):
         self.plot("trajectories_umap")
@@ -107,7 +116,7 @@ class Pipeline:
         config = self.results / "config.yaml"
         if not config.exists():
             config.write_text("studies: {rates: {}}\n", encoding="utf-8")
-        build(self.results / "report.html", self.results, [STUDY], config)
+        build(self.results / "report.html", self.results, [STUDY], config, self.javascript())
 
     def run_stages(self, number):
         """The stages of one run, in their order."""
@@ -119,5 +128,5 @@ class Pipeline:
         self.prepare()
         for number in range(len(RATES)):
             self.run_stages(number)
-        for stage in (self.embed, self.summarise, self.claims, self.plot, self.report):
+        for stage in (self.embed, self.summarise, self.claims, self.bundle, self.plot, self.report):
             stage()

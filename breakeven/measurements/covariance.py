@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +14,7 @@ from breakeven.spectra.mini_batch_gram import mini_batch_gram
 from breakeven.spectra.per_example.gram import per_example_gram
 from breakeven.store.errors import UserError
 from breakeven.store.notes import Note, cell
-from breakeven.store.tables import write_table
+from breakeven.store.rows import write_rows
 
 LAMBDAS = [f"lambda_{i}" for i in range(1, TOP + 1)]
 RATIOS = ["lambda_star_over_lambda_1", "trace_over_lambda_1", "g_over_g5"]
@@ -63,7 +62,7 @@ def measure_covariance(
                 "note": cell(_notes(k, len(whole))),
             }
         )
-    write_table(out, pd.DataFrame(rows, columns=COLUMNS))
+    write_rows(out, COLUMNS, rows)
 
 
 def _notes(k: CovarianceSpectrum, batches: int) -> Iterator[Note]:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from breakeven.measurements.measured import measured_snapshots
@@ -11,7 +10,7 @@ from breakeven.specs.run_file import read_spec
 from breakeven.spectra.density import quadrature
 from breakeven.spectra.hessian import Hessian
 from breakeven.store.notes import Note, cell
-from breakeven.store.tables import write_table
+from breakeven.store.rows import write_rows
 
 
 def measure_density(
@@ -30,14 +29,14 @@ def measure_density(
 
     ``note``: why the other cells of the step are empty.
     """
-    seed, tables = read_spec(run).seed, []
+    seed, rows = read_spec(run).seed, []
     for measured in measured_snapshots(run, data, precision, device, "density"):
         hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
         draws = generator(seed, "density", measured.step)
         nodes, weights = quadrature(hessian.matvec, hessian.gradient, probes, steps, draws)
-        rows = {"step": measured.step, "eigenvalue": nodes.flatten().tolist(), "weight": weights.flatten().tolist()}
         note = cell([Note.H_NOT_FINITE] if bool(nodes.isnan().any()) else [])
-        tables.append(pd.DataFrame(rows).sort_values("eigenvalue").assign(note=note))
+        order = nodes.flatten().argsort(stable=True)
+        pairs = zip(nodes.flatten()[order].tolist(), weights.flatten()[order].tolist(), strict=True)
+        rows += [{"step": measured.step, "eigenvalue": node, "weight": weight, "note": note} for node, weight in pairs]
         del hessian  # its graph, before that of the next snapshot
-    empty = pd.DataFrame(columns=["step", "eigenvalue", "weight", "note"])
-    write_table(out, pd.concat(tables, ignore_index=True) if tables else empty)
+    write_rows(out, ["step", "eigenvalue", "weight", "note"], rows)

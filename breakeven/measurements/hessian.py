@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs, norm
 from breakeven.spectra.trace import hutchinson
 from breakeven.store import eigenvectors
 from breakeven.store.notes import Note, cell
-from breakeven.store.tables import write_table
+from breakeven.store.rows import write_rows
 
 TOP = 5  # the paper's approximation of Tr(H)
 
@@ -68,7 +67,7 @@ def measure_hessian(
             | {"note": cell(_notes(pairs))}
         )
         del hessian, pairs  # the graph and the basis, before those of the next snapshot
-    write_table(out, pd.DataFrame(rows, columns=columns(eigenvalues)))
+    write_rows(out, columns(eigenvalues), rows)
 
 
 def _notes(pairs: RitzPairs) -> list[Note]:

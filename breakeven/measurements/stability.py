@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.func import functional_call
@@ -19,7 +18,7 @@ from breakeven.store import eigenvectors
 from breakeven.store.errors import MeasurementError, UserError
 from breakeven.store.notes import Note, cell
 from breakeven.store.progress import within
-from breakeven.store.tables import read_table, write_table
+from breakeven.store.rows import read_numbers, write_rows
 from breakeven.store.training_record import read_training
 
 COLUMNS = [
@@ -84,7 +83,7 @@ def measure_stability(
                 "note": cell([*notes, *why_losses_are_missing(now, after)]),
             }
         )
-    write_table(out, pd.DataFrame(rows, columns=COLUMNS), infinite=["stability_lhs"])
+    write_rows(out, COLUMNS, rows, infinite=["stability_lhs"])
 
 
 def curvature_variance(
@@ -112,8 +111,7 @@ def why_losses_are_missing(now: float, after: float) -> Iterator[Note]:
 
 def _eigenvalues(run: Path) -> dict[int, float]:
     """λ_H^1 by step, as the hessian stage wrote it."""
-    table = read_table(run / "hessian.csv", ["step", "lambda_1"])
-    return dict(zip(table["step"].tolist(), table["lambda_1"].tolist(), strict=True))
+    return {int(step): value for step, value in read_numbers(run / "hessian.csv", ["step", "lambda_1"])}
 
 
 @torch.no_grad()

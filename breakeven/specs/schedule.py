@@ -1,4 +1,4 @@
-"""When a run's snapshots are taken, in steps.
+"""When a run's snapshots are taken, and where it breaks even, in steps.
 
 Step t is the update θ_t → θ_{t+1}; a snapshot at step t holds θ_t, so that step 0 is the initialisation and the last
 one, equal to the length of the run, is the end.
@@ -53,3 +53,11 @@ def snapshots_problem(ranges: Iterable[range]) -> str | None:
 def in_steps(count: int, unit: str, steps_per_epoch: int) -> int:
     """A count of epochs, or of steps, in steps."""
     return count * steps_per_epoch if unit == "epoch" else count
+
+
+def first_unstable(sides: Iterable[tuple[float, float]]) -> int | None:
+    """The break-even point of measured steps, each with its left-hand side of Eq. 1: the first where that is at least 1.
+
+    NaN, not known, is passed over. None where there is none.
+    """
+    return next((int(step) for step, side in sides if side >= 1), None)

@@ -12,8 +12,6 @@ plain numbers; λ and s² have the units of 1/η and its square.
 import math
 from collections.abc import Callable
 
-from scipy.optimize import brentq
-
 GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
 FIRST_ALPHA, LARGEST_ALPHA, FACTOR = 0.25, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
 SMALLEST_ALPHA = 1e-45  # the smallest number in float32
@@ -88,4 +86,6 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
             if alpha < SMALLEST_ALPHA:
                 return math.nan
         below = alpha / 4
+    from scipy.optimize import brentq  # here: trainings and summaries need it not, and it takes long to import
+
     return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * min(below, FIRST_ALPHA)))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from breakeven.specs.schedule import first_unstable
 from breakeven.spectra.equation_1 import break_even_curvature
 from breakeven.store.notes import notes_of
 
@@ -30,17 +31,17 @@ def break_even(stability: pd.DataFrame, batch_size: int, examples: int) -> Break
     known = stability.dropna(subset="stability_lhs")
     if known.empty:
         return BreakEven(note=_why_unknown(stability))
-    unstable = known[known["stability_lhs"] >= 1]
-    if unstable.empty:
+    step = first_unstable(zip(known["step"], known["stability_lhs"], strict=True))
+    if step is None:
         few = len(known) < len(stability)
         where = f" where it is known, at {len(known)} of {len(stability)} measured steps" if few else ""
         return BreakEven(note=f"the left-hand side of Eq. 1 stays below 1{where}")
-    row = unstable.iloc[0]
-    before = known["step"][known["step"] < row["step"]]
+    row = known[known["step"] == step].iloc[0]
+    before = known["step"][known["step"] < step]
     curvature = float(row["lambda_1"])
     predicted, remarks = None, []
     if before.empty:
-        first = row["step"] == stability["step"].iloc[0]
+        first = step == stability["step"].iloc[0]
         where = "" if first else " where the left-hand side of Eq. 1 is known"
         remarks.append(f"at the first measured step{where}")
     if curvature > 0:
@@ -49,7 +50,7 @@ def break_even(stability: pd.DataFrame, batch_size: int, examples: int) -> Break
     else:
         remarks.append("λ_H^1 is not above 0 there, and Eq. 1 predicts none")
     return BreakEven(
-        step=int(row["step"]),
+        step=step,
         after_step=int(before.iloc[-1]) if len(before) else None,
         lambda_H=curvature,
         predicted_lambda_H=predicted,

@@ -4,12 +4,10 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-import pandas as pd
-
 from breakeven.specs.run_file import FILE as RUN_FILE
 from breakeven.specs.run_file import write_spec
 from breakeven.store.errors import UserError
-from breakeven.store.files import whole_file
+from breakeven.store.rows import write_rows
 from breakeven.store.snapshots import is_intact
 from breakeven.store.training_record import (
     HISTORY_FILE,
@@ -39,9 +37,7 @@ def publish(training: Training, key: str, out: Path, state: Path) -> None:
     The checkpoint and its snapshots stay in ``state``: whoever has lost the results needs no other training for them.
     """
     write_spec(out, training.spec)
-    with whole_file(out / HISTORY_FILE) as temporary:
-        rows = [asdict(evaluation) for evaluation in training.history]
-        pd.DataFrame(rows, columns=HISTORY).to_csv(temporary, index=False)
+    write_rows(out / HISTORY_FILE, HISTORY, map(asdict, training.history))
     shutil.rmtree(out / SNAPSHOTS, ignore_errors=True)
     (out / SNAPSHOTS).mkdir()
     for entry in training.snapshots:

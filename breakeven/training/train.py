@@ -7,9 +7,10 @@ import torch
 
 from breakeven.data.dataset import load, read_manifest
 from breakeven.specs.run import RunSpec, canonical_json, run_id, source_of
+from breakeven.specs.schedule import first_unstable
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress, say
-from breakeven.store.tables import read_table
+from breakeven.store.rows import read_numbers
 from breakeven.store.training_record import SNAPSHOTS
 from breakeven.training.checkpoints import Checkpoints
 from breakeven.training.results import is_published, publish
@@ -61,9 +62,9 @@ def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
         raise UserError(
             "source: this run's learning rate switches at the break-even point of another; give the folder of that run"
         )
-    table = read_table(source / "stability.csv", ["step", "stability_lhs"])
-    unstable = table["step"][table["stability_lhs"] >= 1]
-    return int(unstable.iloc[0]) if len(unstable) else None
+    return first_unstable(
+        (step, side) for step, side in read_numbers(source / "stability.csv", ["step", "stability_lhs"])
+    )
 
 
 def _key(training: Training, data: Path, code: str) -> str:

@@ -25,6 +25,7 @@ STAGES = {
     "embed": (["lay out 4 snapshots by UMAP: half a minute, and more for thousands"], ["read predictions"]),
     "summarise": ([], ["read tables"]),
     "claims": ([], ["test claims"]),
+    "bundle": (["bundle what draws figures in a browser", "bundled: "], []),
     "plot": (["draw lambda_H of study rates", "drawn: "], []),
     "report": (["the report is "], ["report"]),
 }

@@ -22,6 +22,7 @@ include: "workflow/rules/measure.smk"
 include: "workflow/rules/embed.smk"
 include: "workflow/rules/summarise.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/bundle.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/report.smk"
 

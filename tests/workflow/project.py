@@ -60,6 +60,7 @@ MEASUREMENTS = ("measure_covariance", "measure_hessian", "measure_stability")
 FIGURES = ("lambda_K", "maxima")  # of the copy: two of the project's figures, to save time
 STUDIES = ("rate", "network")
 CLAIMS = {"evaluate_claims"}
+BUNDLE = {"bundle_javascript"}  # once in a results folder
 REPORT = {"write_report"}
 
 

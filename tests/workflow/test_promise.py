@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.workflow.project import (
+    BUNDLE,
     CLAIMS,
     FIGURES,
     REPORT,
@@ -270,5 +271,6 @@ def test_another_results_folder(project):
     runs = project.runs
     planned = project.plan("--config", "results=elsewhere")
     [prepare] = [job for job in planned if job.startswith(PREPARE)]
-    assert planned == {prepare} | train(runs) | measure(runs) | tables(*STUDIES) | figures(*STUDIES) | CLAIMS | REPORT
+    of_studies = tables(*STUDIES) | figures(*STUDIES) | CLAIMS | BUNDLE | REPORT
+    assert planned == {prepare} | train(runs) | measure(runs) | of_studies
     assert project.plan() == set()

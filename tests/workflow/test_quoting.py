@@ -15,7 +15,7 @@ from PIL import Image
 from breakeven.config.plan import load_plan
 from breakeven.specs.study import part_of
 from tests.config.example import edited, plan_of
-from tests.workflow.project import CHECKOUT, FIGURES, MEASUREMENTS
+from tests.workflow.project import BUNDLE, CHECKOUT, CLAIMS, FIGURES, MEASUREMENTS, REPORT
 
 pytestmark = pytest.mark.workflow
 
@@ -40,7 +40,7 @@ def commands():
 def test_every_placeholder_is_quoted():
     """Where a value holds braces itself, nothing happens: Snakemake fills the placeholders once (see the run below)."""
     texts = commands()
-    assert len(texts) == 8
+    assert len(texts) == 9
     assert "eval" not in " ".join(texts.values())
     for name, text in texts.items():
         for placeholder in re.findall(r"\{[^}]*\}", text):
@@ -71,7 +71,7 @@ print(arguments[0], arguments[arguments.index("--{many}") + 1], len(sys.stdin.re
     values = {"python": sys.executable, many: content}
     names = set(re.findall(r"\{params\.(\w+)", commands()[rule]))
     params = SimpleNamespace(**{name: values.get(name, f"a {name}") for name in names})
-    places = {"params": params, "log": "a log", "output": "an output"}
+    places = {"params": params, "log": "a log", "output": "an output", "input": SimpleNamespace(javascript="a script")}
     if rule == "embed":
         places["output"] = SimpleNamespace(table="a table")
     shell(commands()[rule], **places)
@@ -116,7 +116,7 @@ def test_names_of_all_kinds_work_and_run_nothing(fresh):
     }
     (folder / config).write_text(yaml.safe_dump(content), encoding="utf-8")
     executed = project.run("--configfile", config)
-    assert len(executed) == 1 + 1 + len(MEASUREMENTS) + 1 + len(FIGURES) + 2
+    assert len(executed) == 1 + 1 + len(MEASUREMENTS) + 1 + len(FIGURES) + len(CLAIMS | BUNDLE | REPORT)
     assert project.plan("--configfile", config) == set()
     assert not list(folder.rglob("pwned")) and not list(folder.parent.glob("*pwned"))
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -100,12 +101,15 @@ def test_two_hosts_train_the_same_run_at_the_same_time(tmp_path):
         command = [sys.executable, "-m", "breakeven", "train", "--spec", spec, *where]
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
-    together = [start(tmp_path / "shared") for _ in range(2)]
-    told = [process.communicate()[1] for process in together]
-    assert [process.returncode for process in together] == [0, 0], told
-    first, second = sorted(told, key=lambda text: text.startswith("waiting"))
-    assert second.startswith("waiting until it has ended: process ") and "has been trained already" in second, told
-    assert "waiting" not in first
+    first = start(tmp_path / "shared")
+    assert first.stderr.readline().startswith("train ")
+    first.send_signal(signal.SIGSTOP)  # where it is, until the second has come
+    second = start(tmp_path / "shared")
+    assert second.stderr.readline().startswith("waiting until it has ended: process ")
+    first.send_signal(signal.SIGCONT)
+    told = [process.communicate()[1] for process in (first, second)]
+    assert first.returncode == second.returncode == 0, told
+    assert "has been trained already" in told[1] and "waiting" not in told[0], told
     alone = start(tmp_path / "alone")
     alone.communicate()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.workflow.project import CLAIMS, FIGURES, MEASUREMENTS, REPORT, jobs
+from tests.workflow.project import BUNDLE, CLAIMS, FIGURES, MEASUREMENTS, REPORT, jobs
 
 pytestmark = pytest.mark.workflow
 
@@ -49,7 +49,7 @@ def test_a_configfile_replaces_config_yaml(fresh):
     (fresh.folder / "config.yaml").write_text("results: elsewhere\ndevice: [", encoding="utf-8")
     finished = fresh.snakemake("--dry-run", "--printshellcmds", "--configfile", "other.yaml")
     planned = jobs(finished)
-    assert len(planned) == 1 + 1 + len(MEASUREMENTS) + 1 + len(FIGURES) + len(CLAIMS | REPORT)
+    assert len(planned) == 1 + 1 + len(MEASUREMENTS) + 1 + len(FIGURES) + len(CLAIMS | BUNDLE | REPORT)
     assert "summarise_study single" in planned and "summarise_study rate" not in planned
     assert "elsewhere" not in finished.stdout and "output: results/report.html" in finished.stdout
     assert "--eigenvalues=5" in finished.stdout  # the default, and not the 2 of config.yaml

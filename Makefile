@@ -16,9 +16,11 @@ BIN := $(VENV)/bin
 LINT := $(LINT_VENV)/bin
 RULES := Snakefile $(wildcard workflow/rules/*.smk)
 TEXTS := breakeven workflow tests benchmarks docs README.md CONTRIBUTING.md
-PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+# one worker more than there are cores: the night on Slurm mostly waits
+WORKERS := $(shell $(PYTHON) -c 'import os; print(len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))(0)) + 1)')
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: results quick test lint format types unit workflow lock lock-check clean
+.PHONY: results quick test lint format types tests unit lock lock-check clean
 .DELETE_ON_ERROR:
 
 results: $(VENV)/installed
@@ -26,7 +28,9 @@ results: $(VENV)/installed
 
 quick: lint unit
 
-test: lint lock-check types $(VENV)/installed
+test: lint lock-check types tests
+
+tests: $(VENV)/installed
 	$(PYTEST)
 
 lint: $(LINT_VENV)/installed
@@ -45,9 +49,6 @@ types: $(VENV)/installed
 
 unit: $(VENV)/installed
 	$(PYTEST) --ignore tests/workflow --ignore tests/slurm
-
-workflow: $(VENV)/installed
-	$(PYTEST) tests/workflow tests/slurm
 
 # Versions that are pinned already stay. torch has no local version (2.13.0, not 2.13.0+cpu): pip takes the CPU build where it
 # finds one, else PyPI's.

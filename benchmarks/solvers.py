@@ -13,6 +13,7 @@ import importlib.util
 import io
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
@@ -221,8 +222,8 @@ class _HessianMatrix(torch.Tensor):
             raise NotImplementedError(f"{function} of a Hessian that is known only by its products")
         matrix, columns = arguments
         matrix.matvecs += columns.shape[1]
-        with torch.enable_grad():
-            return torch.stack([matrix.hessian.matvec(column) for column in columns.T.contiguous()], dim=1)
+        with ThreadPoolExecutor(1) as thread:  # here, nothing is recorded for a derivative
+            return torch.stack(list(thread.map(matrix.hessian.matvec, columns.T.contiguous())), dim=1)
 
 
 class _Counted:

@@ -41,11 +41,35 @@ MEASURED = ["covariance", "hessian", "stability", "density", "predictions"]
 STAGES = ["prepare", "train", *MEASURED, "embed", "summarise", "claims", "bundle", "plot", "report", "status", "check"]
 
 
-def command(*arguments, folder):
+# Half of the time of a small study was starting Python: what a stage of a run must not import, but for these.
+SLOW = {
+    "pandas",
+    "sympy",
+    "sklearn",
+    "torch._dynamo",
+    "scipy.optimize",
+    "altair",
+    "vl_convert",
+    "pydantic",
+    "snakemake",
+}
+NEEDED = {"stability": {"scipy.optimize"}, "embed": {"pandas"}, "summarise": {"pandas"}}
+
+
+def command(*arguments, folder, python=()):
     arguments = [json.dumps(a) if isinstance(a, dict | list) else str(a) for a in arguments]
     return subprocess.run(
-        [sys.executable, "-m", "breakeven", *arguments], cwd=folder, text=True, capture_output=True, check=False
+        [sys.executable, *python, "-m", "breakeven", *arguments],
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        check=False,
     )
+
+
+def imported(account):
+    """The modules in the account that ``python -X importtime`` gives at its end."""
+    return set(re.findall(r"^import time:.*\| +(\S+)$", account, re.MULTILINE))
 
 
 def rows_of(path):
@@ -133,7 +157,10 @@ def test_wrong_arguments_are_told_in_a_sentence(arguments, told, capsys):
 
 
 def test_a_run_by_hand(tmp_path):
-    """From the config's plan, each stage as its rule calls it; every table has a row for each snapshot."""
+    """From the config's plan, each stage as its rule calls it; every table has a row for each snapshot.
+
+    No stage imports anything slow in vain.
+    """
     (tmp_path / "config.yaml").write_text(CONFIG)
     plan = load_plan(tmp_path / "config.yaml")
     [(run, spec)] = plan.runs.items()
@@ -153,9 +180,12 @@ def test_a_run_by_hand(tmp_path):
         ["embed", "--results", "results", "--study", study, "--out", "tables/embedding.csv"],
         ["summarise", "--results", "results", "--study", study, "--out", "tables"],
     ):
-        done = command(*arguments, folder=tmp_path)
+        done = command(*arguments, folder=tmp_path, python=["-X", "importtime"])
         assert done.returncode == 0, done.stderr
         assert done.stdout == ""
+        assert "breakeven.commands" in imported(done.stderr)
+        if arguments[0] != "prepare":  # which scikit-learn's digits need it all for
+            assert imported(done.stderr) & SLOW == NEEDED.get(arguments[0], set()), arguments[0]
 
     made = tmp_path / folder
     assert json.loads((tmp_path / data / "manifest.json").read_text())["measured_examples"] == 144

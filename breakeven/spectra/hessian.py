@@ -75,8 +75,9 @@ def _gradient(model: nn.Module, parameters: list[nn.Parameter], piece: Batch, ex
 
 
 def _product(gradient: Tensor, parameters: list[nn.Parameter], vector: Tensor, keep: bool) -> Tensor:
-    # not grad(gradient, parameters, vector), which gives the same bits and imports sympy
-    return flatten(torch.autograd.grad(gradient @ vector, parameters, retain_graph=keep, materialize_grads=True))
+    with torch.enable_grad():  # not grad(gradient, parameters, vector), which gives the same bits and imports sympy
+        slope = gradient @ vector
+    return flatten(torch.autograd.grad(slope, parameters, retain_graph=keep, materialize_grads=True))
 
 
 def _sum(vectors: Iterator[Tensor]) -> Tensor:

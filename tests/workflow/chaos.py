@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,7 @@ studies:
       steps: 600
       momentum: 0.5
       snapshots: [{every: 60}]
-    sweeps: {learning_rate: [0.1, 0.3]}
+    sweeps: {learning_rate: RATES}
     seeds: [0]
 """
 
@@ -67,10 +67,10 @@ class Outcome:
     problems: list[str]
 
 
-def study(folder: Path) -> Project:
-    """The project with one study of two runs, whose trainings take seconds and save checkpoints all the time."""
+def study(folder: Path, learning_rates: Sequence[float]) -> Project:
+    """The project with one study of a few runs, whose trainings take seconds and save checkpoints all the time."""
     project = make(folder)
-    (folder / "config.yaml").write_text(ONE_STUDY, encoding="utf-8")
+    (folder / "config.yaml").write_text(ONE_STUDY.replace("RATES", str(learning_rates)), encoding="utf-8")
     project.edit(
         "SECONDS_BETWEEN_CHECKPOINTS = 20.0", "SECONDS_BETWEEN_CHECKPOINTS = 0.2", "breakeven/training/checkpoints.py"
     )
@@ -171,7 +171,7 @@ def main() -> None:
     draws = random.Random(arguments.seed)  # noqa: S311 - which moment is no secret
     good = 0
     with tempfile.TemporaryDirectory(prefix="chaos-") as base:
-        fresh = study(Path(base) / "fresh")
+        fresh = study(Path(base) / "fresh", [0.1, 0.3])
         tables, seconds = undisturbed(fresh, Path(base) / "undisturbed")
         print(f"undisturbed: {seconds:.0f} s, {len(tables)} tables", flush=True)
         for number in range(arguments.kills):

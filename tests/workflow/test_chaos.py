@@ -1,30 +1,35 @@
-"""A handful of kills with a fixed seed; `python -m tests.workflow.chaos --kills 50` has them all."""
+"""Two kills with a fixed seed, of a study of one run; `python -m tests.workflow.chaos --kills 50` has all kinds."""
 
 import random
 import shutil
 
 import pytest
 
+from tests.once import once
 from tests.workflow import chaos
+from tests.workflow.project import Project
 
 pytestmark = pytest.mark.workflow
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory, snakemake_is_installed):
-    return chaos.study(tmp_path_factory.mktemp("chaos") / "fresh")
+def undisturbed(folder):
+    fresh = chaos.study(folder / "fresh", [0.1])
+    _, seconds = chaos.undisturbed(fresh, folder / "undisturbed")
+    return str(seconds)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(fresh, tmp_path_factory):
-    return chaos.undisturbed(fresh, tmp_path_factory.mktemp("chaos") / "undisturbed")
+def before(tmp_path_factory, snakemake_is_installed):
+    """The project before its run, the tables that it ends with, and the seconds that it takes."""
+    folder, seconds = once(tmp_path_factory, "chaos", undisturbed)
+    return Project(folder / "fresh"), Project(folder / "undisturbed").tables(), float(seconds)
 
 
 @pytest.mark.parametrize("kind", ["SIGKILL to snakemake", "power loss"])
-def test_killed_at_a_random_moment(fresh, undisturbed, tmp_path, kind):
-    tables, seconds = undisturbed
+def test_killed_at_a_random_moment(before, tmp_path, kind):
+    fresh, tables, seconds = before
     draws = random.Random(kind)  # noqa: S311 - which moment is no secret
     outcome = chaos.kill(fresh, tmp_path / "killed", kind, draws.uniform(0.2, 0.8) * seconds, draws, tables)
     shutil.rmtree(tmp_path / "killed")
     assert outcome.problems == []
-    assert len(tables) == 2 * 4 + 2 + 1 + 1  # of two runs, the study, the verdicts and a figure
+    assert len(tables) == 4 + 2 + 1 + 1  # of the run, the study, the verdicts and a figure

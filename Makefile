@@ -68,10 +68,11 @@ clean:
 	rm -rf $(VENV) $(LINT_VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# The exact versions of requirements.txt, then this package, which is run from here and not copied.
+# The exact versions of requirements.txt, then this package, which is run from here and not copied. Python compiles what is
+# imported when it is; compiling all of PyTorch takes pip a minute.
 $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --requirement requirements.txt
+	$(BIN)/pip install --quiet --no-compile --requirement requirements.txt
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 

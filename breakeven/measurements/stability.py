@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from breakeven.measurements.measured import Measured, measured_snapshots
 from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
-from breakeven.spectra.curvature_check import Problem, Verdict, checked_curvatures
+from breakeven.spectra.curvature_check import MeasuredNetwork, Verdict, checked_curvatures
 from breakeven.spectra.equation_1 import alpha_star, holds_for, left_hand_side
 from breakeven.store import eigenvectors
 from breakeven.store.errors import MeasurementError, UserError
@@ -90,9 +90,9 @@ def curvature_variance(
     measured: Measured, vector: Tensor, lambda_1: float, batch_size: int
 ) -> tuple[float, list[Note]]:
     """s² along e_H^1, ``vector``, after the check of the mean curvature; NaN, and why, where it can't be had."""
-    problem = Problem(measured.model, measured.batches(batch_size))
+    network = MeasuredNetwork(measured.model, measured.batches(batch_size))
     try:
-        curvatures, verdict = checked_curvatures(problem, vector, lambda_1)
+        curvatures, verdict = checked_curvatures(network, vector, lambda_1)
     except MeasurementError as error:
         raise MeasurementError(f"step {measured.step}: {error}") from error
     return float(curvatures.var(correction=0)), [NOTES[verdict]] if verdict in NOTES else []

@@ -47,7 +47,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Problem:
+class MeasuredNetwork:
     """The network with the measured mini-batches, in one precision."""
 
     model: nn.Module
@@ -75,45 +75,45 @@ class Problem:
         units = torch.cat([rounding(self.model, direction, *batch) for batch in self.batches])
         return ROUNDING_UNITS * torch.finfo(units.dtype).eps * float(units.mean())
 
-    def double(self) -> "Problem":
+    def double(self) -> "MeasuredNetwork":
         """The same in float64."""
         batches = [
             tuple(part.double() if part.is_floating_point() else part for part in batch) for batch in self.batches
         ]
-        return Problem(deepcopy(self.model).double(), batches)  # type: ignore[arg-type]
+        return MeasuredNetwork(deepcopy(self.model).double(), batches)  # type: ignore[arg-type]
 
 
-def checked_curvatures(problem: Problem, vector: Tensor, lambda_1: float) -> tuple[Tensor, Verdict]:
+def checked_curvatures(network: MeasuredNetwork, vector: Tensor, lambda_1: float) -> tuple[Tensor, Verdict]:
     """The curvatures (n,) of the examples along e_H^1, ``vector``, and what their comparison with ``lambda_1`` says.
 
     NaN where there are none. A `MeasurementError` where a derivative, or the eigenvector, is wrong. See the table above.
     """
-    curvatures = problem.curvatures(vector)
-    if agree(curvatures, lambda_1, MISMATCH[problem.dtype]):
+    curvatures = network.curvatures(vector)
+    if agree(curvatures, lambda_1, MISMATCH[network.dtype]):
         return curvatures, Verdict.AGREE
-    if problem.dtype == torch.float64:
-        verdict = _in_float64(problem, vector, curvatures, lambda_1)
+    if network.dtype == torch.float64:
+        verdict = _in_float64(network, vector, curvatures, lambda_1)
         return (curvatures if verdict is Verdict.AGREE else _none_of(curvatures)), verdict
-    double = problem.double()
+    double = network.double()
     curvatures, exact = double.curvatures(vector), double.mean_curvature(vector)
     verdict = _in_float64(double, vector, curvatures, exact)
     if verdict is not Verdict.AGREE:
         return _none_of(curvatures), verdict
     if agree(curvatures, lambda_1, COARSEST):
         return curvatures, Verdict.AGREE if exact == lambda_1 else Verdict.COARSE
-    again = problem.mean_curvature(vector)
-    if abs(again - lambda_1) > COARSEST * abs(lambda_1) + problem.noise(vector):
+    again = network.mean_curvature(vector)
+    if abs(again - lambda_1) > COARSEST * abs(lambda_1) + network.noise(vector):
         raise _mismatch(curvatures, lambda_1)  # what was found as e_H^1 is of something else
     return _none_of(curvatures), Verdict.TOO_COARSE
 
 
-def _in_float64(problem: Problem, vector: Tensor, curvatures: Tensor, expected: float) -> Verdict:
+def _in_float64(network: MeasuredNetwork, vector: Tensor, curvatures: Tensor, expected: float) -> Verdict:
     """What float64 says, in which only a network that is certain leaves rounding."""
     if not math.isfinite(expected) or not bool(curvatures.square().sum().isfinite()):
         return Verdict.NOT_FINITE
     if agree(curvatures, expected, MISMATCH[torch.float64]):
         return Verdict.AGREE
-    noise = problem.noise(vector)
+    noise = network.noise(vector)
     if abs(float(curvatures.mean()) - expected) > noise:
         raise _mismatch(curvatures, expected)
     return Verdict.ONLY_ROUNDING if abs(expected) <= noise else Verdict.AGREE

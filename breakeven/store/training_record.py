@@ -24,7 +24,7 @@ class SnapshotEntry:
 
 
 @dataclass(frozen=True)
-class Switch:
+class SwitchAtStep:
     """A switch of the learning rate: it is ``learning_rate`` from ``step`` on.
 
     ``step`` may lie behind the end of the run; None where it counts in a break-even point that never comes.
@@ -49,7 +49,7 @@ class TrainingRecord:
     train_examples: int
     diverged_step: int | None
     stopped_step: int | None
-    switches: tuple[Switch, ...]
+    switches: tuple[SwitchAtStep, ...]
     snapshots: tuple[SnapshotEntry, ...]
 
     @property
@@ -68,7 +68,7 @@ def read_training(run: Path) -> TrainingRecord:
     path = run / FILE
     content = read_json(path, WHAT)
     try:
-        switches = tuple(Switch(**switch) for switch in content.pop("switches"))
+        switches = tuple(SwitchAtStep(**switch) for switch in content.pop("switches"))
         snapshots = tuple(SnapshotEntry(**entry) for entry in content.pop("snapshots"))
         return TrainingRecord(**content, switches=switches, snapshots=snapshots)
     except (AttributeError, KeyError, TypeError) as error:

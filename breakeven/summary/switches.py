@@ -1,6 +1,6 @@
 """Which switches of its learning rate a run reached, and why it did not reach the others."""
 
-from breakeven.store.training_record import Switch, TrainingRecord
+from breakeven.store.training_record import SwitchAtStep, TrainingRecord
 
 
 def first_switch(training: TrainingRecord) -> int | None:
@@ -19,7 +19,7 @@ def unreached(training: TrainingRecord) -> list[str]:
     return sentences
 
 
-def _why_not(training: TrainingRecord, switch: Switch) -> str:
+def _why_not(training: TrainingRecord, switch: SwitchAtStep) -> str:
     """Why the run did not take the SGD step from θ at the step where the switch takes effect; empty where it did.
 
     A run that stops, or ends, still takes the step from there, whose result is in its last snapshot; one that diverges doesn't.

@@ -92,6 +92,7 @@ EXACTLY = {
     "figures.maxima": set(),
     "figures.registry": set(),
     "report.build": {"report"},
+    "specs.schedule": {"train", "summarise"},
     "specs.run": set(),  # what it says of a run is in the run's id
 }
 

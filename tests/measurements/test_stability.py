@@ -125,8 +125,8 @@ def test_rounding_in_float32_is_told_from_a_wrong_derivative(tmp_path, monkeypat
     assert list(single["curvature_variance"]) == pytest.approx(list(exact["curvature_variance"]), rel=0.01)
     assert single["stability_lhs"].notna().all()
 
-    right = curvature_check.Problem.curvatures
-    monkeypatch.setattr(curvature_check.Problem, "curvatures", lambda *arguments: 1.001 * right(*arguments))
+    right = curvature_check.MeasuredNetwork.curvatures
+    monkeypatch.setattr(curvature_check.MeasuredNetwork, "curvatures", lambda *arguments: 1.001 * right(*arguments))
     with pytest.raises(UserError, match=r"^step 0: .* a derivative of this network is wrong"):
         measured(tmp_path / "c", spec, precision="float32")
 

@@ -5,6 +5,8 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from breakeven.figures.registry import FIGURES
+
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
@@ -32,6 +34,7 @@ def opened(browser, results, request):
     )
     page.goto((results[0] / "report.html").as_uri())
     charts = page.locator(".chart")
+    assert charts.count() == 3 * len(FIGURES)
     for index in range(charts.count()):
         charts.nth(index).scroll_into_view_if_needed()
     page.wait_for_function("document.querySelectorAll('.chart:not([data-state=drawn])').length === 0", timeout=60_000)

@@ -122,24 +122,19 @@ def test_what_did_not_converge_is_named(vega, tmp_path):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the page was not opened in a browser")
-def test_every_figure_is_drawn_in_a_browser_without_an_error(results, tmp_path):
-    def document(page):
-        options = (
-            "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-            "--disable-sync --no-first-run --virtual-time-budget=10000 --dump-dom"
-        )
-        command = [CHROMIUM, *options.split(), f"--user-data-dir={tmp_path / page.stem}", page.as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-
-    dom = document(results[0] / "report.html")
-    assert "data-problems" not in dom
-    assert dom.count('data-state="drawn"') == 3 * len(FIGURES)
-    containers = re.findall(r'<div class="chart[^>]*>\s*(.{0,2000})', dom, re.DOTALL)
-    assert len(containers) == 3 * len(FIGURES)
-    assert all("<svg" in container or "<canvas" in container for container in containers)
-
-    # the page does notice: a broken specification is told
+def test_a_figure_that_can_not_be_drawn_is_told_and_the_others_are_drawn(results, tmp_path):
+    """That all are, without an error, is in ``test_browser.py``."""
     broken = tmp_path / "broken.html"
     text = (results[0] / "report.html").read_text(encoding="utf-8")
     broken.write_text(text.replace('"mark":', '"mork":', 1), encoding="utf-8")
-    assert 'data-problems="1"' in document(broken)
+    options = (
+        "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+        "--disable-sync --no-first-run --virtual-time-budget=10000 --dump-dom"
+    )
+    command = [CHROMIUM, *options.split(), f"--user-data-dir={tmp_path / 'user'}", broken.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert 'data-problems="1"' in dom
+    assert dom.count('data-state="drawn"') == 3 * len(FIGURES) - 1
+    containers = re.findall(r'<div class="chart[^>]*>\s*(.{0,2000})', dom, re.DOTALL)
+    assert len(containers) == 3 * len(FIGURES)
+    assert sum("<svg" in container or "<canvas" in container for container in containers) >= 3 * len(FIGURES) - 1

@@ -1,9 +1,10 @@
 import dataclasses
+import math
 
 import pytest
 
 from breakeven.specs.run import RunSpec, Segment, Switch, source_of
-from breakeven.specs.schedule import snapshot_steps, total_steps
+from breakeven.specs.schedule import first_unstable, snapshot_steps, total_steps
 
 RUN = RunSpec({"loader": "digits"}, "simple_cnn", {}, 0.1, 32, (Segment(10, 30), Segment(50)), seed=0, steps=200)
 
@@ -43,3 +44,18 @@ def test_the_run_whose_break_even_point_is_counted_in():
     switched = dataclasses.replace(RUN, schedule=(Switch(10, 0.05), Switch(1.5, 0.01, "break_even")))
     assert source_of(switched) == dataclasses.replace(RUN, schedule=(Switch(10, 0.05),))
     assert source_of(dataclasses.replace(RUN, schedule=(Switch(10, 0.05),))) is None
+
+
+@pytest.mark.parametrize(
+    ("sides", "step"),
+    [
+        ([0.5, 0.9, 1.2, 0.8, 3.0], 20),
+        ([0.5, math.nan, 0.999, 1.0], 30),  # exactly 1 is the boundary, and counts
+        ([math.nan, math.inf, 2.0], 10),
+        ([1.5, 0.1], 0),
+        ([0.5, math.nan, -1.0], None),
+        ([], None),
+    ],
+)
+def test_the_break_even_point_is_the_first_step_that_is_unstable(sides, step):
+    assert first_unstable((10.0 * index, side) for index, side in enumerate(sides)) == step

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from breakeven.spectra import curvature_check
-from breakeven.spectra.curvature_check import Problem, Verdict, checked_curvatures
+from breakeven.spectra.curvature_check import MeasuredNetwork, Verdict, checked_curvatures
 from breakeven.store.errors import MeasurementError
 
 SINGLE, DOUBLE = torch.float32, torch.float64
@@ -18,16 +18,16 @@ def say(monkeypatch):
 
     def pretend(curvatures, means, noise=0.0):
         found = {dtype: torch.tensor(values, dtype=torch.float64) for dtype, values in curvatures.items()}
-        monkeypatch.setattr(Problem, "curvatures", lambda problem, direction: found[problem.dtype])
-        monkeypatch.setattr(Problem, "mean_curvature", lambda problem, direction: means[problem.dtype])
-        monkeypatch.setattr(Problem, "noise", lambda problem, direction: noise)
+        monkeypatch.setattr(MeasuredNetwork, "curvatures", lambda problem, direction: found[problem.dtype])
+        monkeypatch.setattr(MeasuredNetwork, "mean_curvature", lambda problem, direction: means[problem.dtype])
+        monkeypatch.setattr(MeasuredNetwork, "noise", lambda problem, direction: noise)
 
     return pretend
 
 
 def check(lambda_1, dtype=SINGLE):
     model = torch.nn.Linear(2, 2, dtype=dtype)
-    problem = Problem(model, [(torch.zeros(2, 2, dtype=dtype), torch.zeros(2, dtype=torch.int64))])
+    problem = MeasuredNetwork(model, [(torch.zeros(2, 2, dtype=dtype), torch.zeros(2, dtype=torch.int64))])
     return checked_curvatures(problem, torch.ones(6), lambda_1)
 
 

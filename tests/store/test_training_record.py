@@ -5,7 +5,14 @@ import pytest
 
 from breakeven.store.errors import UserError
 from breakeven.store.files import write_json
-from breakeven.store.training_record import FILE, SnapshotEntry, Switch, TrainingRecord, read_training, write_training
+from breakeven.store.training_record import (
+    FILE,
+    SnapshotEntry,
+    SwitchAtStep,
+    TrainingRecord,
+    read_training,
+    write_training,
+)
 
 RECORD = TrainingRecord(
     key="abc",
@@ -14,7 +21,7 @@ RECORD = TrainingRecord(
     train_examples=288,
     diverged_step=None,
     stopped_step=7,
-    switches=(Switch(4, 0.2), Switch(None, 0.3)),
+    switches=(SwitchAtStep(4, 0.2), SwitchAtStep(None, 0.3)),
     snapshots=(SnapshotEntry(0, "a", "00", 0.1), SnapshotEntry(7, "b", "11", 0.2)),
 )
 

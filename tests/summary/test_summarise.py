@@ -8,7 +8,7 @@ import pytest
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.notes import Note, cell
-from breakeven.store.training_record import SnapshotEntry, Switch, TrainingRecord, write_training
+from breakeven.store.training_record import SnapshotEntry, SwitchAtStep, TrainingRecord, write_training
 from breakeven.summary import summarise as module
 from breakeven.summary.remarks import remarks
 from breakeven.summary.summarise import summarise
@@ -41,7 +41,7 @@ def record(steps=(), diverged_step=None, stopped_step=None, switches=()):
         train_examples=288,
         diverged_step=diverged_step,
         stopped_step=stopped_step,
-        switches=tuple(Switch(*switch) for switch in switches),
+        switches=tuple(SwitchAtStep(*switch) for switch in switches),
         snapshots=tuple(SnapshotEntry(step, f"step-{step}", "", 0.1) for step in steps),
     )
 

@@ -15,8 +15,7 @@ from breakeven.specs.run_file import read_spec
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
 from breakeven.store.tables import write_table
-from breakeven.store.training_record import Switch as Recorded
-from breakeven.store.training_record import read_training
+from breakeven.store.training_record import SwitchAtStep, read_training
 from breakeven.training import train as module
 from breakeven.training.mini_batches import MiniBatches
 from tests.tiny import tiny_dataset, tiny_spec
@@ -121,12 +120,12 @@ def test_a_switch_at_the_break_even_point(train):
     counted = {"schedule": (Switch(0.5, 0.2, "break_even"),), "snapshots": (Segment(1),)}
     out = train(break_even_step=8, **counted)
     declared = train(schedule=(Switch(4, 0.2),), snapshots=(Segment(1),))
-    assert read_training(out).switches == (Recorded(4, 0.2),)
+    assert read_training(out).switches == (SwitchAtStep(4, 0.2),)
     assert rates_of(out) == rates_of(declared) == [0.05] * 4 + [0.2] * 9
     for step in (4, 5, 12):
         assert all(torch.equal(w, weights(declared, step)[name]) for name, w in weights(out, step).items())
     never = train(break_even_step=None, **counted)
-    assert read_training(never).switches == (Recorded(None, 0.2),)
+    assert read_training(never).switches == (SwitchAtStep(None, 0.2),)
     assert rates_of(never) == [0.05] * 13
 
 

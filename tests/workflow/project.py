@@ -20,6 +20,7 @@ import yaml
 
 from breakeven.figures import registry
 from breakeven.specs.run import RunSpec, from_json, run_id
+from tests.workflow.planner import dry_run
 
 CHECKOUT = Path(__file__).parents[2]
 COPIED = ("Snakefile", "workflow", "breakeven", "profiles", "pyproject.toml")
@@ -106,7 +107,7 @@ class Project:
 
     def plan(self, *arguments: str) -> set[str]:
         """The jobs that ``snakemake -n`` plans."""
-        return jobs(self.snakemake("--dry-run", *arguments))
+        return jobs(dry_run(SNAKEMAKE, arguments, self.folder, environment()))
 
     def run(self, *arguments: str) -> set[str]:
         """Run ``snakemake --cores all``: the jobs that it executed."""

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from breakeven.specs.run import run_id, source_of
-from tests.workflow.project import measure, studies_again, train
+from tests.workflow.project import measure, tables, train
 
 pytestmark = pytest.mark.workflow
 
@@ -30,16 +30,17 @@ studies:
       schedule: [{at: 0.5, unit: break_even, learning_rate: 0.05}]
     seeds: [0]
 """
+TABLE = ("--", "results/tables/early/runs.csv")
 
 
 def test_a_switch_at_the_break_even_point(fresh):
     (fresh.folder / "config.yaml").write_text(STUDY, encoding="utf-8")
-    executed = fresh.run()
+    executed = fresh.run(*TABLE)
     [run] = [name for name, spec in fresh.runs.items() if spec.schedule]
     source = run_id(source_of(fresh.runs[run]))
-    assert train({run, source}) | measure({run}) | studies_again("early") <= executed
-    assert f"measure_stability {source}" in executed
-    assert f"measure_covariance {source}" not in executed  # the source is in no study
+    of_the_source = measure({source}, ["measure_hessian", "measure_stability"])  # it is in no study: no covariance
+    [prepare] = executed - train({run, source}) - measure({run}) - of_the_source - tables("early")
+    assert prepare.startswith("prepare_dataset")
 
     table = pd.read_csv(fresh.folder / f"results/runs/{source}/stability.csv")
     point = int(table["step"][table["stability_lhs"] >= 1].iloc[0])
@@ -49,8 +50,8 @@ def test_a_switch_at_the_break_even_point(fresh):
     assert (row["run"], row["first_switch_step"]) == (run, round(0.5 * point))
     measured = pd.read_csv(fresh.folder / f"results/runs/{run}/stability.csv")
     assert sorted(measured["two_over_lr"].unique()) == [2 / 0.5, 2 / 0.05]
-    assert fresh.plan() == set()
+    assert fresh.plan(*TABLE) == set()
 
     # the seeds of a study that lost its switch are found again
     fresh.edit("      schedule: [{at: 0.5, unit: break_even, learning_rate: 0.05}]\n", "")
-    assert fresh.plan() == {f"measure_covariance {source}"} | studies_again("early")
+    assert fresh.plan(*TABLE) == {f"measure_covariance {source}"} | tables("early")

@@ -6,14 +6,14 @@ that of the run `breakeven.specs.run.source_of` (spec); None where there is none
 
 from typing import Protocol
 
-from breakeven.store.training_record import Switch
+from breakeven.store.training_record import SwitchAtStep
 
 
 class Schedule(Protocol):
     """The learning rate at each step, and its switches in the order in which they are declared."""
 
     @property
-    def switches(self) -> tuple[Switch, ...]:
+    def switches(self) -> tuple[SwitchAtStep, ...]:
         """What is recorded of its switches; empty where it changes at each step."""
         ...
 

@@ -3,17 +3,16 @@
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from breakeven.specs import run
-from breakeven.specs.run import RunSpec
+from breakeven.specs.run import RunSpec, Switch
 from breakeven.specs.schedule import in_steps
-from breakeven.store.training_record import Switch
+from breakeven.store.training_record import SwitchAtStep
 
 
 @dataclass(frozen=True)
 class Switches:
     """``rates[i]`` holds from the step ``starts[i]`` on, until the next one; ``switches`` are those that are declared."""
 
-    switches: tuple[Switch, ...]
+    switches: tuple[SwitchAtStep, ...]
     starts: tuple[int, ...]
     rates: tuple[float, ...]
 
@@ -28,7 +27,7 @@ def build(spec: RunSpec, steps_per_epoch: int, break_even_step: int | None) -> S
     A switch at a break-even point that never comes has no step, and is none.
     """
     switches = tuple(
-        Switch(_step(switch, steps_per_epoch, break_even_step), switch.learning_rate) for switch in spec.schedule
+        SwitchAtStep(_step(switch, steps_per_epoch, break_even_step), switch.learning_rate) for switch in spec.schedule
     )
     holding = [(0, spec.learning_rate)]
     for switch in switches:
@@ -39,7 +38,7 @@ def build(spec: RunSpec, steps_per_epoch: int, break_even_step: int | None) -> S
     return Switches(switches, starts, rates)
 
 
-def _step(switch: run.Switch, steps_per_epoch: int, break_even_step: int | None) -> int | None:
+def _step(switch: Switch, steps_per_epoch: int, break_even_step: int | None) -> int | None:
     if switch.unit != "break_even":
         return in_steps(int(switch.at), switch.unit, steps_per_epoch)
     return None if break_even_step is None else round(switch.at * break_even_step)

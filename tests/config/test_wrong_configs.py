@@ -42,18 +42,7 @@ def wrong_base(old, new, message):
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        wrong("    seeds: [0, 1]", "    sedes: [0, 1]", "studies.rate.sedes: unknown key; did you mean 'seeds'?"),
         wrong_base("      momentum: 0.2", "      momentun: 0.2", "momentun: unknown key; did you mean 'momentum'?"),
-        wrong("measurements:", "measurement:", "measurement: unknown key; did you mean 'measurements'?"),
-        wrong(
-            "train_examples: 300",
-            "root: data",
-            "datasets.digits.root: unknown key; allowed: loader, test_fraction, "
-            "measured_fraction, seed, train_examples, test_examples",
-        ),
-        wrong(
-            "device: cpu", "device: gpu", "device: 'gpu' is not known; allowed: auto, cpu, cuda; did you mean 'cuda'?"
-        ),
         wrong(
             "loader: digits",
             "loader: cifar",
@@ -113,9 +102,6 @@ def wrong_base(old, new, message):
             "[{every: 4}, {every: 9}]",
             "snapshots[0].until: required, but missing: only the last segment may omit it",
         ),
-        wrong("[0.1, 0.3]", "[]", "studies.rate.sweeps.learning_rate: must not be empty"),
-        wrong("[0.1, 0.3]", "[0.1, 1e-1]", "studies.rate.sweeps.learning_rate: 0.1 stands here more than once"),
-        wrong("seeds: [0, 1]", "seeds: []", "studies.rate.seeds: must not be empty"),
         wrong(
             "  rate:\n",
             "  ../rate:\n",

@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 
 from breakeven.figures import registry
+from breakeven.specs import measurements
 from breakeven.specs.run import RunSpec, from_json, run_id
 from tests.workflow.planner import dry_run
 
@@ -56,8 +57,9 @@ studies:
     seeds: [0]
 """
 
-# Which jobs there are. A new stage or measurement is one line here.
-MEASUREMENTS = ("measure_covariance", "measure_hessian", "measure_stability")
+# Which jobs there are. That these are measured always is in ``tests/test_cli.py``.
+MEASURED = tuple(row.name for row in measurements.MEASUREMENTS if row.always)
+MEASUREMENTS = tuple(f"measure_{name}" for name in MEASURED)
 FIGURES = ("lambda_K", "maxima")  # of the copy: two of the project's figures, to save time
 STUDIES = ("rate", "network")
 CLAIMS = {"evaluate_claims"}

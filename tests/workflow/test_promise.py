@@ -10,6 +10,7 @@ from tests.workflow.project import (
     BUNDLE,
     CLAIMS,
     FIGURES,
+    MEASURED,
     REPORT,
     STUDIES,
     Project,
@@ -148,7 +149,7 @@ def test_one_learning_rate_and_back(project):
     drawn = {f"figures/rate/{figure}.csv" for figure in FIGURES}
     assert changed == {"tables/rate/runs.csv", "tables/rate/trajectories.csv", "tables/claims.csv"} | drawn
     assert after.keys() - before.keys() == {
-        f"runs/{run}/{table}.csv" for run in new for table in ("history", "covariance", "hessian", "stability")
+        f"runs/{run}/{table}.csv" for run in new for table in ("history", *MEASURED)
     }
 
     project.edit("[0.1, 0.2]", "[0.1, 0.3]")

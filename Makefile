@@ -68,11 +68,14 @@ clean:
 	rm -rf $(VENV) $(LINT_VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# The exact versions of requirements.txt, then this package, which is run from here and not copied. Python compiles what is
-# imported when it is; compiling all of PyTorch takes pip a minute.
+# The exact versions of requirements.txt, then this package, which is run from here and not copied. uv takes half a minute, pip
+# two; uv does not read pip's settings, so it is told where pip looks for wheels. Where it fails, pip does it.
+WHEELS = $(PIP_FIND_LINKS) $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-compile --requirement requirements.txt
+	$(BIN)/pip install --quiet --constraint requirements.txt uv
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(addprefix --find-links ,$(sort $(WHEELS))) \
+		--requirement requirements.txt || $(BIN)/pip install --quiet --requirement requirements.txt
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 

@@ -30,7 +30,7 @@ def test_where_it_switches(point, steps):
     switched = (Switch(10, 0.05), Switch(1.5, 0.01, "break_even"), Switch(20, 0.2))
     built = build_schedule(tiny_spec(schedule=switched), 40, point)
     rates = (0.05, 0.01, 0.2)
-    assert built.switches == tuple(training_record.Switch(*pair) for pair in zip(steps, rates, strict=True))
+    assert built.switches == tuple(training_record.SwitchAtStep(*pair) for pair in zip(steps, rates, strict=True))
 
 
 def test_the_last_one_that_is_declared_holds():

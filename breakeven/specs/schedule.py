@@ -55,7 +55,7 @@ def in_steps(count: int, unit: str, steps_per_epoch: int) -> int:
     return count * steps_per_epoch if unit == "epoch" else count
 
 
-def first_unstable(sides: Iterable[tuple[float, float]]) -> int | None:
+def first_unstable(sides: Iterable[tuple[float, ...]]) -> int | None:
     """The break-even point of measured steps, each with its left-hand side of Eq. 1: the first where that is at least 1.
 
     NaN, not known, is passed over. None where there is none.

@@ -103,7 +103,7 @@ def _any(func: Any, args: Any, kwargs: Any) -> Any:
 def _refusal(func: Any) -> str:
     return (
         f"the network uses '{getattr(func, '__name__', func)}', of which PyTorch has no second derivative in forward mode "
-        "here: Eq. 1 can't be measured with it; write it in other operations, or leave the measurement stability out"
+        "here: Eq. 1 can't be measured with it; write it in other operations"
     )
 
 

@@ -62,9 +62,7 @@ def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
         raise UserError(
             "source: this run's learning rate switches at the break-even point of another; give the folder of that run"
         )
-    return first_unstable(
-        (step, side) for step, side in read_numbers(source / "stability.csv", ["step", "stability_lhs"])
-    )
+    return first_unstable(read_numbers(source / "stability.csv", ["step", "stability_lhs"]))
 
 
 def _key(training: Training, data: Path, code: str) -> str:

@@ -20,7 +20,7 @@ from breakeven.training.train import train
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
-STEPS = 100  # the break-even point is there
+STEPS, EVERY = 100, 50  # the break-even point is at the last
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def minimal():
     spec = importlib.util.spec_from_file_location("minimal", ROOT / "docs" / "minimal.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.STEPS = STEPS
+    module.STEPS, module.EVERY = STEPS, EVERY
     return module
 
 

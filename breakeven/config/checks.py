@@ -84,7 +84,7 @@ def _check_range(run: Hyperparameters) -> Iterator[Finding]:
 def _network_problem(name: str) -> str | None:
     """Why there is no network ``name``, if so."""
     if is_own(name):
-        return own_code.problem(name)
+        return own_code.problem(name, registry.GIVEN)
     return None if name in registry.NETWORKS else not_known(name, registry.NETWORKS)
 
 

@@ -11,7 +11,7 @@ from breakeven.config.derive import Section, declared_by, fields_of, made_of
 from breakeven.config.messages import nearest, not_known, show
 from breakeven.config.options import changed, options_model
 from breakeven.config.validate import Invalid, Problem, validated
-from breakeven.data.registry import LOADERS, available_examples, content, loader_source
+from breakeven.data.registry import LOADERS, OWN_GIVEN, available_examples, content, loader_source
 from breakeven.specs import own_code
 from breakeven.specs.dataset import Subsets
 from breakeven.specs.own_code import is_own
@@ -86,7 +86,7 @@ def _loader_problem(value: dict[str, Any]) -> str | None:
         return "required, but missing" + (f"; is it {show(similar)}?" if similar else "")
     loader = value["loader"]
     if is_own(loader):
-        return own_code.problem(loader)
+        return own_code.problem(loader, OWN_GIVEN)
     return None if isinstance(loader, str) and loader in LOADERS else not_known(loader, LOADERS)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from breakeven.data.arrays import write_arrays
 from breakeven.data.registry import loader
-from breakeven.data.splits import Splits
+from breakeven.data.splits import Splits, checked
 from breakeven.specs.dataset import Subsets
 from breakeven.specs.own_code import is_own
 from breakeven.store.errors import UserError
@@ -41,7 +41,8 @@ def prepare(spec: dict[str, Any], out: Path, location: dict[str, Any] | None = N
     drawn = asdict(subsets)
     measured_fraction = drawn.pop("measured_fraction")
     given = options.get("options", {}) if is_own(name) else options | drawn
-    write(loader(name)(**given, **location), spec, out, measured_fraction, **drawn)
+    splits = checked(loader(name)(**given, **location), name)
+    write(splits, spec, out, measured_fraction, **drawn)
 
 
 def write(

@@ -30,6 +30,7 @@ class Loader:
     examples: tuple[int, int] | int | None = None
 
 
+OWN_GIVEN: tuple[str, ...] = ()  # a loader of the user's own is given its options alone
 LOADERS = {
     "digits": Loader(
         "breakeven.data.digits",
@@ -68,7 +69,7 @@ def loader_source(name: str) -> Source:
     """The function of loader ``name``, with its options."""
     if not is_own(name) and name not in LOADERS:
         raise UserError(f"there is no loader {name!r}; allowed: {', '.join(LOADERS)}, or FILE.py:function")
-    return own_source(name) if is_own(name) else source(LOADERS[name].module, "load")
+    return own_source(name, OWN_GIVEN) if is_own(name) else source(LOADERS[name].module, "load")
 
 
 def content(name: str) -> str | None:

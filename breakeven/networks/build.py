@@ -24,6 +24,8 @@ def build(
             model = builder(spec.network)(input_shape, classes, **spec.network_options)
         except ValueError as error:
             raise UserError(f"network '{spec.network}': {error}") from error
+    if not isinstance(model, nn.Module):
+        raise UserError(f"network '{spec.network}': it returned a {type(model).__name__}; allowed: a torch.nn.Module")
     lazy = [name for name, parameter in model.named_parameters() if is_lazy(parameter)]
     if lazy:
         raise UserError(

@@ -25,6 +25,7 @@ class Network:
     batch_statistics: bool = False
 
 
+GIVEN = ("input_shape", "classes")  # what a builder is given, before its options
 NETWORKS = {
     "bert": Network("breakeven.networks.bert:bert", reads="word pieces"),
     "densenet121": Network("breakeven.networks.densenet121:densenet121", batch_statistics=True),
@@ -41,7 +42,7 @@ def network_source(name: str) -> Source:
     """The builder of network ``name``, with its options."""
     if not is_own(name) and name not in NETWORKS:
         raise UserError(f"there is no network {name!r}; allowed: {', '.join(NETWORKS)}, or FILE.py:function")
-    return own_source(name) if is_own(name) else source(*NETWORKS[name].builder.split(":"))
+    return own_source(name, GIVEN) if is_own(name) else source(*NETWORKS[name].builder.split(":"))
 
 
 def reads(name: str) -> str | None:

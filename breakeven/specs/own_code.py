@@ -17,8 +17,8 @@ def is_own(name: Any) -> bool:
     return isinstance(name, str) and ".py:" in name
 
 
-def own_source(name: str) -> Source:
-    """The function that ``name`` says; a UserError where it can't be used."""
+def own_source(name: str, given: tuple[str, ...]) -> Source:
+    """The function that ``name`` says, which is given ``given`` and its options; a UserError where it can't be used."""
     if len(name) > LONGEST or not name.isprintable():
         raise UserError(
             f"{name[:50]!r}... is no FILE.py:function: longer than {LONGEST}, or with a character that can't be seen"
@@ -28,7 +28,7 @@ def own_source(name: str) -> Source:
     try:
         if not path.is_file():
             raise UserError(f"there is no file '{path}' (looked for from '{Path.cwd()}')")
-        return source(str(path), function)
+        return source(str(path), function, given)
     except LookupError as error:
         raise UserError(str(error.args[0])) from None
     # ValueError: an option that is none, or a file that is no text; the last two: nested too deeply for the parser
@@ -37,10 +37,10 @@ def own_source(name: str) -> Source:
         raise UserError(f"'{path}' can't be read: {why}") from None
 
 
-def problem(name: str) -> str | None:
+def problem(name: str, given: tuple[str, ...]) -> str | None:
     """Why the function that ``name`` says can't be used, if so."""
     try:
-        own_source(name)
+        own_source(name, given)
     except UserError as error:
         return str(error)
     return None

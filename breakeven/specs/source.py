@@ -74,9 +74,14 @@ class Source:
 
 
 @cache
-def source(module: str, function: str) -> Source:
-    """The function ``function`` in ``module``; a LookupError where there is none, a ValueError for a wrong declaration."""
+def source(module: str, function: str, given: tuple[str, ...] | None = None) -> Source:
+    """The function ``function`` in ``module``; a LookupError where there is none, a ValueError for a wrong declaration.
+
+    With ``given``, the names of what the pipeline gives it before its options, it must take as many.
+    """
     arguments = _arguments(_file(module), function)
+    if given is not None:
+        _check_given(arguments, given, function)
     declared = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     options = {argument.arg: _option(argument, default, function) for argument, default in declared}
     return Source(module, function, options)
@@ -96,6 +101,14 @@ def _arguments(path: Path, function: str) -> ast.arguments:
     if not found:
         raise LookupError(f"'{path}' has no function '{function}'")
     return found[-1].args
+
+
+def _check_given(arguments: ast.arguments, given: tuple[str, ...], function: str) -> None:
+    most = len(arguments.posonlyargs) + len(arguments.args)
+    least = most - len(arguments.defaults)
+    if len(given) < least or (len(given) > most and arguments.vararg is None):
+        wanted = ", ".join([*given, "*", "OPTIONS"])
+        raise ValueError(f"'{function}' has the arguments ({ast.unparse(arguments)}); allowed: ({wanted})")
 
 
 def _option(argument: ast.arg, default: ast.expr | None, function: str) -> Option:

@@ -5,7 +5,6 @@ import pytest
 from breakeven.config.options import canonical_options, option_problems
 from breakeven.config.plan import DatasetUse, describe
 from breakeven.networks import registry
-from breakeven.specs.own_code import own_source
 from breakeven.specs.run import Switch, run_id, source_of
 from breakeven.specs.source import TYPES
 from breakeven.specs.study import Study
@@ -142,6 +141,12 @@ def listed(input_shape, classes, *, width: list[int] = 3):
 
 def numbered(input_shape, classes, *, width: Literal[4, 5] = 4):
     ...
+
+def of_one(input_shape, *, width: int = 4):
+    ...
+
+def of_three(input_shape, classes, width, *, depth: int = 4):
+    ...
 """
 
 
@@ -195,6 +200,24 @@ def test_code_of_the_users_own(tmp_path, own):
             "own.py:network",
             "own.py:numbered",
             f"{BASE}.network: 'own.py' can't be read: option 'width' of 'numbered' has the type Literal[4, 5]; allowed: {TYPES}",
+        ),
+        (
+            "own.py:network",
+            "own.py:of_one",
+            f"{BASE}.network: 'own.py' can't be read: 'of_one' has the arguments (input_shape, *, width: int=4); "
+            "allowed: (input_shape, classes, *, OPTIONS)",
+        ),
+        (
+            "own.py:network",
+            "own.py:of_three",
+            f"{BASE}.network: 'own.py' can't be read: 'of_three' has the arguments "
+            "(input_shape, classes, width, *, depth: int=4); allowed: (input_shape, classes, *, OPTIONS)",
+        ),
+        (
+            "own.py:load",
+            "own.py:network",
+            "datasets.digits.loader: 'own.py' can't be read: 'network' has the arguments "
+            "(input_shape, classes, *, width: int=3); allowed: (*, OPTIONS)",
         ),
         (
             "own.py:network",
@@ -508,7 +531,7 @@ def demanding(input_shape, classes, *, width: int): ...
 
 def test_options_of_a_network(tmp_path):
     (tmp_path / "many.py").write_text(NETWORK_OF_MANY_OPTIONS)
-    network = own_source(f"{tmp_path}/many.py:network")
+    network = registry.network_source(f"{tmp_path}/many.py:network")
     given = {"dropout": 0, "depth": 3.0, "channels": [32, 64.0], "bias": False, "noise": 1, "groups": None}
     assert canonical_options(network, given) == {"bias": False, "depth": 3}
     assert canonical_options(network, {"channels": [8.0], "groups": 2}) == {"channels": [8], "groups": 2}
@@ -529,7 +552,7 @@ def test_options_of_a_network(tmp_path):
 
 def test_an_option_without_a_default_must_be_given(tmp_path):
     (tmp_path / "many.py").write_text(NETWORK_OF_MANY_OPTIONS)
-    network = own_source(f"{tmp_path}/many.py:demanding")
+    network = registry.network_source(f"{tmp_path}/many.py:demanding")
     [problem] = option_problems(network, {})
     assert (problem.place, problem.message) == (("width",), "required, but missing")
     assert canonical_options(network, {"width": 3}) == {"width": 3}

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from breakeven.data.dataset import load
 from breakeven.data.prepare import channel_statistics, prepare
 from breakeven.data.splits import Splits
 from breakeven.store.errors import UserError
-from tests.tiny import tiny_dataset, tiny_splits
+from tests.tiny import TEST, TRAIN, tiny_dataset, tiny_splits
 
 CPU = torch.device("cpu")
 
@@ -173,6 +174,54 @@ def test_what_is_loaded_is_what_was_prepared(tmp_path):
         measured, targets = dataset.measured_examples(dtype)
         assert torch.equal(measured, inputs[dataset.measured])
         assert torch.equal(targets, dataset.train_labels[dataset.measured])
+
+
+RIGHT = tiny_splits()
+TEXTS = replace(
+    RIGHT,
+    train_inputs=np.zeros((TRAIN, 5), np.int32),
+    test_inputs=np.zeros((TEST, 5), np.int32),
+    words=4,
+)
+
+
+def changed(array, index, value):
+    array = array.copy()
+    array[index] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (None, "a NoneType; allowed: breakeven.data.splits.Splits"),
+        (replace(RIGHT, train_inputs=RIGHT.train_inputs / 255), "pictures that are float64 of shape"),
+        (replace(RIGHT, test_inputs=RIGHT.test_inputs[:, 0]), "pictures that are uint8 of shape"),
+        (replace(RIGHT, train_inputs=RIGHT.train_inputs.tolist()), "a list; allowed: an array of NumPy"),
+        (replace(TEXTS, train_inputs=np.zeros((TRAIN, 5))), "texts that are float64 of shape"),
+        (
+            replace(TEXTS, test_inputs=TEXTS.test_inputs[:, :4]),
+            "training examples of shape (5,), test examples of (4,)",
+        ),
+        (
+            replace(TEXTS, train_inputs=changed(TEXTS.train_inputs, (2, 1), 4)),
+            "numbers of words from 0 to 4; allowed: 0 to 3",
+        ),
+        (replace(RIGHT, train_labels=RIGHT.train_labels[:-1]), "labels that are int64 of shape"),
+        (replace(RIGHT, test_labels=RIGHT.test_labels.astype(np.int32)), "labels that are int32 of shape"),
+        (replace(RIGHT, train_labels=changed(RIGHT.train_labels, 3, -1)), "labels from -1 to 2; allowed: 0 to 2"),
+        (replace(RIGHT, test_labels=changed(RIGHT.test_labels, 1, 3)), "; allowed: 0 to 2"),
+        (
+            replace(RIGHT, test_inputs=RIGHT.test_inputs[:0], test_labels=RIGHT.test_labels[:0]),
+            "labels that are int64 of shape (0,)",
+        ),
+    ],
+)
+def test_what_a_loader_of_the_users_own_may_return(tmp_path, monkeypatch, returned, message):
+    monkeypatch.setattr(module, "loader", lambda name: lambda: returned)
+    with pytest.raises(UserError, match=f"^loader 'own.py:load' returned .*{re.escape(message)}"):
+        prepare({"loader": "own.py:load"}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", ["flip a bit", "truncate", "remove"])

@@ -85,6 +85,12 @@ def test_a_size_that_is_left_open_is_told(monkeypatch):
         weights(tiny_spec())
 
 
+def test_what_a_builder_must_return(monkeypatch):
+    monkeypatch.setattr(module, "builder", lambda name: lambda shape, classes, **options: None)
+    with pytest.raises(UserError, match=r"network 'simple_cnn': it returned a NoneType; allowed: a torch\.nn\.Module"):
+        weights(tiny_spec())
+
+
 def test_float32_is_float32_and_reproducible():
     """On a GPU, from when a network is built."""
     torch.backends.cuda.matmul.allow_tf32 = True

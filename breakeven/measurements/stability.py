@@ -14,10 +14,11 @@ from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.spectra.curvature_check import MeasuredNetwork, Verdict, checked_curvatures
 from breakeven.spectra.equation_1 import alpha_star, holds_for, left_hand_side
+from breakeven.spectra.taylor import NoForwardMode
 from breakeven.store import eigenvectors
 from breakeven.store.errors import MeasurementError, UserError
 from breakeven.store.notes import Note, cell
-from breakeven.store.progress import within
+from breakeven.store.progress import say, within
 from breakeven.store.rows import read_numbers, write_rows
 from breakeven.store.training_record import read_training
 
@@ -49,7 +50,8 @@ def measure_stability(
     ``learning_rate``: η of the SGD step from there. ``lambda_1``: λ_H^1 as the hessian stage found it. ``curvature_variance``:
     s², the variance of the curvatures of the measured examples along e_H^1, divided by their number. ``stability_lhs``: the
     left-hand side of Eq. 1; infinite where no number is large enough, empty where a ``note`` on ``lhs`` says why.
-    ``two_over_lr``: 2/η. ``alpha_star``: see `breakeven.spectra.equation_1`; empty where the loss never grows so much.
+    ``two_over_lr``: 2/η, empty where η is 0. ``alpha_star``: see `breakeven.spectra.equation_1`; empty where the loss never
+    grows so much.
     ``delta_loss``: L(θ_{t+1}) − L(θ_t). Losses and curvatures are of the measured examples in mini-batches of ``batch_size``,
     which must be the hessian stage's. That the mean curvature is λ_H^1 is checked at each snapshot.
     """
@@ -77,7 +79,7 @@ def measure_stability(
                 "lambda_1": lambda_1,
                 "curvature_variance": variance,
                 "stability_lhs": left_hand_side(eta, spec.batch_size, examples, lambda_1, variance) if known else None,
-                "two_over_lr": 2 / eta,
+                "two_over_lr": 2 / eta if eta else None,
                 "alpha_star": stretched,
                 "delta_loss": after - now,
                 "note": cell([*notes, *why_losses_are_missing(now, after)]),
@@ -93,6 +95,9 @@ def curvature_variance(
     network = MeasuredNetwork(measured.model, measured.batches(batch_size))
     try:
         curvatures, verdict = checked_curvatures(network, vector, lambda_1)
+    except NoForwardMode as error:
+        say(f"step {measured.step}: {error}")
+        return math.nan, [Note.NO_FORWARD_MODE]
     except MeasurementError as error:
         raise MeasurementError(f"step {measured.step}: {error}") from error
     return float(curvatures.var(correction=0)), [NOTES[verdict]] if verdict in NOTES else []

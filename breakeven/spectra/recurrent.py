@@ -49,9 +49,14 @@ def gru(x: Tensor, start: Tensor, weights: Sequence[Tensor], *how: Any) -> State
     return _layers(_gru_step, x, (start,), weights, *how)
 
 
+def packed(arguments: Sequence[Any]) -> bool:
+    """Whether `torch.lstm` or `torch.gru` is given sequences of several lengths, in one row, with their number at each step."""
+    return len(arguments) > 3 and not isinstance(arguments[3], bool)
+
+
 def supported(arguments: Sequence[Any]) -> bool:
-    """Whether these arguments of `torch.lstm` or `torch.gru` can be had here: no packed sequence, projection or dropout."""
-    if len(arguments) != 9 or not isinstance(arguments[3], bool):
+    """Whether `torch.lstm` or `torch.gru` of a sequence that is not `packed` can be had here: no projection or dropout."""
+    if len(arguments) != 9:
         return False
     _, _, weights, biases, layers, dropout, train, both_ways, _ = arguments
     return len(weights) == layers * (1 + both_ways) * (4 if biases else 2) and not (train and dropout)

@@ -30,6 +30,10 @@ from breakeven.store.errors import UserError
 Part = Tensor | None  # None is a derivative that is zero
 
 
+class NoForwardMode(UserError):
+    """An operation of the network has no second derivative in forward mode."""
+
+
 class Jet(Tensor):
     """A tensor with its ``value`` and its ``first`` and ``second`` derivative; None where that is zero."""
 
@@ -57,7 +61,7 @@ def _parts(x: Any) -> tuple[Tensor, Part, Part]:
 def _any(func: Any, args: Any, kwargs: Any) -> Any:
     """Any operation on any number of Jets, by two nested forward-mode derivatives of it alone."""
     if getattr(func, "__name__", "") == "__setitem__":
-        raise TypeError("assigning to a part of a tensor has no second derivative here: use torch.where or torch.cat")
+        raise NoForwardMode("the network assigns to a part of a tensor, which has no second derivative in forward mode")
     leaves, structure = tree_flatten((args, kwargs))
     jets = [index for index, leaf in enumerate(leaves) if isinstance(leaf, Jet)]
     values = tuple(leaves[index].value for index in jets)
@@ -75,7 +79,7 @@ def _any(func: Any, args: Any, kwargs: Any) -> Any:
         """The outputs that are differentiable; all of them, and their structure, are left in ``output``."""
         replaced = list(leaves)
         for index, tensor in zip(jets, given, strict=True):
-            replaced[index] = tensor.clone() if _in_place(func) else tensor
+            replaced[index] = tensor.clone() if _in_place(func, kwargs) else tensor
         new_args, new_kwargs = tree_unflatten(replaced, structure)
         output[:] = tree_flatten(func(*new_args, **new_kwargs))
         return tuple(leaf for leaf in output[0] if _differentiable(leaf))
@@ -90,20 +94,17 @@ def _any(func: Any, args: Any, kwargs: Any) -> Any:
         try:
             both: Any = jvp(derivative, values + firsts, firsts + seconds)
         except NotImplementedError as error:
-            raise UserError(_refusal(func)) from error
+            raise NoForwardMode(_refusal(func)) from error
         (y, first), (_, second) = both
     found = iter(zip(y, first, second, strict=True))
     jets_out = [Jet(*next(found)) if _differentiable(leaf) else leaf for leaf in results]
-    if _in_place(func):
-        args[0].value, args[0].first, args[0].second = _parts(jets_out[0])
-        return args[0]
-    return tree_unflatten(jets_out, of_results)
+    return _stored(args[0], jets_out[0]) if _in_place(func, kwargs) else tree_unflatten(jets_out, of_results)
 
 
 def _refusal(func: Any) -> str:
     return (
-        f"the network uses '{getattr(func, '__name__', func)}', of which PyTorch has no second derivative in forward mode "
-        "here: Eq. 1 can't be measured with it; write it in other operations"
+        f"the network uses '{getattr(func, '__name__', func)}', of which PyTorch has no second derivative in forward mode: "
+        "Eq. 1 can't be measured with it; write it in other operations"
     )
 
 
@@ -111,9 +112,31 @@ def _differentiable(leaf: Any) -> bool:
     return isinstance(leaf, Tensor) and leaf.is_floating_point()
 
 
-def _in_place(func: Any) -> bool:
+def _in_place(func: Any, kwargs: Any) -> bool:
+    """Whether it changes its first argument; PyTorch hands ``inplace`` on by name."""
     name = getattr(func, "__name__", "")
-    return name in ("__iadd__", "__isub__", "__imul__", "__itruediv__") or (name[-1:] == "_" and name[-2:] != "__")
+    return (
+        bool(kwargs.get("inplace"))
+        or name in ("__iadd__", "__isub__", "__imul__", "__itruediv__")
+        or (name[-1:] == "_" and name[-2:] != "__")
+    )
+
+
+def _stored(x: Any, result: Any) -> Any:
+    """``x``, changed in place into ``result``."""
+    x.value, x.first, x.second = _parts(result)
+    return x
+
+
+def _of_one(rule: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """``rule``, where it is given one Jet, first and by position; any other call in the general way."""
+
+    def checked(func: Any, args: Any, kwargs: Any) -> Any:
+        others = (*args[1:], *kwargs.values())
+        fits = args and isinstance(args[0], Jet) and not any(isinstance(other, Jet) for other in others)
+        return rule(func, args, kwargs) if fits else _any(func, args, kwargs)
+
+    return checked
 
 
 def _product(func: Any, args: Any, kwargs: Any) -> Any:
@@ -159,6 +182,8 @@ def _sum(*terms: Part) -> Part:
 
 def _linear(func: Any, args: Any, kwargs: Any) -> Any:
     """What is linear in its first argument: it acts on each part alone."""
+    if func is Tensor.view and kwargs:
+        return _any(func, args, kwargs)
     x, *rest = args
     value = func(x.value, *rest, **kwargs)
     if not value.is_floating_point():
@@ -178,6 +203,8 @@ def _pieces(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _join(func: Any, args: Any, kwargs: Any) -> Any:
     """`torch.cat`: zeros for the pieces that have no derivative where another one has."""
+    if not args:
+        return _any(func, args, kwargs)
     pieces, *rest = args
     parts = [_parts(piece) for piece in pieces]
 
@@ -285,6 +312,10 @@ def _dropout(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _recurrent(func: Any, args: Any, kwargs: Any) -> Any:
     """A layer of PyTorch's own, written out."""
+    if recurrent.packed(args):
+        raise NoForwardMode(
+            f"the network gives a packed sequence to '{func.__name__}': Eq. 1 can't be measured with it; give it padded ones"
+        )
     if kwargs or not recurrent.supported(args):
         return _any(func, args, kwargs)
     return getattr(recurrent, func.__name__)(*args)
@@ -303,7 +334,8 @@ def _relu(func: Any, args: Any, kwargs: Any) -> Any:
     """Where the value is not positive, derivatives are zero."""
     value, first, second = _parts(args[0])
     positive = value > 0
-    return Jet(torch.relu(value), *(None if part is None else part * positive for part in (first, second)))
+    result = Jet(torch.relu(value), *(None if part is None else part * positive for part in (first, second)))
+    return _stored(args[0], result) if _in_place(func, kwargs) else result
 
 
 def _max_pool(func: Any, args: Any, kwargs: Any) -> Any:
@@ -322,26 +354,24 @@ def _max_pool(func: Any, args: Any, kwargs: Any) -> Any:
 RULES: dict[Any, Callable[[Any, Any, Any], Any]] = {
     **dict.fromkeys([functional.linear, torch.conv2d, torch.matmul, Tensor.matmul, Tensor.mul, torch.mul], _product),
     **dict.fromkeys([Tensor.add, torch.add, Tensor.sub, torch.sub], _addition),
-    functional.relu: _relu,
-    torch.relu: _relu,
-    functional.max_pool2d: _max_pool,
-    torch.max_pool2d: _max_pool,
+    **dict.fromkeys([functional.relu, torch.relu], _of_one(_relu)),
+    **dict.fromkeys([functional.max_pool2d, torch.max_pool2d], _of_one(_max_pool)),
     **dict.fromkeys([Tensor.tanh, torch.tanh], _elementwise(_of_tanh)),
     **dict.fromkeys([Tensor.sigmoid, torch.sigmoid], _elementwise(_of_sigmoid)),
     **dict.fromkeys([Tensor.square, torch.square], _elementwise(_of_square)),
     **dict.fromkeys([Tensor.rsqrt, torch.rsqrt], _elementwise(_of_rsqrt)),
     functional.gelu: _elementwise(_of_gelu),
-    functional.softmax: _softmax,
+    functional.softmax: _of_one(_softmax),
     functional.embedding: _embedding,
-    functional.dropout: _dropout,
+    functional.dropout: _of_one(_dropout),
     **dict.fromkeys([torch.lstm, torch.gru], _recurrent),
     **dict.fromkeys([torch.lstm_cell, torch.gru_cell], _recurrent_cell),
     torch.cat: _join,
-    **dict.fromkeys([Tensor.chunk, torch.chunk, Tensor.unbind, torch.unbind], _pieces),
-    **dict.fromkeys([torch.flatten, Tensor.flatten, Tensor.view, Tensor.reshape, Tensor.transpose], _linear),
-    **dict.fromkeys([Tensor.permute, Tensor.contiguous, Tensor.mean, Tensor.sum, Tensor.__getitem__], _linear),
-    **dict.fromkeys([functional.avg_pool2d, functional.adaptive_avg_pool2d], _linear),
-    **dict.fromkeys([Tensor.to, Tensor.neg, Tensor.unsqueeze], _linear),
+    **dict.fromkeys([Tensor.chunk, torch.chunk, Tensor.unbind, torch.unbind], _of_one(_pieces)),
+    **dict.fromkeys([torch.flatten, Tensor.flatten, Tensor.view, Tensor.reshape, Tensor.transpose], _of_one(_linear)),
+    **dict.fromkeys([Tensor.permute, Tensor.contiguous, Tensor.mean, Tensor.sum, Tensor.__getitem__], _of_one(_linear)),
+    **dict.fromkeys([functional.avg_pool2d, functional.adaptive_avg_pool2d], _of_one(_linear)),
+    **dict.fromkeys([Tensor.to, Tensor.neg, Tensor.unsqueeze], _of_one(_linear)),
     **dict.fromkeys([Tensor.size, Tensor.dim, Tensor.__len__], _of_value),
     **{getattr(Tensor, name).__get__: _of_value for name in ("shape", "dtype", "device", "ndim")},
 }

@@ -142,7 +142,7 @@ CASES = {
     ),
     "an absurd learning rate with momentum": (
         Case(rates=(1e30,), settings={"momentum": 0.9}),
-        Told((1,), ([0],), lhs=[], point="Eq. 1 holds for plain SGD only, not with momentum or weight decay"),
+        Told((1,), ([0],), lhs=[], point="Eq. 1 holds for plain SGD only, without momentum and weight decay"),
     ),
     "a data set of one class": (
         Case(splits="one_class"),

@@ -10,13 +10,15 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from breakeven.data.dataset import load
+from breakeven.measurements import stability as module
 from breakeven.measurements.hessian import measure_hessian
 from breakeven.measurements.stability import COLUMNS, measure_stability, why_losses_are_missing
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.build import build
 from breakeven.networks.weights import load_into
-from breakeven.specs.run import run_id
+from breakeven.specs.run import Switch, run_id
 from breakeven.spectra import curvature_check
+from breakeven.spectra.taylor import NoForwardMode
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
 from breakeven.store.notes import Note
@@ -153,9 +155,34 @@ def test_momentum_and_weight_decay_have_no_left_hand_side_but_a_reason(tmp_path,
     assert table["curvature_variance"].notna().all() and table["delta_loss"].notna().all()
 
 
-def test_the_learning_rate_is_that_of_the_step(tmp_path):
-    from breakeven.specs.run import Switch
+def test_an_operation_without_forward_mode_leaves_a_note(tmp_path, monkeypatch, capsys):
+    """K and H of such a network are had, and the study goes on."""
 
+    def refuse(*_):
+        raise NoForwardMode("the network uses 'bend'")
+
+    monkeypatch.setattr(curvature_check.MeasuredNetwork, "curvatures", refuse)
+    _, _, table = measured(tmp_path, tiny_spec())
+    assert table["stability_lhs"].isna().all() and table["curvature_variance"].isna().all()
+    assert (table["note"] == Note.NO_FORWARD_MODE.code).all()
+    assert table["lambda_1"].notna().all() and table["delta_loss"].notna().all()
+    assert "step 0: the network uses 'bend'" in capsys.readouterr().err
+
+
+def test_the_learning_rate_may_be_0_and_the_left_hand_side_infinite(tmp_path, monkeypatch):
+    _, _, table = measured(tmp_path / "a", tiny_spec(schedule=(Switch(6, 0.0),)))
+    at_zero = table[table["step"] >= 6]
+    assert (
+        len(at_zero)
+        and at_zero["two_over_lr"].isna().all()
+        and (at_zero["stability_lhs"] == math.nextafter(1, 0)).all()
+    )
+    monkeypatch.setattr(module, "left_hand_side", lambda *_: math.inf)
+    _, _, table = measured(tmp_path / "b", tiny_spec())
+    assert (table["stability_lhs"] == math.inf).all()
+
+
+def test_the_learning_rate_is_that_of_the_step(tmp_path):
     _, _, table = measured(tmp_path, tiny_spec(schedule=(Switch(6, 0.01),)))
     assert list(table["learning_rate"]) == [0.05 if step < 6 else 0.01 for step in table["step"]]
     assert list(table["two_over_lr"]) == [2 / 0.05 if step < 6 else 2 / 0.01 for step in table["step"]]

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten
 
 from breakeven.spectra import taylor
-from breakeven.spectra.taylor import Jet
+from breakeven.spectra.taylor import Jet, NoForwardMode
 from breakeven.store.errors import UserError
 
 
@@ -66,7 +66,22 @@ FUNCTIONS = {
     "max_pool2d with places": lambda x: F.max_pool2d((x * x)[None], 2, return_indices=True)[0],
     "augmented": lambda x: augmented(x),
     "constant": lambda x: x * 0 + 3,
+    "by names": lambda x: (
+        torch.cat(tensors=torch.chunk(input=x * x, chunks=5))
+        + torch.flatten(input=x[None], start_dim=0, end_dim=1)
+        + torch.stack(torch.unbind(input=x)).view(size=(5, 6)) * torch.relu(input=x)
+        + F.softmax(input=x, dim=1)
+    ),
+    "relu in place": lambda x: in_place(F.relu, x),
+    "leaky relu in place": lambda x: in_place(F.leaky_relu, x),
+    "a constant, in the type of what moves": lambda x: torch.arange(6).to(x) * x + x.to(x),
 }
+
+
+def in_place(function, x):
+    """The old name means the new value."""
+    y = x * x - 0.5
+    return function(y, inplace=True) * y + y
 
 
 def augmented(x):
@@ -127,6 +142,36 @@ def test_a_recurrent_cell_of_pytorch(kind, bias, monkeypatch):
     found, _ = tree_flatten(twice(jets, Jet(x, x.sin(), None)))
     for jet, expected in zip(found, outputs, strict=True):
         torch.testing.assert_close(torch.stack([jet.value, jet.first, jet.second]), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_a_packed_sequence_is_told(kind):
+    layer = getattr(nn, kind)(6, 3).double()
+    jets = {name: Jet(weight.detach(), torch.ones_like(weight), None) for name, weight in layer.named_parameters()}
+    packed = nn.utils.rnn.pack_padded_sequence(draw(5, 2, 6), torch.tensor([5, 3]))
+    with pytest.raises(NoForwardMode, match=f"gives a packed sequence to '{kind.lower()}'"):
+        functional_call(layer, jets, (packed,))
+
+
+def test_an_lstm_with_a_projection_goes_through_pytorchs_kernel():
+    layer = nn.LSTM(6, 3, 2, proj_size=2).double()
+    x = draw(5, 2, 6)
+    along = {name: draw(*weight.shape, seed=4) for name, weight in layer.named_parameters()}
+    weights = {name: weight.detach() for name, weight in layer.named_parameters()}
+    outputs = whole_layer(lambda a: functional_call(layer, {n: w + a * along[n] for n, w in weights.items()}, (x,)))
+    jets = {name: Jet(weight, along[name], None) for name, weight in weights.items()}
+    found, _ = tree_flatten(functional_call(layer, jets, (x,)))
+    for jet, expected in zip(found, outputs, strict=True):
+        torch.testing.assert_close(torch.stack([jet.value, jet.first, jet.second]), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_dropout_between_layers_is_not_left_out_in_training(monkeypatch):
+    layer = nn.LSTM(6, 3, 2, dropout=0.5).double()
+    jets = {name: Jet(weight.detach(), torch.ones_like(weight), None) for name, weight in layer.named_parameters()}
+    monkeypatch.setattr(taylor, "jvp", not_on_a_gpu)
+    with pytest.raises(AssertionError, match="forward mode through PyTorch's kernel"):
+        functional_call(layer, jets, (draw(5, 2, 6),))
+    functional_call(layer.eval(), jets, (draw(5, 2, 6),))
 
 
 def not_on_a_gpu(*_):
@@ -201,7 +246,7 @@ def test_what_pytorch_can_not_differentiate_is_told():
 
 def test_assigning_to_a_part_is_refused():
     x = Jet(draw(5, 6), draw(5, 6, seed=1), None)
-    with pytest.raises(TypeError, match="assigning to a part of a tensor"):
+    with pytest.raises(NoForwardMode, match="assigns to a part of a tensor"):
         x[0] = 1.0
 
 

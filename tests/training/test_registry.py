@@ -76,6 +76,26 @@ def test_sgd_takes_the_steps_of_pytorchs_to_the_bit(momentum, weight_decay, dtyp
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+def test_pytorchs_own_takes_the_learning_rate_of_the_step():
+    """Adam's first step is η · g / (|g| + ε): η for each weight."""
+    weights = {"weight": torch.zeros(5, dtype=torch.float64)}
+    optimizer = TorchOptimizer(torch.optim.Adam(weights.items(), lr=7.0))
+    weights["weight"].grad = torch.tensor([1.0, -2.0, 3.0, -4.0, 5.0], dtype=torch.float64)
+    optimizer.step(0.25)
+    expected = torch.tensor([-0.25, 0.25, -0.25, 0.25, -0.25], dtype=torch.float64)
+    torch.testing.assert_close(weights["weight"], expected, rtol=1e-7, atol=0)
+
+
+def test_a_state_goes_to_where_the_weights_are():
+    """A checkpoint is read on the CPU. PyTorch's device without memory stands for a GPU."""
+    weight = torch.ones(3, device="meta", requires_grad=True)
+    weight.grad = torch.ones(3, device="meta")
+    optimizer = build_optimizer([("weight", weight)], tiny_spec(momentum=0.9))
+    optimizer.load_state({"weight/velocity": torch.ones(3)})
+    optimizer.step(0.1)
+    assert optimizer.state()["weight/velocity"].device.type == "meta"
+
+
 class Interrupted(BaseException):
     pass
 

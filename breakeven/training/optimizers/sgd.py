@@ -47,4 +47,6 @@ class SGD:
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on as one whose state was ``tensors``."""
-        self.velocities = {name.removesuffix("/velocity"): tensor.clone() for name, tensor in tensors.items()}
+        named = ((key.removesuffix("/velocity"), tensor) for key, tensor in tensors.items())
+        # a checkpoint is read on the CPU, wherever the weights are
+        self.velocities = {name: torch.empty_like(self.parameters[name]).copy_(tensor) for name, tensor in named}

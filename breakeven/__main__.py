@@ -1,6 +1,7 @@
 """The command line: ``python -m breakeven STAGE ...``, one stage of the pipeline at a time, with or without Snakemake."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -29,7 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {told}", file=sys.stderr)
         return 1
     if isinstance(said, str):
-        print(said)
+        try:
+            print(said, flush=True)
+        except BrokenPipeError:  # of `| head`; at its end Python would write again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -1,6 +1,7 @@
 """The results folder as a whole: who works in it, what was planned last, and whether this version can read it."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,12 @@ def occupy(results: Path, plan: dict[str, Any]) -> FileLock:
 
 
 def end(results: Path) -> None:
-    """Note that the invocation has ended by itself, and so has recorded its jobs."""
+    """Note that the invocation has ended by itself, and so has recorded its jobs. The file's time stays that of its start."""
     plan = read_plan(results)
     if plan is not None:
+        started = (results / PLAN).stat().st_mtime_ns
         write_json(results / PLAN, plan | {"ended": True})
+        os.utime(results / PLAN, ns=(started, started))
 
 
 def read_plan(results: Path) -> dict[str, Any] | None:

@@ -3,12 +3,14 @@
 import errno
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from breakeven.jobs.locks import held, lock_of
-from breakeven.jobs.results_folder import FORMAT, LOCK, check_format, occupy, read_plan
+from breakeven.jobs.results_folder import FORMAT, LOCK, check_format, end, occupy, read_plan
 from breakeven.jobs.status import report_status
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress, within
@@ -125,6 +127,23 @@ def test_progress_within_a_step_is_not_the_progress_of_the_job(results, monkeypa
 def test_when_snakemake_has_ended(results):
     (results / LOCK).unlink()
     assert "no snakemake is running in it" in report_status(results)
+
+
+def test_what_is_done_stays_done_when_snakemake_has_ended(results):
+    before = report_status(results)
+    end(results)
+    assert report_status(results) == before
+    assert read_plan(results)["ended"]
+
+
+def test_whoever_reads_only_the_first_lines(results):
+    read, write = os.pipe()
+    os.close(read)
+    said = subprocess.run(
+        [sys.executable, "-m", "breakeven", "status", results], stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_nothing_yet(tmp_path):

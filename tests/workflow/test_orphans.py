@@ -21,8 +21,9 @@ def test_what_it_made_is_not_taken_for_what_another_setting_makes(project, tmp_p
     inside_of_slurm(project, "measure_hessian", run, output)
     clone = make(tmp_path / "clone")
     copy(project.folder / "results", clone.folder / "results")
-    clone.snakemake("-np", output)
-    assert (clone.folder / output).exists()  # who only looks removes nothing
+    for looking in ("-npc1", "--dry", "-S", "-l"):
+        clone.snakemake(looking, output)
+        assert (clone.folder / output).exists(), looking  # who only looks removes nothing
     assert job in clone.run(output)
     assert job in project.plan()
     project.edit("max_matvecs: 19", "max_matvecs: 20")

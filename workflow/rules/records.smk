@@ -7,7 +7,6 @@
 # No rules here.
 
 import base64
-import re
 import shutil
 
 from breakeven.jobs.locks import holder
@@ -17,18 +16,12 @@ from breakeven.jobs.results_folder import PLAN as PLAN_FILE
 RECORDS = Path(".snakemake/metadata")
 KEPT_RECORDS = Path(RESULTS) / "records"
 # who only looks removes nothing, so a dry run may call up to date what the next run removes and makes again
-LOOKING = {
-    "--dry-run",
-    "--dryrun",
-    "--lint",
-    "--summary",
-    "--report",
-    "--dag",
-    "--rulegraph",
-    "--filegraph",
-    "--list-rules",
-}
-SHORT_DRY_RUN = re.compile("-[pkfF]*n[pkfFq]*")  # -n, also written together with flags that take no value, as in -np
+LOOKING = set(
+    "--lint --report --archive --unlock --print-compilation --dag --rulegraph --filegraph --d3dag --list-rules --list -l "
+    "--list-target-rules --lt --summary -S --detailed-summary -D --list-changes --lc --list-input-changes --li "
+    "--list-params-changes --lp --list-untracked --lu".split()
+)
+
 
 
 def records_in(folder):
@@ -85,7 +78,7 @@ def remove_unrecorded():
 
 
 def only_looks(arguments):
-    return any(word in LOOKING or SHORT_DRY_RUN.fullmatch(word) for word in arguments)
+    return workflow.output_settings.dryrun or any(word.partition("=")[0] in LOOKING for word in arguments)
 
 
 def remove_checkpoints():

@@ -16,10 +16,10 @@ from breakeven.spectra.curvature_check import MeasuredNetwork, Verdict, checked_
 from breakeven.spectra.equation_1 import alpha_star, holds_for, left_hand_side
 from breakeven.spectra.taylor import NoForwardMode
 from breakeven.store import eigenvectors
-from breakeven.store.errors import MeasurementError, UserError
+from breakeven.store.errors import MeasurementError
 from breakeven.store.notes import Note, cell
 from breakeven.store.progress import say, within
-from breakeven.store.rows import read_numbers, write_rows
+from breakeven.store.rows import read_steps, write_rows
 from breakeven.store.training_record import read_training
 
 COLUMNS = [
@@ -55,12 +55,12 @@ def measure_stability(
     ``delta_loss``: L(θ_{t+1}) − L(θ_t). Losses and curvatures are of the measured examples in mini-batches of ``batch_size``,
     which must be the hessian stage's. That the mean curvature is λ_H^1 is checked at each snapshot.
     """
-    spec, examples = read_spec(run), read_training(run).train_examples
-    eigenvalues = _eigenvalues(run)
+    spec, training = read_spec(run), read_training(run)
+    # λ_H^1 by step, as the hessian stage wrote it
+    found = read_steps(run / "hessian.csv", ["lambda_1"], training.measured_steps)
+    eigenvalues = {step: value for step, value in found}
     rows = []
     for measured in measured_snapshots(run, data, precision, device, "stability"):
-        if measured.step not in eigenvalues:
-            raise UserError(f"'{run / 'hessian.csv'}' has no step {measured.step}: delete it, and measure H again")
         eta, lambda_1 = measured.learning_rate, eigenvalues[measured.step]
         variance, notes = math.nan, [Note.NO_EIGENVECTOR]
         if math.isfinite(lambda_1):
@@ -70,7 +70,9 @@ def measure_stability(
             notes.append(Note.NO_CURVATURE)
         if not holds_for(spec.optimizer, spec.momentum, spec.weight_decay):
             notes.append(Note.NOT_PLAIN_SGD)
-        known = math.isfinite(variance) and not any(note.subject == "lhs" for note in notes)
+        side = None
+        if math.isfinite(variance) and not any(note.subject == "lhs" for note in notes):
+            side = left_hand_side(eta, spec.batch_size, training.train_examples, lambda_1, variance)
         now, after, stretched = losses_along_the_step(measured, batch_size)
         rows.append(
             {
@@ -78,7 +80,7 @@ def measure_stability(
                 "learning_rate": eta,
                 "lambda_1": lambda_1,
                 "curvature_variance": variance,
-                "stability_lhs": left_hand_side(eta, spec.batch_size, examples, lambda_1, variance) if known else None,
+                "stability_lhs": side,
                 "two_over_lr": 2 / eta if eta else None,
                 "alpha_star": stretched,
                 "delta_loss": after - now,
@@ -112,11 +114,6 @@ def why_losses_are_missing(now: float, after: float) -> Iterator[Note]:
         yield Note.LOSS_ZERO
     if not math.isfinite(after):
         yield Note.NEXT_LOSS_NOT_FINITE
-
-
-def _eigenvalues(run: Path) -> dict[int, float]:
-    """λ_H^1 by step, as the hessian stage wrote it."""
-    return {int(step): value for step, value in read_numbers(run / "hessian.csv", ["step", "lambda_1"])}
 
 
 @torch.no_grad()

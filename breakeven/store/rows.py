@@ -42,6 +42,19 @@ def read_numbers(path: str | Path, columns: Sequence[str]) -> list[tuple[float, 
     return rows
 
 
+def read_steps(path: Path, columns: Sequence[str], steps: Sequence[int]) -> list[tuple[float, ...]]:
+    """The step and these columns of a table that must have a row for each of ``steps``, those of the run's snapshots."""
+    rows = read_numbers(path, ["step", *columns])
+    check_steps(path, [row[0] for row in rows], steps)
+    return rows
+
+
+def check_steps(path: Path, found: Sequence[float], steps: Sequence[int]) -> None:
+    """A table with other steps is cut, or that of another run."""
+    if list(found) != list(steps):
+        raise UserError(f"'{path}' does not have the steps of the run's snapshots: delete it, {AGAIN}")
+
+
 def _numbers(row: Mapping[str | None, Any], columns: Sequence[str]) -> tuple[float, ...]:
     if None in row:  # csv's name for what is beyond the header
         raise ValueError("a row is too long")

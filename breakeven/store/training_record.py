@@ -53,6 +53,11 @@ class TrainingRecord:
     snapshots: tuple[SnapshotEntry, ...]
 
     @property
+    def measured_steps(self) -> list[int]:
+        """The steps of the snapshots."""
+        return [entry.step for entry in self.snapshots]
+
+    @property
     def diverged(self) -> bool:
         """Whether the run diverged."""
         return self.diverged_step is not None

@@ -19,6 +19,7 @@ from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.files import AGAIN
 from breakeven.store.progress import progress
+from breakeven.store.rows import check_steps
 from breakeven.store.tables import cell, read_table, write_table
 from breakeven.store.training_record import TrainingRecord, read_training
 from breakeven.summary.break_even import break_even
@@ -53,7 +54,6 @@ def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
     if run != folder.name:
         raise UserError(f"the folder '{folder}' holds the run {run}: delete it, {AGAIN}")
     training = read_training(folder)
-    steps = [entry.step for entry in training.snapshots]
     history = read_table(folder / "history.csv", ["step", "epoch", "split", "loss", "accuracy"])
     end = training.steps if training.stopped_step is None else training.stopped_step
     if not training.diverged and not history["step"].max() >= end:
@@ -63,8 +63,7 @@ def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
         path = folder / measurement.table
         columns = [quantity.column for quantity in measurement.quantities]
         table = tables[measurement.name] = read_table(path, ["step", *columns, "note"])
-        if table["step"].tolist() != steps:
-            raise UserError(f"'{path}' does not have the steps of the run's snapshots: delete it, {AGAIN}")
+        check_steps(path, table["step"].tolist(), training.measured_steps)
     return RunTables(folder.name, labels, training, tables)
 
 

@@ -10,8 +10,8 @@ from breakeven.specs.run import RunSpec, canonical_json, run_id, source_of
 from breakeven.specs.schedule import first_unstable
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress, say
-from breakeven.store.rows import read_numbers
-from breakeven.store.training_record import SNAPSHOTS
+from breakeven.store.rows import read_steps
+from breakeven.store.training_record import SNAPSHOTS, read_training
 from breakeven.training.checkpoints import Checkpoints
 from breakeven.training.results import is_published, publish
 from breakeven.training.training import Training
@@ -62,7 +62,8 @@ def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
         raise UserError(
             "source: this run's learning rate switches at the break-even point of another; give the folder of that run"
         )
-    return first_unstable(read_numbers(source / "stability.csv", ["step", "stability_lhs"]))
+    steps = read_training(source).measured_steps
+    return first_unstable(read_steps(source / "stability.csv", ["stability_lhs"], steps))
 
 
 def _key(training: Training, data: Path, code: str) -> str:

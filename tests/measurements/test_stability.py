@@ -207,7 +207,7 @@ def test_what_the_hessian_stage_left_is_checked(tmp_path, damage):
         "missing": "eigenvectors/step-00000000.safetensors' is missing",
         "cut": "eigenvectors/step-00000000.safetensors' is missing or damaged",
         "foreign": "eigenvector '.*' belongs to run .* at step 2, not to run .* at step 0",
-        "no step": "hessian.csv' has no step 0: delete it",
+        "no step": "hessian.csv' does not have the steps of the run's snapshots: delete it",
         "no table": "hessian.csv' is missing",
     }[damage]
     match damage:

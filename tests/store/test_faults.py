@@ -90,7 +90,7 @@ READ = {
         "does not have the steps of the run's snapshots",
     ),
     "H": ("{run}/hessian.csv", "summarise", "is missing: snakemake", "does not have the steps of the run's snapshots"),
-    "H for Eq. 1": ("{run}/hessian.csv", "stability", "is missing: snakemake", "has no step"),
+    "H for Eq. 1": ("{run}/hessian.csv", "stability", "is missing: snakemake", "does not have the steps"),
     "Eq. 1": ("{run}/stability.csv", "summarise", "is missing: snakemake", "does not have the steps"),
     "e_H^1": (f"{{run}}/eigenvectors/{STEP}", "stability", "is missing or damaged", "is missing or damaged"),
     "predictions": ("{run}/predictions.safetensors", "embed", "is missing or damaged", "is missing or damaged"),

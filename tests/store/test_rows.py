@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from breakeven.store.errors import UserError
-from breakeven.store.rows import read_numbers, write_rows
+from breakeven.store.rows import read_numbers, read_steps, write_rows
 from breakeven.store.tables import write_table
 
 COLUMNS = ["step", "value", "side", "converged", "note"]
@@ -57,3 +57,15 @@ def test_what_is_no_table_of_numbers_is_told(tmp_path, content, told):
         (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(UserError, match=told):
         read_numbers(tmp_path / "a.csv", ["step", "value"])
+
+
+@pytest.mark.parametrize("step", ["", "inf", "4.5", "8", "4,1\n8"])
+def test_the_steps_must_be_those_of_the_snapshots(tmp_path, step):
+    path = tmp_path / "a.csv"
+    path.write_text("step,value\n0,1\n4,\n")
+    assert [row[0] for row in read_steps(path, ["value"], [0, 4])] == [0, 4]
+    path.write_text(f"step,value\n0,1\n{step},1\n")
+    with pytest.raises(
+        UserError, match=r"a\.csv' does not have the steps of the run's snapshots: delete it, and the same"
+    ):
+        read_steps(path, ["value"], [0, 4])

@@ -15,10 +15,10 @@ from breakeven.specs.run_file import read_spec
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
 from breakeven.store.tables import write_table
-from breakeven.store.training_record import SwitchAtStep, read_training
+from breakeven.store.training_record import SnapshotEntry, SwitchAtStep, TrainingRecord, read_training, write_training
 from breakeven.training import train as module
 from breakeven.training.mini_batches import MiniBatches
-from tests.tiny import tiny_dataset, tiny_spec
+from tests.tiny import TRAIN, tiny_dataset, tiny_spec
 
 CPU = torch.device("cpu")
 
@@ -30,12 +30,14 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def train(data, tmp_path):
-    def run(break_even_step=None, **changes):
+    def run(break_even_step=None, rows_of_the_source=3, **changes):
         spec = tiny_spec(**changes)
         out, source = tmp_path / run_id(spec), tmp_path / "source"
         left_hand_sides = [0.5, math.nan, math.inf if break_even_step == 8 else 0.9]
         source.mkdir(exist_ok=True)
-        table = pd.DataFrame({"step": [0, 4, 8], "stability_lhs": left_hand_sides})
+        snapshots = tuple(SnapshotEntry(step, "", "", 0.05) for step in (0, 4, 8))
+        write_training(source, TrainingRecord("", 12, 4, TRAIN, None, None, (), snapshots))
+        table = pd.DataFrame({"step": [0, 4, 8], "stability_lhs": left_hand_sides})[:rows_of_the_source]
         write_table(source / "stability.csv", table, infinite=["stability_lhs"])
         module.train(spec, data, out, tmp_path / "state", CPU, "code", source)
         return out
@@ -127,6 +129,12 @@ def test_a_switch_at_the_break_even_point(train):
     never = train(break_even_step=None, **counted)
     assert read_training(never).switches == (SwitchAtStep(None, 0.2),)
     assert rates_of(never) == [0.05] * 13
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_the_break_even_point_of_a_table_that_is_cut_is_not_believed(train, rows):
+    with pytest.raises(UserError, match=r"stability\.csv' does not have the steps of the run's snapshots: delete it"):
+        train(break_even_step=8, rows_of_the_source=rows, schedule=(Switch(0.5, 0.2, "break_even"),))
 
 
 def test_dropout_draws_the_same_numbers_again(train):

@@ -36,7 +36,7 @@ HELP = {
     "study": "the study, or the part of it that the stage needs, JSON; - reads it from standard input",
     "tables": "folder with tables",
 }
-MEMORY_MB = 2000.0
+MEMORY_MB = 2000
 
 
 def function_of(stage: Stage) -> Callable[..., Any]:
@@ -81,7 +81,7 @@ def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:
         elif name != "memory_mb":
             _add_parameter(command, stage, parameter, hints[name])
     if stage.name in BY_NAME:  # also those that need none, so that one rule calls them all
-        command.add_argument("--memory-mb", type=float, default=MEMORY_MB, help=_help("memory_mb", MEMORY_MB))
+        command.add_argument("--memory-mb", type=_at_least_1, default=MEMORY_MB, help=_help("memory_mb", MEMORY_MB))
 
 
 def _add_parameter(command: argparse.ArgumentParser, stage: Stage, parameter: inspect.Parameter, hint: Any) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file
 
-from breakeven.specs.measurements import MEASUREMENTS, QUANTITIES
-from breakeven.specs.quantities import COLUMNS
+from breakeven.specs.measurements import MEASUREMENTS, QUANTITIES, RUN_COLUMNS
 from breakeven.store.notes import Note
 
 TARGET = Path(__file__).with_name("tables.md")
@@ -31,7 +30,7 @@ def text() -> str:
         )
         for each in QUANTITIES
     ]
-    columns = [(f"`{each.name}`", each.symbol, each.words, each.unit or "1") for each in COLUMNS]
+    columns = [(f"`{each.name}`", each.symbol, each.words, each.unit or "1") for each in RUN_COLUMNS]
     notes = [(f"`{note.code}`", note.sentence) for note in Note]
     measured = [(f"`{each.table}`", each.words) for each in MEASUREMENTS]
     return "\n\n".join(

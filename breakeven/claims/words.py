@@ -5,10 +5,14 @@ from collections.abc import Sequence
 
 from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.specs import measurements
-from breakeven.specs.quantities import COLUMNS, HYPERPARAMETERS
+from breakeven.specs.quantities import HYPERPARAMETERS
 
 # of quantities along a run, of columns of runs.csv and of hyperparameters, by name
-SYMBOLS = measurements.SYMBOLS | {each.name: each.symbol for each in (*COLUMNS, *HYPERPARAMETERS)}
+SYMBOLS = (
+    measurements.SYMBOLS
+    | {each.name: each.symbol for each in measurements.RUN_COLUMNS}
+    | {each.name: each.symbol for each in HYPERPARAMETERS}
+)
 
 
 def symbol(name: str) -> str:

@@ -16,6 +16,7 @@ from breakeven.specs.run import Segment
 from breakeven.specs.schedule import segment_steps, snapshots_problem
 
 LARGEST = 3.4e38  # in float32
+PLAIN_SGD = {"optimizer": "sgd", "momentum": 0, "weight_decay": 0}  # for which Eq. 1 holds
 TEXTS = ("words", "word pieces")
 
 
@@ -129,9 +130,10 @@ def _check_schedule(run: Hyperparameters, steps_per_epoch: int | None) -> Iterat
     previous = None
     for index, switch in enumerate(run.schedule):
         if switch.unit == "break_even":
-            unlike = {name: getattr(run, name) for name in ("momentum", "weight_decay") if getattr(run, name)}
+            given = {name: getattr(run, name, plain) for name, plain in PLAIN_SGD.items()}
+            unlike = {name: value for name, value in given.items() if value != PLAIN_SGD[name]}
             if unlike:
-                settings = " and ".join(f"{name} {value:g}" for name, value in unlike.items())
+                settings = " and ".join(f"{name} {value}" for name, value in unlike.items())
                 message = f"break_even has no meaning with {settings}: Eq. 1 is the condition of plain SGD"
                 yield Finding("schedule", message, tuple(unlike), (index, "unit"))
             previous = None  # where it lies is known when the run without this switch has been measured

@@ -42,6 +42,15 @@ from breakeven.specs.run import UNLESS_SAID, RunSpec
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
 
 
+def _study_name(text: str) -> str:
+    if text in ("claims.csv", "vega.js"):
+        raise ValueError("is the name of a file that lies beside the folders of studies")
+    return text
+
+
+StudyName = Annotated[Name, AfterValidator(_study_name)]
+
+
 def _results(text: str) -> str:
     problem = results_problem(text, Path.cwd())
     if problem:
@@ -170,5 +179,5 @@ class Config(Machine):
     datasets: Annotated[dict[Name, Annotated[Dataset, PlainValidator(dataset)]], MinLen(1)]
     """Name of a data set, and how it is prepared."""
     measurements: Measurements = Field(default_factory=Measurements)
-    studies: Annotated[dict[Name, StudyConfig], MinLen(1)]
+    studies: Annotated[dict[StudyName, StudyConfig], MinLen(1)]
     """Name of a study, and its runs."""

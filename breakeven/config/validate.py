@@ -69,7 +69,7 @@ def _problems(error: Any, schema: Schema, unknown: set[Place]) -> Iterator[Probl
     if isinstance(cause, Invalid):
         yield from (Problem((*place, *each.place), each.message) for each in cause.problems)
     elif place[-1:] == ("[key]",):
-        yield Problem(place[:-1], FOLDER_NAME)
+        yield Problem(place[:-1], str(cause or FOLDER_NAME))
     elif error["type"] == "extra_forbidden":
         known = [name for part in _parts(schema, place[:-1]) for name in part.get("properties", {})]
         yield Problem(place, unknown_key(place[-1], known))

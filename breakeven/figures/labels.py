@@ -13,7 +13,7 @@ from breakeven.specs.study import Study
 from breakeven.specs.words import in_words
 
 QUANTITIES = {quantity.name: quantity for quantity in measurements.QUANTITIES}
-COLUMNS = {column.name: column for column in quantities.COLUMNS}
+COLUMNS = {column.name: column for column in measurements.RUN_COLUMNS}
 HYPERPARAMETERS = {each.name: f"{each.words} {each.symbol}" for each in quantities.HYPERPARAMETERS}
 
 

@@ -9,7 +9,7 @@ from breakeven.store.errors import UserError
 ROOM = "make room and type the same command again: nothing is lost"
 ACCESS = "you must be able to read data sets, and to write into results: and, for downloads, root:"
 FULL_GPU = re.compile(  # what CUDA, cuBLAS and cuDNN say where a GPU has no room for them, none as an OutOfMemoryError
-    "CUDA error: out of memory|CUBLAS_STATUS_(ALLOC_FAILED|NOT_INITIALIZED)"
+    "CUDA (driver )?error: out of memory|(CUBLAS|CUSOLVER)_STATUS_(ALLOC_FAILED|NOT_INITIALIZED)"
     "|CUDNN_STATUS_(ALLOC_FAILED|NOT_INITIALIZED|INTERNAL_ERROR)"
 )
 MEMORY = {
@@ -66,7 +66,10 @@ def _reason(error: BaseException) -> str:
 def _first_sentence(error: BaseException) -> str:
     """The first sentence of an error's text; of torch's, how much was asked for."""
     line = (str(error).strip().splitlines() or [""])[0]
-    text = " ".join(line.split()).replace("CUDA out of memory. ", "")
+    text = " ".join(line.split())
+    asked = re.search(r"[Tt]ried to allocate [\d.]+ \w+", text)
+    if asked:
+        return asked[0].capitalize() if asked[0][0] == "t" else asked[0]
     return re.split(r"\. (?=[A-Z])", text)[0].rstrip(".") or type(error).__name__
 
 

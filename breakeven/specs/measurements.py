@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
-from breakeven.specs.quantities import HISTORY, Quantity
+from breakeven.specs.quantities import COLUMNS, HISTORY, Column, Quantity
 from breakeven.specs.settings import Setting, settings
 
 # a text in Annotated describes the setting: in the JSON schema, and in `--help`
@@ -222,3 +222,14 @@ def is_asked_for(measurement: Measurement, configured: Any) -> bool:
 # those that every run has: the rest of an optional measurement's output is no curve
 QUANTITIES = (*HISTORY, *(quantity for measurement in MEASUREMENTS for quantity in measurement.quantities))
 SYMBOLS = {quantity.name: quantity.symbol for quantity in QUANTITIES}
+
+# of runs.csv: also the maximum of a quantity that `breakeven.specs.quantities` does not name
+NAMED = {column.name for column in COLUMNS}
+RUN_COLUMNS = (
+    *COLUMNS,
+    *(
+        Column(each.maximum, f"max {each.symbol}", f"largest {each.symbol} along the run")
+        for each in QUANTITIES
+        if each.maximum and each.maximum not in NAMED
+    ),
+)

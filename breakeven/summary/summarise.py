@@ -124,7 +124,7 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     point = break_even(stability, run.labels["batch_size"], training.train_examples)
     train, test = (history[history["split"] == split] for split in ("train", "test"))
     past = train[train["accuracy"] > accuracy_threshold]
-    return {
+    row = {
         "run": run.run,
         **run.labels,
         "diverged": training.diverged,
@@ -151,6 +151,8 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "max_trace_H": _max(h, "trace"),
         "remarks": remarks(training, history, k, h, stability),
     }
+    maxima = {each.maximum: each for each in QUANTITIES if each.maximum and each.maximum not in row}
+    return row | {name: _max(run.tables[each.table], each.column) for name, each in maxima.items()}
 
 
 def _max(table: pd.DataFrame, column: str) -> float:

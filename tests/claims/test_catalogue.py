@@ -9,8 +9,7 @@ from breakeven.claims.correlations import EarlyCorrelation
 from breakeven.claims.study_tables import EMPTY_WITH
 from breakeven.claims.trends import Trend
 from breakeven.figures.registry import FIGURES
-from breakeven.specs.measurements import QUANTITIES
-from breakeven.specs.quantities import COLUMNS
+from breakeven.specs.measurements import QUANTITIES, RUN_COLUMNS
 
 
 def test_every_claim_of_the_paper_that_the_tables_can_test():
@@ -52,7 +51,7 @@ def test_a_claim_is_well_formed(claim):
     assert set(claim.test.outcomes) == {1, -1} and all(claim.test.outcomes.values()) and claim.test.needs
     assert bool(claim.expected) == (claim.test.direction != 0)
     assert claim.figure in {"", *FIGURES}
-    along_runs, of_runs = {each.name for each in QUANTITIES}, {each.name for each in COLUMNS}
+    along_runs, of_runs = {each.name for each in QUANTITIES}, {each.name for each in RUN_COLUMNS}
     if isinstance(claim.test, EarlyCorrelation):
         assert {claim.test.x, claim.test.y} <= along_runs and claim.test.until in of_runs
     quantity = getattr(claim.test, "quantity", None)

@@ -1,7 +1,9 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from breakeven.config import checks
 from breakeven.config.options import canonical_options, option_problems
 from breakeven.config.plan import DatasetUse, describe
 from breakeven.networks import registry
@@ -556,3 +558,11 @@ def test_an_option_without_a_default_must_be_given(tmp_path):
     [problem] = option_problems(network, {})
     assert (problem.place, problem.message) == (("width",), "required, but missing")
     assert canonical_options(network, {"width": 3}) == {"width": 3}
+
+
+def test_a_switch_at_the_break_even_point_of_another_optimizer():
+    """As one that is added would have it: Eq. 1 does not hold for it."""
+    switch = SimpleNamespace(at=1.0, unit="break_even", learning_rate=1.0)
+    run = SimpleNamespace(steps=9, epochs=None, optimizer="adam", momentum=0.0, weight_decay=0.0, schedule=(switch,))
+    [finding] = checks._check_schedule(run, None)
+    assert finding.message == "break_even has no meaning with optimizer adam: Eq. 1 is the condition of plain SGD"

@@ -174,6 +174,14 @@ def replaced(old, new, *lines):
             replaced(
                 "  main:\n",
                 f"  {name}:\n",
+                f"studies.{name}: is the name of a file that lies beside the folders of studies",
+            )
+            for name in ("claims.csv", "vega.js")
+        ),
+        *(
+            replaced(
+                "  main:\n",
+                f"  {name}:\n",
                 f"studies.{shown}: cannot be the name of a folder; allowed: letters, digits, '_', '.', '-', beginning with "
                 "a letter or digit, at most 60 characters",
             )

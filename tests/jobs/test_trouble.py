@@ -24,7 +24,10 @@ CUDA kernel errors might be asynchronously reported at some other API call, so t
 For debugging consider passing CUDA_LAUNCH_BLOCKING=1
 Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.
 """
-CPU = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."
+CPU = (
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
+    "4000000000000 bytes. Error code 12 (Cannot allocate memory)"
+)
 TOLD = {
     "no space": (
         OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results/a.csv"),
@@ -83,7 +86,23 @@ TOLD = {
         "hessian: the GPU is out of memory (Tried to allocate 2.00 GiB); lower memory_mb or the batch_size of that "
         "measurement, or slots_per_gpu if several jobs share a GPU",
     ),
-    "torch's memory": (RuntimeError(CPU), "covariance", "covariance: out of memory ("),
+    "torch's memory": (
+        RuntimeError(CPU),
+        "covariance",
+        "covariance: out of memory (Tried to allocate 4000000000000 bytes); ",
+    ),
+    **{
+        f"a GPU without room, {status}": (
+            RuntimeError(status),
+            "train",
+            f"train: the GPU is out of memory ({status}); lower batch_size, or slots_per_gpu",
+        )
+        for status in (
+            "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR",
+            "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED",
+            "CUDA driver error: out of memory",
+        )
+    },
     "Python's memory": (MemoryError(), "embed", "embed: out of memory (MemoryError); lower memory_mb"),
 }
 
@@ -111,7 +130,15 @@ class FakeParser:
         return self
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("shapes do not match"), SafetensorError("header")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("x"),
+        ValueError("CUDA error: out of memory"),
+        RuntimeError("shapes do not match"),
+        SafetensorError("header"),
+    ],
+)
 def test_a_mistake_of_ours_is_no_sentence(error):
     assert sentence(error, "train") is None
 

@@ -5,6 +5,8 @@ import math
 import pandas as pd
 import pytest
 
+from breakeven.specs.measurements import QUANTITIES
+from breakeven.specs.quantities import Quantity
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.notes import Note, cell
@@ -224,6 +226,16 @@ def test_what_has_no_value_has_no_row(tmp_path):
     assert values(rows, "trace_H") == {0: 9.0}
     assert values(rows, "train_loss") == {0: 2.3}
     assert values(rows, "test_loss") == {0: 2.4, 10: 9.0}
+
+
+def test_a_quantity_that_declares_a_maximum_has_a_column(tmp_path, monkeypatch):
+    """Also one of a new measurement: nothing else says it."""
+    more = Quantity("a", "a", "a", "stability", "alpha_star", maximum="max_a")
+    monkeypatch.setattr(module, "QUANTITIES", (*QUANTITIES, more))
+    write_run(tmp_path, "a")
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert float(row["max_a"]) == max(values[2] for values in STABILITY.values())
+    assert list(row)[-2:] == ["remarks", "max_a"]
 
 
 def test_a_ratio_that_does_not_exist_is_no_gap(tmp_path):

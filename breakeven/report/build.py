@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 def symbols(text: str) -> Markup:
     """Escape ``text`` and set the paper's symbols, written λ_K^1, with real indices."""
-    return Markup(re.sub(r"λ_([KH])\^([1*])", r"λ<sub>\1</sub><sup>\2</sup>", str(escape(text))))
+    return Markup(re.sub(r"([λe])_([KH])\^([1*])", r"\1<sub>\2</sub><sup>\3</sup>", str(escape(text))))
 
 
 def build(out: Path, results: Path, studies: list[Study], config: Path, javascript: Path) -> None:

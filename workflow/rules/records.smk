@@ -23,7 +23,6 @@ LOOKING = set(
 )
 
 
-
 def records_in(folder):
     """The names of the records in a folder: the encoded path of an output, in several parts where it is long."""
     files = ((Path(root), name) for root, _, names in os.walk(folder) for name in names)

@@ -132,9 +132,8 @@ def _of_one(rule: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], A
     """``rule``, where it is given one Jet, first and by position; any other call in the general way."""
 
     def checked(func: Any, args: Any, kwargs: Any) -> Any:
-        others = (*args[1:], *kwargs.values())
-        fits = args and isinstance(args[0], Jet) and not any(isinstance(other, Jet) for other in others)
-        return rule(func, args, kwargs) if fits else _any(func, args, kwargs)
+        more = any(isinstance(other, Jet) for other in (*args[1:], *kwargs.values()))
+        return _any(func, args, kwargs) if more else rule(func, args, kwargs)
 
     return checked
 

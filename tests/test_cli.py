@@ -143,6 +143,8 @@ MEASURE = ["hessian", "--run", "r", "--data", "d", "--out", "o"]
         ([*MEASURE, "--eigenvalues", "two"], "argument --eigenvalues: 'two' is not an integer"),
         ([*MEASURE, "--tolerance", "nan"], "argument --tolerance: 'nan' is not a finite number"),
         ([*MEASURE, "--precision", "float16"], "'float16' is not known; allowed: float32, float64"),
+        ([*MEASURE, "--memory-mb", "0"], "argument --memory-mb: '0' is not an integer of at least 1"),
+        ([*MEASURE, "--memory-mb", "nan"], "argument --memory-mb: 'nan' is not an integer of at least 1"),
         (["covariance", *MEASURE[1:], "--batches", "1"], "argument --batches: 1 is not allowed; allowed: at least 2"),
         (["train", "--spec", "[]"], "argument --spec: not the specification of a run"),
         (["plot", "--study", '{"nam": 1}'], "argument --study: a study has no 'nam'; allowed: accuracy_threshold,"),

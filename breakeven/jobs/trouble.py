@@ -67,9 +67,9 @@ def _first_sentence(error: BaseException) -> str:
     """The first sentence of an error's text; of torch's, how much was asked for."""
     line = (str(error).strip().splitlines() or [""])[0]
     text = " ".join(line.split())
-    asked = re.search(r"[Tt]ried to allocate [\d.]+ \w+", text)
+    asked = re.search(r"[Tt]ried to allocate ([\d.]+ \w+)", text)
     if asked:
-        return asked[0].capitalize() if asked[0][0] == "t" else asked[0]
+        return f"Tried to allocate {asked[1]}"
     return re.split(r"\. (?=[A-Z])", text)[0].rstrip(".") or type(error).__name__
 
 

@@ -179,6 +179,7 @@ def _sum(*terms: Part) -> Part:
     return total
 
 
+@_of_one
 def _linear(func: Any, args: Any, kwargs: Any) -> Any:
     """What is linear in its first argument: it acts on each part alone."""
     if func is Tensor.view and kwargs:
@@ -191,6 +192,7 @@ def _linear(func: Any, args: Any, kwargs: Any) -> Any:
     return Jet(value, *(None if part is None else act(part, *rest, **kwargs) for part in (x.first, x.second)))
 
 
+@_of_one
 def _pieces(func: Any, args: Any, kwargs: Any) -> Any:
     """What cuts its first argument into several."""
     x, *rest = args
@@ -274,6 +276,7 @@ def _of_gelu(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return torch.special.ndtr(x) + x * density, (2 - x.square()) * density
 
 
+@_of_one
 def _softmax(func: Any, args: Any, kwargs: Any) -> Any:
     """With u = x' − Σ p x': p' = p u, p'' = p (u² + x'' − Σ p (u² + x''))."""
     x, x1, x2 = _parts(args[0])
@@ -304,6 +307,7 @@ def _embedding(func: Any, args: Any, kwargs: Any) -> Any:
     return _jet(value, first, second)
 
 
+@_of_one
 def _dropout(func: Any, args: Any, kwargs: Any) -> Any:
     """Nothing, where the network is not in training."""
     return _any(func, args, kwargs) if kwargs.get("training", True) else args[0]
@@ -329,6 +333,7 @@ def _of_value(func: Any, args: Any, kwargs: Any) -> Any:
     return func(args[0].value, *args[1:], **kwargs)
 
 
+@_of_one
 def _relu(func: Any, args: Any, kwargs: Any) -> Any:
     """Where the value is not positive, derivatives are zero."""
     value, first, second = _parts(args[0])
@@ -337,6 +342,7 @@ def _relu(func: Any, args: Any, kwargs: Any) -> Any:
     return _stored(args[0], result) if _in_place(func, kwargs) else result
 
 
+@_of_one
 def _max_pool(func: Any, args: Any, kwargs: Any) -> Any:
     """The derivatives at the places of the largest values."""
     if kwargs.get("return_indices"):
@@ -353,24 +359,24 @@ def _max_pool(func: Any, args: Any, kwargs: Any) -> Any:
 RULES: dict[Any, Callable[[Any, Any, Any], Any]] = {
     **dict.fromkeys([functional.linear, torch.conv2d, torch.matmul, Tensor.matmul, Tensor.mul, torch.mul], _product),
     **dict.fromkeys([Tensor.add, torch.add, Tensor.sub, torch.sub], _addition),
-    **dict.fromkeys([functional.relu, torch.relu], _of_one(_relu)),
-    **dict.fromkeys([functional.max_pool2d, torch.max_pool2d], _of_one(_max_pool)),
+    **dict.fromkeys([functional.relu, torch.relu], _relu),
+    **dict.fromkeys([functional.max_pool2d, torch.max_pool2d], _max_pool),
     **dict.fromkeys([Tensor.tanh, torch.tanh], _elementwise(_of_tanh)),
     **dict.fromkeys([Tensor.sigmoid, torch.sigmoid], _elementwise(_of_sigmoid)),
     **dict.fromkeys([Tensor.square, torch.square], _elementwise(_of_square)),
     **dict.fromkeys([Tensor.rsqrt, torch.rsqrt], _elementwise(_of_rsqrt)),
     functional.gelu: _elementwise(_of_gelu),
-    functional.softmax: _of_one(_softmax),
+    functional.softmax: _softmax,
     functional.embedding: _embedding,
-    functional.dropout: _of_one(_dropout),
+    functional.dropout: _dropout,
     **dict.fromkeys([torch.lstm, torch.gru], _recurrent),
     **dict.fromkeys([torch.lstm_cell, torch.gru_cell], _recurrent_cell),
     torch.cat: _join,
-    **dict.fromkeys([Tensor.chunk, torch.chunk, Tensor.unbind, torch.unbind], _of_one(_pieces)),
-    **dict.fromkeys([torch.flatten, Tensor.flatten, Tensor.view, Tensor.reshape, Tensor.transpose], _of_one(_linear)),
-    **dict.fromkeys([Tensor.permute, Tensor.contiguous, Tensor.mean, Tensor.sum, Tensor.__getitem__], _of_one(_linear)),
-    **dict.fromkeys([functional.avg_pool2d, functional.adaptive_avg_pool2d], _of_one(_linear)),
-    **dict.fromkeys([Tensor.to, Tensor.neg, Tensor.unsqueeze], _of_one(_linear)),
+    **dict.fromkeys([Tensor.chunk, torch.chunk, Tensor.unbind, torch.unbind], _pieces),
+    **dict.fromkeys([torch.flatten, Tensor.flatten, Tensor.view, Tensor.reshape, Tensor.transpose], _linear),
+    **dict.fromkeys([Tensor.permute, Tensor.contiguous, Tensor.mean, Tensor.sum, Tensor.__getitem__], _linear),
+    **dict.fromkeys([functional.avg_pool2d, functional.adaptive_avg_pool2d], _linear),
+    **dict.fromkeys([Tensor.to, Tensor.neg, Tensor.unsqueeze], _linear),
     **dict.fromkeys([Tensor.size, Tensor.dim, Tensor.__len__], _of_value),
     **{getattr(Tensor, name).__get__: _of_value for name in ("shape", "dtype", "device", "ndim")},
 }

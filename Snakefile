@@ -15,7 +15,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/results_folder.smk"
-include: "workflow/rules/records.smk"
+include: "workflow/rules/freshness.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
@@ -30,8 +30,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/report.html",
-        promised(),
+        promised,
     localrule: True
 
 
@@ -39,6 +38,7 @@ onstart:
     # jobs on a cluster are invocations of their own, inside of this one
     if workflow.is_main_process:
         occupy_results()
+        begin()
 
 
 onsuccess:

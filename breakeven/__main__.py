@@ -4,14 +4,15 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from breakeven.commands import call, parser_for
 from breakeven.jobs.locks import held, lock_of
 from breakeven.jobs.termination import end_on_signals, end_with_parent
 from breakeven.jobs.trouble import sentence
 from breakeven.stages import Stage
+from breakeven.store.record import remove_record, write_record
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end_on_signals()
     end_with_parent()
     try:
-        with _alone(parsed, stage):
+        with _recorded(parsed, stage):
             said = call(stage, parsed)
     except Exception as error:
         told = sentence(error, stage.name)
@@ -39,15 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _alone(parsed: argparse.Namespace, stage: Stage) -> AbstractContextManager[None]:
-    """Let no other process, on this host or another, write the same results at the same time.
+@contextmanager
+def _recorded(parsed: argparse.Namespace, stage: Stage) -> Iterator[None]:
+    """Let no other process, on this host or another, write the same results at the same time; then record what they are made from.
 
     There is one where a Snakemake was killed: on this machine its jobs end at once, but on a cluster they go on.
     """
     if not hasattr(parsed, "out"):
-        return nullcontext()
-    last = stage.last.format(**vars(parsed))
-    return held(lock_of(parsed.out / last), f"writing '{parsed.out}' ({stage.name})", wait=True)
+        yield
+        return
+    outputs = stage.outputs(parsed.out, vars(parsed))
+    with held(lock_of(outputs[-1]), f"writing '{parsed.out}' ({stage.name})", wait=True):
+        remove_record(outputs[-1])
+        yield
+        if parsed.key:
+            write_record(outputs[-1], parsed.key, outputs)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ from breakeven.store.errors import UserError
 
 # what a parameter is, whatever the stage
 HELP = {
-    "code": "digest of this stage's code; checkpoints of another are not used",
     "config": "the config, a YAML file",
     "data": "folder of the prepared data set",
     "figure": "name of the figure",
     "javascript": "the script that stage bundle writes",
+    "key": "digest of all that the results depend on, by which the next snakemake knows them; without one it makes them again",
     "location": "where the data lies, JSON",
     "memory_mb": "megabytes for gradients and their graphs",
     "out": "what to write: a table, a page, or a folder",
@@ -78,8 +78,10 @@ def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:
             _add_setting(command, settings[name])
         elif name == "device":
             _add_device(command)
-        elif name != "memory_mb":
+        elif name not in ("memory_mb", "key"):
             _add_parameter(command, stage, parameter, hints[name])
+    if "out" in hints:
+        command.add_argument("--key", default="", help=HELP["key"])
     if stage.name in BY_NAME:  # also those that need none, so that one rule calls them all
         command.add_argument("--memory-mb", type=_at_least_1, default=MEMORY_MB, help=_help("memory_mb", MEMORY_MB))
 

@@ -4,7 +4,10 @@ A stage is a function of the package. Its command line is made from its signatur
 (`breakeven.commands`). Nothing is imported here, so that the workflow and ``--help`` read the table quickly.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from breakeven.specs.measurements import BY_NAME, MEASUREMENTS
 
@@ -13,14 +16,16 @@ from breakeven.specs.measurements import BY_NAME, MEASUREMENTS
 class Stage:
     """A stage: its command, the function that carries it out (``MODULE:FUNCTION``), what it does, in a line.
 
-    ``last``: of one whose ``out`` is a folder, what it writes there last. ``positional``: parameters that are given without their
-    names.
+    ``files``: of one whose ``out`` is a folder, what it writes there, with the names of parameters in braces; the last one last.
+    ``folders``: of one whose ``out`` is a file, those that it fills beside it. ``positional``: parameters that are given without
+    their names.
     """
 
     name: str
     function: str
     words: str
-    last: str = ""
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     positional: tuple[str, ...] = ()
 
     @property
@@ -28,21 +33,30 @@ class Stage:
         """The module that holds its function; the digest of its code starts from it."""
         return self.function.partition(":")[0]
 
+    def outputs(self, out: Path, parameters: Mapping[str, Any]) -> tuple[Path, ...]:
+        """What it writes, the last one last, if it is given ``out`` and these ``parameters``."""
+        if self.files:
+            return tuple(out / file.format(**parameters) for file in self.files)
+        return (*(out.parent / folder for folder in self.folders), out)
+
 
 STAGES = (
     Stage(
         "prepare",
         "breakeven.data.prepare:prepare",
         "Load a data set once and write it as arrays of integers with a manifest.",
-        last="manifest.json",
+        files=("data.safetensors", "manifest.json"),
     ),
     Stage(
         "train",
         "breakeven.training.train:train",
         "Train one run: its history, and snapshots of its weights.",
-        last="training.json",
+        files=("run.yaml", "history.csv", "snapshots", "training.json"),
     ),
-    *(Stage(row.name, f"breakeven.measurements.{row.name}:measure_{row.name}", row.words) for row in MEASUREMENTS),
+    *(
+        Stage(row.name, f"breakeven.measurements.{row.name}:measure_{row.name}", row.words, folders=row.folders)
+        for row in MEASUREMENTS
+    ),
     Stage(
         "embed",
         "breakeven.summary.embed:embed",
@@ -52,7 +66,7 @@ STAGES = (
         "summarise",
         "breakeven.summary.summarise:summarise",
         "Gather the runs of a study into its two tables.",
-        last="trajectories.csv",
+        files=("runs.csv", "trajectories.csv"),
     ),
     Stage(
         "claims",
@@ -60,7 +74,12 @@ STAGES = (
         "Give a verdict on each claim of the paper, from the tables of all studies.",
     ),
     Stage("bundle", "breakeven.figures.bundle:bundle", "Write the script with which figures and report open offline."),
-    Stage("plot", "breakeven.figures.plot:plot", "Draw one figure of a study.", last="{figure}.vl.json"),
+    Stage(
+        "plot",
+        "breakeven.figures.plot:plot",
+        "Draw one figure of a study.",
+        files=tuple(f"{{figure}}.{suffix}" for suffix in ("html", "svg", "png", "csv", "vl.json")),
+    ),
     Stage("report", "breakeven.report.build:build", "Write the report: one page that opens offline."),
     Stage(
         "status",

@@ -60,7 +60,7 @@ def _job(results: Path, planned: dict[str, Any], started: int) -> Job:
 
     Files of a needed job that are from before the invocation ``started`` are those that it is to make again.
     """
-    rule, name, log = planned["rule"], planned["name"], results / planned["log"]
+    rule, name, log = planned["rule"], planned["name"], results / (planned["log"] or "none")
     outputs = [results / output for output in planned["outputs"]]
     if any(holder(lock_of(output)) is not None for output in outputs):
         return Job(rule, name, "running", _how_far(log))

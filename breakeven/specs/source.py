@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, get_args
 import annotated_types
 from annotated_types import Ge, Lt, MinLen
 
-TYPES = "int, float, bool, str, tuple[TYPE, ...], Literal['name', 'other'], TYPE | None, Annotated[TYPE, Ge(0), 'text']"
+TYPES = "int, float, bool, str, File, Folder, tuple[TYPE, ...], Literal['name', 'other'], TYPE | None, Annotated[TYPE, Ge(0), 'text']"
 BOUNDS = ("Ge", "Gt", "Le", "Lt", "MinLen")  # of annotated_types
 
 
@@ -31,12 +31,20 @@ class AsPath:
     identity: bool
 
 
+# what is read from there counts: it is looked at when jobs are planned
 Folder = Annotated[str, MinLen(1), AsPath(identity=True)]
+File = Folder
 # where a loader looks for official files, whose checksums it verifies: not part of a data set's identity
 Location = Annotated[str, MinLen(1), AsPath(identity=False)]
 
-NAMES = {"int": int, "float": float, "bool": bool, "str": str, "Folder": Folder, "Location": Location}
+NAMES = {"int": int, "float": float, "bool": bool, "str": str, "Folder": Folder, "File": File, "Location": Location}
 DROPOUT = (Ge(0), Lt(1))  # of the option of that name, in every network
+
+
+def _marks(declared: Any) -> set[Any]:
+    """The marks in a type, however deep."""
+    found = {each for each in get_args(declared) if isinstance(each, AsPath)}
+    return found.union(*map(_marks, get_args(declared)))
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,12 @@ class Option:
     @property
     def is_location(self) -> bool:
         """Whether it only says where data lies."""
-        return AsPath(identity=False) in get_args(self.type)
+        return AsPath(identity=False) in _marks(self.type)
+
+    @property
+    def is_content(self) -> bool:
+        """Whether it says what is read: a file or folder, or several."""
+        return AsPath(identity=True) in _marks(self.type)
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,12 @@ class Source:
     module: str
     function: str
     options: Mapping[str, Option] = field(compare=False)
+
+    def files(self, given: Mapping[str, Any]) -> list[Path]:
+        """The files and folders whose content it depends on, by the options that are ``given`` and the defaults of the others."""
+        values = (given.get(name, each.default) for name, each in sorted(self.options.items()) if each.is_content)
+        named = (path for value in values for path in (value if isinstance(value, list | tuple) else [value]))
+        return [Path(path) for path in named if isinstance(path, str)]
 
     def imported(self) -> Callable[..., Any]:
         """The function itself."""

@@ -23,7 +23,7 @@ def train(
     out: Path,
     state: Path,
     device: torch.device,
-    code: str = "",
+    key: str = "",
     source: Path | None = None,
 ) -> None:
     """Train the run of ``spec`` on the prepared data set in ``data``; write its results into the folder ``out``.
@@ -31,11 +31,11 @@ def train(
     At each step of the snapshot schedule, θ_t and θ_{t+1} are saved; the loss and accuracy at θ_t are evaluated there
     and at the start of each epoch. The run ends, diverged, at the first step t where the loss of its mini-batch or a weight
     of θ_t is not finite. Where the training accuracy was evaluated and is at least ``stop_at_accuracy``, the run ends with
-    a snapshot. ``state`` holds the checkpoints, also of a training that a signal ends, and at the end the last one; ``code`` is
-    the digest of this stage's code. ``source``: the folder of the run whose break-even point the schedule counts in, if it does.
+    a snapshot. ``state`` holds the checkpoints, also of a training that a signal ends, and at the end the last one; those with
+    another ``key``, the digest of all that the run depends on, are not used. ``source``: the folder of the run whose break-even point the schedule counts in, if it does.
     """
     training = Training(spec, load(data, device, spec.dataset), device, _break_even_step(spec, source))
-    key = _key(training, data, code)
+    key = _key(training, data, key)
     if is_published(out, key):
         say(f"{run_id(spec)} has been trained already, by a process that this one waited for")
         return
@@ -66,7 +66,7 @@ def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
     return first_unstable(read_steps(source / "stability.csv", ["stability_lhs"], steps))
 
 
-def _key(training: Training, data: Path, code: str) -> str:
-    """The digest of all that the results depend on."""
-    parts = [canonical_json(training.spec), str(training.schedule.switches), read_manifest(data)["sha256"], code]
+def _key(training: Training, data: Path, key: str) -> str:
+    """The digest of all that the results depend on, also where no ``key`` is given."""
+    parts = [canonical_json(training.spec), str(training.schedule.switches), read_manifest(data)["sha256"], key]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,8 +1,7 @@
-from importlib.metadata import version
-
-
 # What all pages hold to open offline, in one file: it takes as long to make as two figures.
 rule bundle_javascript:
+    input:
+        lambda w: inputs(MADE.javascript()),
     output:
         f"{RESULTS}/figures/vega.js",
     log:
@@ -11,8 +10,7 @@ rule bundle_javascript:
     resources:
         mem_mb=2000,
     params:
-        python=python,
-        code=stage_code("bundle"),
-        version=f"vl-convert-python {version('vl-convert-python')}",
+        python=sys.executable,
+        key=lambda w: MADE.javascript().key,
     shell:
-        "{params.python:q} -m breakeven bundle --out {output:q} > {log:q} 2>&1"
+        "{params.python:q} -m breakeven bundle --out {output:q} --key {params.key} > {log:q} 2>&1"

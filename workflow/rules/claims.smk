@@ -1,7 +1,6 @@
 rule evaluate_claims:
     input:
-        runs=expand(f"{RESULTS}/tables/{{study}}/runs.csv", study=sorted(PLAN.studies)),
-        trajectories=expand(f"{RESULTS}/tables/{{study}}/trajectories.csv", study=sorted(PLAN.studies)),
+        lambda w: inputs(MADE.claims()),
     output:
         f"{RESULTS}/tables/claims.csv",
     log:
@@ -12,11 +11,10 @@ rule evaluate_claims:
     resources:
         mem_mb=2000,
     params:
-        python=python,
-        # sorted: reordering the studies of a config changes no verdict
-        studies=lambda w: as_json([part_of(PLAN.studies[name], "name", "swept") for name in sorted(PLAN.studies)]),
-        code=stage_code("claims"),
-        tables=lambda w, threads: f"{RESULTS}/tables",
+        python=sys.executable,
+        studies=as_json([part_of(PLAN.studies[name], "name", "swept") for name in sorted(PLAN.studies)]),
+        tables=f"{RESULTS}/tables",
+        key=lambda w: MADE.claims().key,
     shell:
-        "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies - --out {output:q} "
+        "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies - --out {output:q} --key {params.key} "
         "> {log:q} 2>&1 <<< {params.studies:q}"

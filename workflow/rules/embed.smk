@@ -1,7 +1,7 @@
 # Only where a figure of the study asks for it: see NEEDS_EMBEDDING in the modules of breakeven/figures.
 rule embed_study:
     input:
-        predictions=lambda w: [f"{RESULTS}/runs/{run}/predictions.safetensors" for run in PLAN.studies[w.study].runs],
+        lambda w: inputs(MADE.embedding(w.study)),
     output:
         table=f"{RESULTS}/tables/{{study}}/embedding.csv",
     log:
@@ -12,10 +12,10 @@ rule embed_study:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        python=python,
+        python=sys.executable,
         study=lambda w: study_json(w.study, "points"),
-        code=stage_code("embed"),
-        results=lambda w, threads: RESULTS,
+        results=RESULTS,
+        key=lambda w: MADE.embedding(w.study).key,
     shell:
         "{params.python:q} -m breakeven embed --results {params.results:q} --study - --out {output.table:q} "
-        "> {log:q} 2>&1 <<< {params.study:q}"
+        "--key {params.key} > {log:q} 2>&1 <<< {params.study:q}"

@@ -5,12 +5,7 @@ for measurement in MEASUREMENTS:
         name:
             f"measure_{measurement.name}"
         input:
-            **tables_of(measurement),
-            manifest=lambda w: f"{data_of(w.run)}/manifest.json",
-            arrays=lambda w: ancient(f"{data_of(w.run)}/data.safetensors"),
-            spec=f"{RESULTS}/runs/{{run}}/run.yaml",
-            training=f"{RESULTS}/runs/{{run}}/training.json",  # has the digest of each snapshot
-            snapshots=ancient(f"{RESULTS}/runs/{{run}}/snapshots"),
+            of_run(measurement, inputs),
         output:
             **{folder: directory(f"{RESULTS}/runs/{{run}}/{folder}") for folder in measurement.folders},
             table=f"{RESULTS}/runs/{{run}}/{measurement.table}",
@@ -24,14 +19,14 @@ for measurement in MEASUREMENTS:
             mem_mb=growing(2000 + CONFIG.memory_mb),
             runtime=growing(240),
         params:
-            python=python,
+            python=sys.executable,
             stage=measurement.name,
             settings=flags(values_of(measurement, CONFIG.measurements)),
-            code=code_of(measurement),
-            device=device,
-            memory_mb=memory_mb,
-            run=lambda w, threads: f"{RESULTS}/runs/{w.run}",
-            data=lambda w, threads: data_of(w.run),
+            device=DEVICE,
+            memory_mb=CONFIG.memory_mb,
+            run=lambda w: f"{RESULTS}/runs/{w.run}",
+            data=lambda w: data_of(w.run),
+            key=of_run(measurement, lambda result: result.key),
         shell:
             "{params.python:q} -m breakeven {params.stage} --run {params.run:q} --data {params.data:q} {params.settings:q} "
-            "--out {output.table:q} {params.device:q} --threads {threads} --memory-mb {params.memory_mb} > {log:q} 2>&1"
+            "--out {output.table:q} --key {params.key} {params.device:q} --threads {threads} --memory-mb {params.memory_mb} > {log:q} 2>&1"

@@ -1,9 +1,6 @@
 rule plot_figure:
     input:
-        javascript=f"{RESULTS}/figures/vega.js",
-        runs=f"{RESULTS}/tables/{{study}}/runs.csv",
-        trajectories=f"{RESULTS}/tables/{{study}}/trajectories.csv",
-        embedding=lambda w: [f"{RESULTS}/tables/{w.study}/embedding.csv"] if w.figure in NEEDS_EMBEDDING else [],
+        lambda w: inputs(MADE.figure(w.study, w.figure)),
     output:
         html=f"{RESULTS}/figures/{{study}}/{{figure}}.html",
         svg=report(
@@ -23,12 +20,13 @@ rule plot_figure:
     resources:
         mem_mb=2000,
     params:
-        python=python,
+        python=sys.executable,
         study=lambda w: study_json(w.study, "name", "swept", "accuracy_threshold"),
-        code=lambda w: stage_code("plot", f"breakeven.figures.{w.figure}", files=["figures/page.html.jinja"]),
-        caption=lambda w, threads: FIGURES[w.figure],  # for Snakemake's own report
-        tables=lambda w, threads: f"{RESULTS}/tables/{w.study}",
-        out=lambda w, threads: f"{RESULTS}/figures/{w.study}",
+        caption=lambda w: FIGURES[w.figure],  # for Snakemake's own report
+        tables=lambda w: f"{RESULTS}/tables/{w.study}",
+        out=lambda w: f"{RESULTS}/figures/{w.study}",
+        javascript=f"{RESULTS}/figures/vega.js",
+        key=lambda w: MADE.figure(w.study, w.figure).key,
     shell:
         "{params.python:q} -m breakeven plot --figure {wildcards.figure} --study {params.study:q} --tables {params.tables:q} "
-        "--out {params.out:q} --javascript {input.javascript:q} > {log:q} 2>&1"
+        "--out {params.out:q} --javascript {params.javascript:q} --key {params.key} > {log:q} 2>&1"

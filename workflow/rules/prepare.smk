@@ -1,4 +1,6 @@
 rule prepare_dataset:
+    input:
+        lambda w: inputs(MADE.data(w.dataset)),
     output:
         manifest=f"{RESULTS}/data/{{dataset}}/manifest.json",
         arrays=f"{RESULTS}/data/{{dataset}}/data.safetensors",
@@ -10,11 +12,11 @@ rule prepare_dataset:
     resources:
         mem_mb=4000,
     params:
-        python=python,
+        python=sys.executable,
         spec=lambda w: as_json(PLAN.datasets[w.dataset].spec),
-        location=lambda w, threads: as_json(PLAN.datasets[w.dataset].location),
-        out=lambda w, threads: f"{RESULTS}/data/{w.dataset}",
-        code=lambda w: stage_code("prepare", loader_module(PLAN.datasets[w.dataset].spec["loader"])),
+        location=lambda w: as_json(PLAN.datasets[w.dataset].location),
+        out=lambda w: f"{RESULTS}/data/{w.dataset}",
+        key=lambda w: MADE.data(w.dataset).key,
     shell:
         "{params.python:q} -m breakeven prepare --spec {params.spec:q} --location {params.location:q} "
-        "--out {params.out:q} > {log:q} 2>&1"
+        "--out {params.out:q} --key {params.key} > {log:q} 2>&1"

@@ -16,29 +16,25 @@ except (UserError, OSError) as error:
 OCCUPIED = []  # the lock, until this process ends
 
 
-def planned_job(job):
-    """What `status` needs to know of a job; paths are relative to the results folder."""
-    inside = lambda paths: [os.path.relpath(path, RESULTS) for path in paths]
-    return {
-        "rule": job.rule.name,
-        "name": " ".join(job.wildcards),
-        "needed": workflow.dag.needrun(job),
-        "outputs": inside(job.output),
-        "log": inside(job.log)[0],
-    }
+def planned_jobs():
+    """What `status` needs to know of all jobs, in the order of the stages; paths are relative to the results folder."""
+    order = {rule.name: index for index, rule in enumerate(workflow.rules)}
+    inside = lambda path: os.path.relpath(path, RESULTS)
+    logs = {inside(job.output[0]): inside(job.log[0]) for job in workflow.dag.needrun_jobs() if job.log}
+    jobs = []
+    for result in PLANNED:
+        log = next((logs[str(file)] for file in result.files if str(file) in logs), None)
+        files = [str(file) for file in result.files]
+        jobs.append({"rule": result.rule, "name": result.name, "needed": log is not None, "outputs": files, "log": log})
+    return sorted(jobs, key=lambda job: (order[job["rule"]], job["name"]))
 
 
 def occupy_results():
     """Take the results folder; where another process has it, this one ends."""
-    order = {rule.name: index for index, rule in enumerate(workflow.rules)}
     plan = {
         "config": CONFIG_FILES[0],
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        # in the order of the stages
-        "jobs": sorted(
-            (planned_job(job) for job in workflow.dag.jobs if job.log),
-            key=lambda job: (order[job["rule"]], job["name"]),
-        ),
+        "jobs": planned_jobs(),
     }
     try:
         OCCUPIED.append(occupy(Path(RESULTS), plan))

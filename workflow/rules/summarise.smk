@@ -1,8 +1,6 @@
 rule summarise_study:
     input:
-        **{each.name: of_runs(each.table) for each in MEASUREMENTS if each.always},
-        training=of_runs("training.json"),
-        history=of_runs("history.csv"),
+        lambda w: inputs(MADE.tables(w.study)),
     output:
         runs=report(
             f"{RESULTS}/tables/{{study}}/runs.csv",
@@ -19,11 +17,11 @@ rule summarise_study:
     resources:
         mem_mb=2000,
     params:
-        python=python,
+        python=sys.executable,
         study=lambda w: study_json(w.study, "points", "accuracy_threshold"),
-        code=stage_code("summarise"),
-        results=lambda w, threads: RESULTS,
-        out=lambda w, threads: f"{RESULTS}/tables/{w.study}",
+        results=RESULTS,
+        out=lambda w: f"{RESULTS}/tables/{w.study}",
+        key=lambda w: MADE.tables(w.study).key,
     shell:
-        "{params.python:q} -m breakeven summarise --results {params.results:q} --study - --out {params.out:q} "
+        "{params.python:q} -m breakeven summarise --results {params.results:q} --study - --out {params.out:q} --key {params.key} "
         "> {log:q} 2>&1 <<< {params.study:q}"

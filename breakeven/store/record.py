@@ -1,0 +1,75 @@
+"""What a result was made from, beside it: the record of ``covariance.csv`` is the file ``.covariance.csv.record``.
+
+It holds the *key* of the result, a digest of everything that it depends on (`breakeven.config.results`), and of each file that the
+job wrote its size and SHA-256. A job writes it last, so that a result without one, with another key, or with other files than it
+says is not what a job would make now, wherever the folder lies and whatever happened in between.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from breakeven.store.files import sha256, write_json
+
+# Arrays are large: of them the size alone is compared here. Who reads them compares their SHA-256.
+ARRAYS = ".safetensors"
+
+
+def record_of(result: Path) -> Path:
+    """The record of the result whose last file is ``result``."""
+    return result.with_name(f".{result.name}.record")
+
+
+def write_record(result: Path, key: str, outputs: Iterable[Path]) -> None:
+    """Record that ``outputs``, files and folders beside ``result``, were made from what ``key`` says."""
+    found = {os.path.relpath(file, result.parent): _seen(file) for file in _files(outputs)}
+    write_json(record_of(result), {"key": key, "files": found})
+
+
+def remove_record(result: Path) -> None:
+    """From now on the result is none, until it is made again."""
+    record_of(result).unlink(missing_ok=True)
+
+
+def recorded_key(result: Path) -> str | None:
+    """The key in the record of ``result``; None where it has none."""
+    return _read(result).get("key")
+
+
+def is_current(result: Path, key: str) -> bool:
+    """Whether ``result`` was made from what ``key`` says, and its files are those that were made."""
+    record = _read(result)
+    if record.get("key") != key:
+        return False
+    try:
+        return all(_is(result.parent / name, seen) for name, seen in record["files"].items())
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _read(result: Path) -> dict[str, Any]:
+    """The record of ``result``; nothing where it has none, or one that can't be read."""
+    try:
+        record = json.loads(record_of(result).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _files(outputs: Iterable[Path]) -> Iterator[Path]:
+    for output in outputs:
+        yield from sorted(output.glob("*")) if output.is_dir() else [output]
+
+
+def _seen(file: Path) -> dict[str, Any]:
+    size = file.stat().st_size
+    return {"size": size} if file.suffix == ARRAYS else {"size": size, "sha256": sha256(file)}
+
+
+def _is(file: Path, seen: dict[str, Any]) -> bool:
+    try:
+        return file.stat().st_size == seen["size"] and ("sha256" not in seen or sha256(file) == seen["sha256"])
+    except OSError:
+        return False

@@ -1,0 +1,106 @@
+# Which results are out of date is seen in their records (breakeven/config/results.py), and not in times of files or in what Snakemake
+# remembers in .snakemake: a folder that was copied has other times, and a clone has other memories. Snakemake is told of the jobs that
+# are to do and what they read; a result that is current has no inputs.
+# No rules here.
+
+import shutil
+from functools import cache
+
+from snakemake.logging import logger
+from snakemake.settings.types import RerunTrigger
+
+from breakeven.config.results import Results, Why, in_order, to_make
+from breakeven.jobs.locks import holder
+from breakeven.jobs.results_folder import LOCK, end
+from breakeven.store.contents import Contents
+from breakeven.store.record import is_current, recorded_key, remove_record
+
+CONTENTS = Contents(Path(RESULTS) / "data/contents.json")
+
+
+def prepared_key(dataset):
+    """In a job on a cluster, that of the data set as it lies there: what it was prepared from need not be seen from there."""
+    return None if workflow.is_main_process else recorded_key(Path(RESULTS) / f"data/{dataset}/manifest.json")
+
+
+MADE = Results(PLAN, CONTENTS.digest, prepared_key)
+try:
+    PLANNED = dict.fromkeys(MADE.planned()) if workflow.is_main_process else {}
+except (UserError, OSError) as error:
+    sys.exit(sentence(error, "results"))
+
+
+@cache
+def to_do(beside=None):
+    """What must be made, and why; of what is planned, and of a result ``beside`` it."""
+    asked = workflow.dag_settings.forcerun
+    again = {*asked, *(os.path.relpath(name, RESULTS) for name in asked)}
+    if workflow.dag_settings.forceall:
+        again |= {result.rule for result in PLANNED}
+    found = to_make(PLANNED if beside is None else in_order([*PLANNED, beside]), Path(RESULTS), again)
+    changed = sum(why is Why.CHANGED for why in found.values())
+    if changed and not again and beside is None:
+        print(f"{changed} of {len(PLANNED)} results are of other settings, code, data or files than now", file=sys.stderr)
+    return found
+
+
+def inputs(result):
+    """What the job of a result reads. Called by Snakemake while it builds its graph; an outdated result's job is forced meanwhile."""
+    files = [f"{RESULTS}/{file}" for each in result.needs for file in each.files]
+    if not workflow.is_main_process or workflow.execution_settings is None:
+        return files  # a job on a cluster; or who only looks, by --report or --dag
+    workflow.dag_settings.rerun_triggers = frozenset([RerunTrigger.MTIME])
+    workflow.dag.ignore_incomplete = True  # what is half done has no record
+    found = to_do() if result in PLANNED else to_do(result)
+    if result not in found:
+        return []
+    # Snakemake sees by itself what is missing, but not where all that needs it is there
+    if found[result] is Why.FOLLOWS:
+        forced = [each.last for each in result.needs if found.get(each) is Why.MISSING]
+    else:
+        forced = [file for file in result.files if (Path(RESULTS) / file).exists()]
+    workflow.dag.forcefiles.update(f"{RESULTS}/{file}" for file in forced)
+    current = {f"{RESULTS}/{file}" for each in result.needs if each not in found for file in each.files}
+    return [ancient(file) if file in current else file for file in files]
+
+
+def promised(wildcards):
+    """What the config asks for, and what is to be made for no other result that is."""
+    ends = PLANNED if workflow.execution_settings is None else to_do()
+    needed = {each for result in ends for each in result.needs}
+    wanted = [MADE.report(), *(result for result in ends if result not in needed)]
+    return [f"{RESULTS}/{file}" for result in dict.fromkeys(wanted) for file in result.files]
+
+
+def remove_checkpoints():
+    """Remove those of trainings that have ended."""
+    for folder in (Path(RESULTS) / "state").glob("*"):
+        if folder.name in PLAN.runs:
+            result = MADE.training(folder.name)
+            if is_current(Path(RESULTS) / result.last, result.key):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def begin():
+    """Before the first job: what follows from others is no result until it is made again, also if this invocation is killed."""
+    CONTENTS.remember()
+    for result, why in to_do().items():
+        if why is Why.FOLLOWS:
+            remove_record(Path(RESULTS) / result.last)
+
+
+def finish():
+    """At the end of an invocation; jobs on a cluster are invocations of their own, inside of this one."""
+    if workflow.is_main_process:
+        end(Path(RESULTS))
+        remove_checkpoints()
+
+
+if workflow.is_main_process:
+    # of Snakemake's memory, which isn't used
+    logger.addFilter(lambda record: "provenance/metadata" not in record.getMessage())
+    try:
+        if holder(Path(RESULTS) / LOCK) is None:
+            remove_checkpoints()
+    except OSError as error:
+        sys.exit(sentence(error, "results"))

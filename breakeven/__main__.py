@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _recorded(parsed: argparse.Namespace, stage: Stage) -> Iterator[None]:
-    """Let no other process, on this host or another, write the same results at the same time; then record what they are made from.
+    """Let no other process, on this host or another, write the same results meanwhile; then record what they are made from.
 
-    There is one where a Snakemake was killed: on this machine its jobs end at once, but on a cluster they go on.
+    There is another where a Snakemake was killed: on this machine its jobs end at once, but on a cluster they go on.
     """
     if not hasattr(parsed, "out"):
         yield

@@ -21,10 +21,10 @@ ROOMS = {
     "claims": {"store", "specs"},
     "figures": {"store", "specs"},
     "report": {"store", "specs", "claims", "figures", "stages"},
-    "config": {"store", "specs", "data", "networks", "figures"},
+    "config": {"store", "specs", "data", "networks", "training", "figures", "stages"},
     "stages": {"specs"},
     "commands": {"store", "specs", "jobs", "stages"},
-    "__main__": {"commands", "jobs", "stages"},
+    "__main__": {"commands", "jobs", "stages", "store"},
 }
 
 

@@ -1,8 +1,8 @@
 """What a plan makes: for each job its files, the results that it reads, and the key that stands for all that they depend on.
 
-The key of a result is a digest of the code of its stage, of the settings that it depends on, and of the keys of the results that its
-job reads. The job writes it beside the files (`breakeven.store.record`). So what is out of date is seen in the files alone, by
-whatever path the results folder is reached, and whatever Snakemake remembers.
+The key of a result is a digest of the code of its stage, of the settings that it depends on, and of the keys of the results that
+its job reads. The job writes it beside the files (`breakeven.store.record`). So what is out of date is seen in the files alone,
+by whatever path the results folder is reached, and whatever Snakemake remembers.
 """
 
 import hashlib
@@ -35,8 +35,8 @@ TEMPLATES = tuple(f"report/report.{suffix}" for suffix in ("html.jinja", "css", 
 class Result:
     """What one job makes: all ``files`` that it writes in the results folder, the last one last; the results that it ``needs``.
 
-    ``rule``, ``name``: the rule's, and the run, study, figure or data set that it is of. ``exact``: made again from the same, its files are the same to the byte. Those of others may differ in their last digits, on a
-    GPU or with another number of threads.
+    ``rule``, ``name``: the rule's, and the run, study, figure or data set that it is of. ``exact``: made again from the same,
+    its files are the same to the byte; those of others may differ in their last digits, on a GPU or by more threads.
     """
 
     rule: str
@@ -55,8 +55,8 @@ class Result:
 class Results:
     """The results of ``plan``.
 
-    ``contents``: the digest of the files at a path, of which a data set or a network is read. ``prepared``: the key of a data set, by
-    its id, that is taken as it lies there; a job on another machine need not see what it was read from.
+    ``contents``: the digest of the files at a path, of which a data set or a network is read. ``prepared``: the key of a data
+    set, by its id, that is taken as it lies there; a job on another machine need not see what it was read from.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Results:
 
 
 class Why(Enum):
-    """Why a result must be made: a file is missing; it was made from something else, or changed since; or it follows from another."""
+    """Why a result must be made: a file is missing; it is of something else, or was changed; it follows from another."""
 
     MISSING = "missing"
     CHANGED = "changed"

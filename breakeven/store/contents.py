@@ -1,7 +1,7 @@
 """A digest of files as they lie on a disk, taken at planning: a data set or weights that were replaced in place have another.
 
-It is of the names and the bytes of all files in a folder, whatever their times; where the names, sizes and times are those of the last
-look, the bytes are not read again. Of more than `MOST_BYTES`, such as ImageNet's 150 GB, it is of names, sizes and times alone.
+It is of the names and the bytes of all files in a folder, whatever their times; where the names, sizes and times are those of the
+last look, the bytes are not read again. Of more than `MOST_BYTES`, such as ImageNet, it is of names, sizes and times alone.
 """
 
 import hashlib
@@ -57,12 +57,10 @@ class Contents:
         if not changed:
             return {"content": "nothing"}
         listing = digest.hexdigest()[:16]
-        if size > MOST_BYTES:
-            content = listing
-        else:
-            content = known["content"] if known.get("listing") == listing else _bytes(path)
+        if known.get("listing") != listing:
+            known = {"content": listing if size > MOST_BYTES else _bytes(path)}
         settled = time.time() - changed / 1e9 > JUST_NOW
-        return {"content": content} | ({"listing": listing} if settled else {})
+        return {"content": known["content"]} | ({"listing": listing} if settled else {})
 
 
 def _read(memory: Path) -> dict[str, dict[str, str]]:

@@ -1,8 +1,8 @@
 """What a result was made from, beside it: the record of ``covariance.csv`` is the file ``.covariance.csv.record``.
 
-It holds the *key* of the result, a digest of everything that it depends on (`breakeven.config.results`), and of each file that the
-job wrote its size and SHA-256. A job writes it last, so that a result without one, with another key, or with other files than it
-says is not what a job would make now, wherever the folder lies and whatever happened in between.
+It holds the *key* of the result, a digest of everything that it depends on (`breakeven.config.results`), and of each file that
+the job wrote its size and SHA-256. A job writes it last, so that a result without one, with another key, or with other files than
+it says is not what a job would make now, wherever the folder lies and whatever happened in between.
 """
 
 import json

@@ -32,7 +32,8 @@ def train(
     and at the start of each epoch. The run ends, diverged, at the first step t where the loss of its mini-batch or a weight
     of θ_t is not finite. Where the training accuracy was evaluated and is at least ``stop_at_accuracy``, the run ends with
     a snapshot. ``state`` holds the checkpoints, also of a training that a signal ends, and at the end the last one; those with
-    another ``key``, the digest of all that the run depends on, are not used. ``source``: the folder of the run whose break-even point the schedule counts in, if it does.
+    another ``key``, the digest of all that the run depends on, are not used. ``source``: the folder of the run whose break-even
+    point the schedule counts in, if it does.
     """
     training = Training(spec, load(data, device, spec.dataset), device, _break_even_step(spec, source))
     key = _key(training, data, key)

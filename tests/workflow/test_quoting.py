@@ -71,7 +71,7 @@ print(arguments[0], arguments[arguments.index("--{many}") + 1], len(sys.stdin.re
     values = {"python": sys.executable, many: content}
     names = set(re.findall(r"\{params\.(\w+)", commands()[rule]))
     params = SimpleNamespace(**{name: values.get(name, f"a {name}") for name in names})
-    places = {"params": params, "log": "a log", "output": "an output", "input": SimpleNamespace(javascript="a script")}
+    places = {"params": params, "log": "a log", "output": "an output"}
     if rule == "embed":
         places["output"] = SimpleNamespace(table="a table")
     shell(commands()[rule], **places)

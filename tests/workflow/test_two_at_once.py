@@ -85,7 +85,7 @@ def test_a_part_of_the_jobs(project):
     )
     assert said.returncode == 0 and "report is in" not in said.stdout, said.stdout
     plan = json.loads((project.folder / "results/plan.json").read_text())
-    assert [job["name"] for job in plan["jobs"] if job["needed"]] == [run] and len(plan["jobs"]) == 6
+    assert [job["name"] for job in plan["jobs"] if job["needed"]] == [run]
     os.utime(project.folder / "results/plan.json")  # as an invocation that has not begun with it
     rows = [line.split() for line in project.breakeven("status").stdout.splitlines()]
     assert ["prepare_dataset", "1", "1"] in rows and ["train_run", "4", "1", "5"] in rows

@@ -13,4 +13,4 @@ rule bundle_javascript:
         python=sys.executable,
         key=lambda w: MADE.javascript().key,
     shell:
-        "{params.python:q} -m breakeven bundle --out {output:q} --key {params.key} > {log:q} 2>&1"
+        "{params.python:q} -m breakeven bundle --out {output:q} --key {params.key:q} > {log:q} 2>&1"

@@ -12,9 +12,9 @@ rule evaluate_claims:
         mem_mb=2000,
     params:
         python=sys.executable,
-        studies=as_json([part_of(PLAN.studies[name], "name", "swept") for name in sorted(PLAN.studies)]),
-        tables=f"{RESULTS}/tables",
+        studies=lambda w: as_json([part_of(PLAN.studies[name], "name", "swept") for name in sorted(PLAN.studies)]),
+        tables=lambda w: f"{RESULTS}/tables",
         key=lambda w: MADE.claims().key,
     shell:
-        "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies - --out {output:q} --key {params.key} "
+        "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies - --out {output:q} --key {params.key:q} "
         "> {log:q} 2>&1 <<< {params.studies:q}"

@@ -14,8 +14,8 @@ rule embed_study:
     params:
         python=sys.executable,
         study=lambda w: study_json(w.study, "points"),
-        results=RESULTS,
+        results=lambda w: RESULTS,
         key=lambda w: MADE.embedding(w.study).key,
     shell:
         "{params.python:q} -m breakeven embed --results {params.results:q} --study - --out {output.table:q} "
-        "--key {params.key} > {log:q} 2>&1 <<< {params.study:q}"
+        "--key {params.key:q} > {log:q} 2>&1 <<< {params.study:q}"

@@ -29,4 +29,4 @@ for measurement in MEASUREMENTS:
             key=of_run(measurement, lambda result: result.key),
         shell:
             "{params.python:q} -m breakeven {params.stage} --run {params.run:q} --data {params.data:q} {params.settings:q} "
-            "--out {output.table:q} --key {params.key} {params.device:q} --threads {threads} --memory-mb {params.memory_mb} > {log:q} 2>&1"
+            "--out {output.table:q} --key {params.key:q} {params.device:q} --threads {threads} --memory-mb {params.memory_mb} > {log:q} 2>&1"

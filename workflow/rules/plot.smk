@@ -29,4 +29,4 @@ rule plot_figure:
         key=lambda w: MADE.figure(w.study, w.figure).key,
     shell:
         "{params.python:q} -m breakeven plot --figure {wildcards.figure} --study {params.study:q} --tables {params.tables:q} "
-        "--out {params.out:q} --javascript {params.javascript:q} --key {params.key} > {log:q} 2>&1"
+        "--out {params.out:q} --javascript {params.javascript:q} --key {params.key:q} > {log:q} 2>&1"

@@ -19,4 +19,4 @@ rule prepare_dataset:
         key=lambda w: MADE.data(w.dataset).key,
     shell:
         "{params.python:q} -m breakeven prepare --spec {params.spec:q} --location {params.location:q} "
-        "--out {params.out:q} --key {params.key} > {log:q} 2>&1"
+        "--out {params.out:q} --key {params.key:q} > {log:q} 2>&1"

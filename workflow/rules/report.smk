@@ -13,11 +13,11 @@ rule write_report:
         mem_mb=2000,
     params:
         python=sys.executable,
-        studies=as_json([part_of(study, *SHOWN) for study in PLAN.studies.values()]),
-        results=RESULTS,
-        config=CONFIG_FILES[0],
+        studies=lambda w: as_json([part_of(study, *SHOWN) for study in PLAN.studies.values()]),
+        results=lambda w: RESULTS,
+        config=lambda w: CONFIG_FILES[0],
         javascript=f"{RESULTS}/figures/vega.js",
         key=lambda w: MADE.report().key,
     shell:
         "{params.python:q} -m breakeven report --results {params.results:q} --studies - "
-        "--config {params.config:q} --javascript {params.javascript:q} --out {output:q} --key {params.key} > {log:q} 2>&1 <<< {params.studies:q}"
+        "--config {params.config:q} --javascript {params.javascript:q} --out {output:q} --key {params.key:q} > {log:q} 2>&1 <<< {params.studies:q}"

@@ -19,9 +19,9 @@ rule summarise_study:
     params:
         python=sys.executable,
         study=lambda w: study_json(w.study, "points", "accuracy_threshold"),
-        results=RESULTS,
+        results=lambda w: RESULTS,
         out=lambda w: f"{RESULTS}/tables/{w.study}",
         key=lambda w: MADE.tables(w.study).key,
     shell:
-        "{params.python:q} -m breakeven summarise --results {params.results:q} --study - --out {params.out:q} --key {params.key} "
+        "{params.python:q} -m breakeven summarise --results {params.results:q} --study - --out {params.out:q} --key {params.key:q} "
         "> {log:q} 2>&1 <<< {params.study:q}"

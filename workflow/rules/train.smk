@@ -26,5 +26,5 @@ rule train_run:
         source=lambda w: [f"--source={folder}" for folder in source_folders(w.run)],
         key=lambda w: MADE.training(w.run).key,
     shell:
-        "{params.python:q} -m breakeven train --spec {params.spec:q} --key {params.key} --data {params.data:q} "
+        "{params.python:q} -m breakeven train --spec {params.spec:q} --key {params.key:q} --data {params.data:q} "
         "--out {params.out:q} --state {params.state:q} {params.source:q} {params.device:q} --threads {threads} > {log:q} 2>&1"

@@ -84,7 +84,9 @@ class Results:
             given = use.spec.get("options", use.spec)
             return [use.spec, _code("prepare", source.module), [self.contents(path) for path in source.files(given)]]
 
-        return self._result("prepare_dataset", "prepare", dataset, f"data/{dataset}", made_from, key=self.prepared(dataset))
+        return self._result(
+            "prepare_dataset", "prepare", dataset, f"data/{dataset}", made_from, key=self.prepared(dataset)
+        )
 
     def training(self, run: str) -> Result:
         """A run, trained; where its schedule counts in the break-even point of another, that one's stability comes first."""
@@ -161,7 +163,11 @@ class Results:
     def javascript(self) -> Result:
         """What all pages hold to open offline."""
         return self._result(
-            "bundle_javascript", "bundle", "", "figures/vega.js", lambda: [version("vl-convert-python"), _code("bundle")]
+            "bundle_javascript",
+            "bundle",
+            "",
+            "figures/vega.js",
+            lambda: [version("vl-convert-python"), _code("bundle")],
         )
 
     def figure(self, study: str, figure: str) -> Result:

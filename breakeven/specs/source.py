@@ -20,9 +20,7 @@ from typing import Annotated, Any, Literal, get_args
 import annotated_types
 from annotated_types import Ge, Lt, MinLen
 
-TYPES = (
-    "int, float, bool, str, File, Folder, tuple[TYPE, ...], Literal['name', 'other'], TYPE | None, Annotated[TYPE, Ge(0), 'text']"
-)
+TYPES = "int, float, bool, str, File, Folder, tuple[TYPE, ...], Literal['a', 'b'], TYPE | None, Annotated[TYPE, Ge(0), 'text']"
 BOUNDS = ("Ge", "Gt", "Le", "Lt", "MinLen")  # of annotated_types
 
 

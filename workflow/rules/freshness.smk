@@ -40,7 +40,9 @@ def to_do(beside=None):
     found = to_make(PLANNED if beside is None else in_order([*PLANNED, beside]), Path(RESULTS), again)
     changed = sum(why is Why.CHANGED for why in found.values())
     if changed and not again and beside is None:
-        print(f"{changed} of {len(PLANNED)} results are of other settings, code, data or files than now", file=sys.stderr)
+        print(
+            f"{changed} of {len(PLANNED)} results are of other settings, code, data or files than now", file=sys.stderr
+        )
     return found
 
 

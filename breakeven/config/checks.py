@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from breakeven.config.datasets import Dataset
 from breakeven.config.messages import not_known, show
@@ -9,11 +10,14 @@ from breakeven.config.models import REQUIRED, Hyperparameters
 from breakeven.config.options import option_problems
 from breakeven.config.validate import Problem
 from breakeven.config.yaml_file import Place
+from breakeven.data.registry import loader_source
 from breakeven.networks import registry
 from breakeven.specs import own_code
+from breakeven.specs.hub import PRETRAINED, revision_problem
 from breakeven.specs.own_code import is_own
 from breakeven.specs.run import Segment
 from breakeven.specs.schedule import segment_steps, snapshots_problem
+from breakeven.specs.source import Source
 
 LARGEST = 3.4e38  # in float32
 PLAIN_SGD = {"optimizer": "sgd", "momentum": 0, "weight_decay": 0}  # for which Eq. 1 holds
@@ -46,13 +50,7 @@ def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str
     elif run.augmentation == "crop_flip" and dataset.content in TEXTS:
         message = f"crop_flip is for pictures, and data set {show(run.dataset)} holds texts"
         yield Finding("augmentation", message, ("dataset",))
-    unknown = _network_problem(run.network)
-    if unknown:
-        yield Finding("network", unknown)
-    else:
-        for problem in option_problems(registry.network_source(run.network), run.network_options):
-            yield Finding("network_options", problem.message, ("network",), problem.place)
-        yield from _check_content(run, dataset)
+    yield from _check_network(run, dataset)
     if run.precision == "tf32" and device == "cpu":
         yield Finding("precision", "tf32 needs a CUDA device, and the config says device: cpu")
     yield from _check_range(run)
@@ -87,6 +85,21 @@ def _network_problem(name: str) -> str | None:
     if is_own(name):
         return own_code.problem(name, registry.GIVEN)
     return None if name in registry.NETWORKS else not_known(name, registry.NETWORKS)
+
+
+def _check_network(run: Hyperparameters, dataset: Dataset | None) -> Iterator[Finding]:
+    """The network, its options, and whether it reads what the data set holds."""
+    unknown = _network_problem(run.network)
+    if unknown:
+        yield Finding("network", unknown)
+        return
+    source = registry.network_source(run.network)
+    for problem in option_problems(source, run.network_options):
+        yield Finding("network_options", problem.message, ("network",), problem.place)
+    unknown = _pretrained_problem(run.network, source, run.network_options)
+    if unknown:
+        yield Finding("network_options", unknown, ("network",), (PRETRAINED[run.network],))
+    yield from _check_content(run, dataset)
 
 
 def _check_content(run: Hyperparameters, dataset: Dataset | None) -> Iterator[Finding]:
@@ -170,8 +183,20 @@ def _words(moment: tuple[int, str]) -> str:
     return f"{moment[1]} {moment[0]}"
 
 
+def _pretrained_problem(name: str, source: Source, given: Mapping[str, Any]) -> str | None:
+    """Why it is not known which pretrained model or tokenizer network or loader ``name`` would load, if so."""
+    option = PRETRAINED.get(name)
+    if option is None:
+        return None
+    pretrained, revision = (given.get(each, source.options[each].default) for each in (option, "revision"))
+    return revision_problem(pretrained, revision) if isinstance(pretrained, str) else None
+
+
 def check_dataset(name: str, dataset: Dataset) -> Iterator[Problem]:
-    """Subsets that are larger than what they are drawn from."""
+    """A pretrained tokenizer that may change; subsets that are larger than what they are drawn from."""
+    unknown = _pretrained_problem(dataset.loader, loader_source(dataset.loader), dataset.options)
+    if unknown:
+        yield Problem(("datasets", name, PRETRAINED[dataset.loader]), unknown)
     if dataset.available is None:
         return
     drawn = (dataset.subsets.train_examples, dataset.subsets.test_examples)

@@ -14,14 +14,14 @@ from breakeven.store.errors import UserError
 from breakeven.store.files import sha256
 
 
-def verify(name: str) -> None:
-    """Refuse the model or tokenizer ``name`` where a file of it in the hub's cache is not what the hub has.
+def verify(name: str, revision: str | None) -> None:
+    """Refuse the model or tokenizer ``name`` where a file of this commit in the hub's cache is not what the hub has.
 
     A local folder has no digests, and is the user's own.
     """
     if Path(name).is_dir():
         return
-    known = try_to_load_from_cache(name, "config.json")
+    known = try_to_load_from_cache(name, "config.json", revision=revision)
     for file in sorted(Path(known).parent.rglob("*")) if isinstance(known, str) else []:
         blob = file.resolve()
         if file.is_file() and _digest(blob) not in (None, blob.name):

@@ -20,6 +20,7 @@ from breakeven.data.download import official
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
 from breakeven.data.torchvision_import import torchvision_module
+from breakeven.specs.hub import revision_of
 from breakeven.specs.source import Folder, Location
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
@@ -57,6 +58,11 @@ def load(
         Folder,
         "Tokenizer of the pretrained network, its name on HuggingFace's hub or a local folder. Part of a run's identity.",
     ] = "bert-base-uncased",
+    revision: Annotated[
+        str | None,
+        "Commit of the tokenizer on HuggingFace's hub, 40 hexadecimal digits; needed for all but bert-base-uncased and local "
+        "folders.",
+    ] = None,
     tokens: Annotated[
         int,
         Ge(5),
@@ -69,7 +75,7 @@ def load(
     second sentence, and 0 everywhere where the tokenizer has no types. Where a number of examples is given, only a
     random subset, drawn with ``seed``, is tokenised. ``tokenizer``: its name on HuggingFace's hub, or a local folder.
     """
-    pieces = _tokenizer(tokenizer, tokens)
+    pieces = _tokenizer(tokenizer, revision_of(tokenizer, revision), tokens)
     train, test = _official(Path(root) / ARCHIVE) if path is None else _of_user(Path(path))
     where = path or ARCHIVE
     train = draw("mnli", train, train_examples, np.random.default_rng([seed, 0]), f"{where}, train")
@@ -171,7 +177,7 @@ def _labels(pairs: Sequence[Pair]) -> np.ndarray:
     return np.array([label for _, _, label in pairs], dtype=np.int64)
 
 
-def _tokenizer(name: str, tokens: int) -> Any:
+def _tokenizer(name: str, revision: str | None, tokens: int) -> Any:
     try:
         transformers = torchvision_module("transformers")  # which imports torchvision
     except ImportError as error:
@@ -181,7 +187,7 @@ def _tokenizer(name: str, tokens: int) -> Any:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, revision=revision or "main", trust_remote_code=False)
     except Exception as error:  # of a damaged file, the tokenizers library raises an Exception of no other type
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
@@ -189,7 +195,7 @@ def _tokenizer(name: str, tokens: int) -> Any:
         ) from error
     from breakeven.data.hub import verify  # which comes with transformers
 
-    verify(name)
+    verify(name, revision)
     if tokenizer.pad_token is None:
         raise UserError(f"mnli: tokenizer '{name}' has no token for padding; choose one that has, as BERT's")
     least = tokenizer.num_special_tokens_to_add(pair=True) + 2

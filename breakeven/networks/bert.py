@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from breakeven.data.torchvision_import import torchvision_module
+from breakeven.specs.hub import revision_of
+from breakeven.specs.source import Folder
 from breakeven.store.errors import UserError
 
 # The names of the dropout rates in the configurations of BERT, RoBERTa, ELECTRA, DistilBERT ...
@@ -25,16 +27,23 @@ DROPOUTS = (
 
 
 def bert(
-    input_shape: tuple[int, int, int], classes: int, *, model: str = "bert-base-uncased", dropout: float = 0.0
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    model: Folder = "bert-base-uncased",
+    revision: str | None = None,
+    dropout: float = 0.0,
 ) -> nn.Module:
     """A pretrained transformer for ``input_shape`` (3, tokens, words): word pieces, attention mask and token types.
 
-    ``model``: its name on HuggingFace's hub, or a local folder. ``dropout``: everywhere that it has dropout.
+    ``model``: a local folder, or its name on HuggingFace's hub, with its commit there as ``revision`` (that of
+    ``bert-base-uncased`` is known). ``dropout``: everywhere that it has dropout.
     """
     if len(input_shape) != 3 or input_shape[0] != 3:
         raise ValueError(f"it reads word pieces with mask and types, and inputs of shape {tuple(input_shape)} are none")
     transformers = _transformers()
-    config = _loaded(transformers.AutoConfig, model, num_labels=classes)
+    commit = revision_of(model, revision)
+    config = _loaded(transformers.AutoConfig, model, revision=commit or "main", num_labels=classes)
     _check(config, model, *input_shape[1:])
     for name in DROPOUTS:
         if hasattr(config, name):
@@ -42,6 +51,7 @@ def bert(
     network = _loaded(
         transformers.AutoModelForSequenceClassification,
         model,
+        revision=commit or "main",
         config=config,
         use_safetensors=True,
         attn_implementation="eager",
@@ -49,7 +59,7 @@ def bert(
     )
     from breakeven.data.hub import verify  # which comes with transformers
 
-    verify(model)
+    verify(model, commit)
     return Bert(network)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from breakeven.config.datasets import dataset
 from breakeven.data.registry import LOADERS, loader, loader_source
+from tests.config.example import edited, mistakes, plan_of
 
 PATHS = {"image_folder": {"path": "x"}, "imagenet": {"path": "x"}}
 
@@ -89,3 +90,25 @@ def test_sizes_of_subsets():
     assert (few.training_examples, few.measured_examples) == (10, 1)
     folder = dataset({"loader": "image_folder", "path": "x"})
     assert (folder.training_examples, folder.measured_examples) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "place"),
+    [
+        ("{loader: mnli, tokenizer: roberta-base}", "{}", "datasets.digits.tokenizer: 'roberta-base'"),
+        ("{loader: mnli}", "{model: roberta-base}", "studies.main.base.network_options.model: 'roberta-base'"),
+        ("{loader: mnli}", "{model: roberta-base, revision: main}", "studies.main.base.network_options.model: 'roberta-base'"),
+        ("{loader: mnli}", f"{{model: roberta-base, revision: {'0a' * 20}}}", None),
+        ("{loader: mnli}", "{model: mine}", None),
+        ("{loader: mnli, tokenizer: mine}", "{}", None),
+    ],
+)
+def test_a_pretrained_one_that_may_change_on_the_hub(tmp_path, monkeypatch, dataset, options, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    text = edited(("{loader: digits}", dataset), ("network: simple_cnn", f"network: bert\n      network_options: {options}"))
+    if place is None:
+        assert plan_of(tmp_path, text).runs
+        return
+    [line] = mistakes(tmp_path, text)
+    assert place in line and line.endswith("give its commit there as 'revision', 40 hexadecimal digits")

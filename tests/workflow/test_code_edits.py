@@ -5,13 +5,9 @@ and what follows from a stage that reruns.
 """
 
 import ast
-import base64
-import json
 
 import pytest
 
-from breakeven.config.code_digest import code_digest
-from breakeven.training.registry import modules_of
 from tests.workflow.project import (
     CLAIMS,
     FIGURES,
@@ -126,34 +122,3 @@ def test_jobs_run_the_code_that_was_planned(project):
     assert project.run(target) == {"plot_figure rate/lambda_K"}
     assert "A new title" in (project.folder / target).read_text(encoding="utf-8")
     assert project.plan() == {"plot_figure network/lambda_K"} | REPORT
-
-
-def test_each_rule_records_the_digest_of_its_stage(project):
-    run, [data] = next(iter(project.runs)), list((project.folder / "results/data").iterdir())
-    network = f"breakeven.networks.{project.runs[run].network}"
-    templates = [f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js")]
-    digests = {
-        f"data/{data.name}/manifest.json": ("prepare", ["breakeven.data.prepare", "breakeven.data.digits"]),
-        f"runs/{run}/training.json": (
-            "train",
-            ["breakeven.training.train", network, *modules_of(project.runs[run])],
-        ),
-        f"runs/{run}/covariance.csv": ("covariance", ["breakeven.measurements.covariance", network]),
-        f"runs/{run}/hessian.csv": ("hessian", ["breakeven.measurements.hessian", network]),
-        f"runs/{run}/stability.csv": ("stability", ["breakeven.measurements.stability", network]),
-        "tables/rate/runs.csv": ("summarise", ["breakeven.summary.summarise"]),
-        "tables/claims.csv": ("claims", ["breakeven.claims.evaluate"]),
-        f"figures/rate/{FIGURES[0]}.svg": (
-            "plot",
-            ["breakeven.figures.plot", f"breakeven.figures.{FIGURES[0]}"],
-            ["figures/page.html.jinja"],
-        ),
-        "report.html": ("report", ["breakeven.report.build"], templates),
-    }
-    for output, (stage, *code) in digests.items():
-        name = base64.urlsafe_b64encode(f"results/{output}".encode()).decode()
-        record = json.loads((project.folder / ".snakemake/metadata" / name).read_text(encoding="utf-8"))
-        function = ":simple_cnn" if output.startswith("runs/") else ""
-        assert repr(f"{stage}:{code_digest(*code)}{function}") in record["params"], output
-        for untracked in ("cpu", project.folder, "results"):
-            assert repr(str(untracked)) not in record["params"], output

@@ -1,10 +1,12 @@
 """The promise: an edit of the config reruns what depends on it, and nothing else. Sets of jobs are exact."""
 
+import itertools
 import os
 import shutil
 import subprocess
 
 import pytest
+from PIL import Image
 
 from tests.workflow.project import (
     BUNDLE,
@@ -15,6 +17,7 @@ from tests.workflow.project import (
     STUDIES,
     Project,
     copy,
+    environment,
     figures,
     jobs,
     make,
@@ -253,18 +256,110 @@ def test_the_density_is_an_option(project):
     assert project.plan() == measure(project.runs, ["measure_density"])
 
 
-def test_a_lost_table_of_one_run(project):
-    run = next(iter(project.runs_with(network="twin")))
-    (project.folder / f"results/runs/{run}/covariance.csv").unlink()
-    assert project.plan() == {f"measure_covariance {run}"} | studies_again("network")
+def test_any_output_deleted(project):
+    """What would be the same to the byte is made again alone; a training or measurement with what follows from it."""
+    twin = next(iter(project.runs_with(network="twin")))
+    results, network = project.folder / "results", studies_again("network")
+    [data] = [path.name for path in (results / "data").iterdir() if path.is_dir()]
+    trained = train({twin}) | measure({twin}) | network
+    for lost, expected in {
+        f"runs/{twin}/covariance.csv": {f"measure_covariance {twin}"} | network,
+        f"runs/{twin}/eigenvectors": measure({twin}, ["measure_hessian", "measure_stability"]) | network,
+        f"runs/{twin}/snapshots/step-00000004.safetensors": trained,
+        f"runs/{twin}": trained,
+        f"data/{data}/data.safetensors": {f"{PREPARE} {data}"},
+        "tables/network/runs.csv": tables("network"),
+        "tables": tables(*STUDIES) | CLAIMS,
+        "figures/rate/maxima.png": {"plot_figure rate/maxima"},
+        "figures": figures(*STUDIES) | BUNDLE,
+        "report.html": REPORT,
+    }.items():
+        (results / lost).rename(project.folder / "lost")
+        assert project.plan() == expected, lost
+        (project.folder / "lost").rename(results / lost)
+    assert project.plan() == set()
+
+
+def test_a_table_of_another_run_or_edited_by_hand(project):
+    one, other = (f"results/runs/{run}/covariance.csv" for run in sorted(project.runs_with(learning_rate=0.3)))
+    run = other.split("/")[2]
+    shutil.copy(project.folder / one, project.folder / other)
+    assert project.plan() == {f"measure_covariance {run}"} | studies_again("rate")
+
+
+def test_a_job_that_failed_in_between(project, tmp_path):
+    """The results of the old setting are not taken for those of the new one, however often it is tried."""
+    run = min(project.runs_with(network="twin"))
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, sys\nif 'hessian' in sys.orig_argv and any('{run}' in each for each in sys.orig_argv):\n    os._exit(3)\n"
+    )
+    project.edit("trace_probes: 3", "trace_probes: 2")
+    said = project.snakemake("--cores", "all", env={"PYTHONPATH": str(tmp_path)})
+    assert said.returncode == 1
+    left = measure({run}, ["measure_hessian", "measure_stability"]) | studies_again("network")
+    assert project.plan() == left
+    with project.for_now():
+        project.edit("trace_probes: 2", "trace_probes: 3")  # the table of the old setting is gone
+        assert left | studies_again("rate") <= project.plan()
+    assert project.run() == left
+    assert project.plan() == set()
+
+
+def test_results_by_another_path(project):
+    """Moved, copied, absolute, through a link: nothing; and an edit there is seen."""
+    results = project.folder / "results"
+    copy(results, project.folder / "copied")
+    (project.folder / "linked").symlink_to("copied")
+    shutil.rmtree(project.folder / ".snakemake")
+    of_k = measure(project.runs, ["measure_covariance"]) | EVERYTHING_MEASURED
+    results.rename(project.folder / "moved")
+    for path in ("copied", "linked", "moved", str(project.folder / "moved"), "copied/../moved"):
+        assert project.plan("--config", f"results={path}") == set(), path
+        with project.for_now():
+            project.edit("covariance: {batch_size: 10}", "covariance: {batch_size: 8}")
+            assert project.plan("--config", f"results={path}") == of_k, path
+
+
+def test_data_replaced_in_place(fresh):
+    folder = fresh.folder / "pictures"
+    for split, label, number in itertools.product(("train", "test"), "ab", range(4)):
+        (folder / split / label).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(folder / split / label / f"{number}.png")
+    fresh.edit("{loader: digits, train_examples: 300, test_examples: 100,", "{loader: image_folder, path: pictures,")
+    fresh.edit("batch_size: 100", "batch_size: 4")
+    [data] = [job for job in fresh.plan() if job.startswith(PREPARE)]
+    target = f"results/data/{data.split()[1]}/manifest.json"
+    assert fresh.run(target) == {data}
+    subprocess.run(["cp", "-r", folder, fresh.folder / "again"], check=True)
+    shutil.rmtree(folder)
+    (fresh.folder / "again").rename(folder)
+    assert fresh.plan(target) == set()  # other times
+    Image.new("RGB", (4, 4), (0, 9, 0)).save(folder / "train/a/3.png")
+    assert fresh.plan(target) == {data}
+    assert fresh.run(target) == {data}
+    assert fresh.plan(target) == set()
+    (folder / "train/a/3.png").rename(folder / "train/b/4.png")
+    assert fresh.plan(target) == {data}
+
+
+def test_a_stage_by_hand(project):
+    """What it made is known where it was given the key that the dry run prints; else it is made again."""
+    output = f"results/runs/{min(project.runs)}/covariance.csv"
+    (project.folder / output).unlink()
+    said = project.snakemake("--dry-run", "--printshellcmds", output).stdout
+    [command] = [line.partition("Shell command: ")[2] for line in said.splitlines() if "-m breakeven covariance" in line]
+    (project.folder / "results/logs/covariance").mkdir(parents=True, exist_ok=True)
+    subprocess.run(command, shell=True, check=True, cwd=project.folder, env=environment(), executable="/bin/bash")  # noqa: S602
+    assert project.plan() == set()
+    by_hand = command.replace("--key", "--key= --threads 1 #")
+    words = by_hand[: by_hand.index("#")].strip()
+    subprocess.run(words, shell=True, check=True, cwd=project.folder, env=environment(), executable="/bin/bash")  # noqa: S602
+    assert f"measure_covariance {min(project.runs)}" in project.plan()
 
 
 def test_inputs_that_were_touched(project):
-    for path in (project.folder / "results").rglob("*.safetensors"):
+    for path in (project.folder / "results").rglob("*"):
         os.utime(path)
-    for name in ("manifest.json", "training.json", "covariance.csv", "runs.csv", "trajectories.csv"):
-        for path in (project.folder / "results").rglob(name):
-            os.utime(path)
     assert project.plan() == set()
 
 

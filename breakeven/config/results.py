@@ -7,10 +7,10 @@ by whatever path the results folder is reached, and whatever Snakemake remembers
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache
+from functools import cache, wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,17 @@ from breakeven.stages import STAGE
 from breakeven.store.record import is_current
 from breakeven.training.registry import modules_of
 
+# the stage that a rule calls
+STAGE_OF = {
+    "prepare_dataset": "prepare",
+    "train_run": "train",
+    "embed_study": "embed",
+    "summarise_study": "summarise",
+    "evaluate_claims": "claims",
+    "bundle_javascript": "bundle",
+    "plot_figure": "plot",
+    "write_report": "report",
+} | {f"measure_{each.name}": each.name for each in MEASUREMENTS}
 TEMPLATES = tuple(f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js"))
 
 
@@ -35,13 +46,15 @@ TEMPLATES = tuple(f"report/report.{suffix}" for suffix in ("html.jinja", "css", 
 class Result:
     """What one job makes: all ``files`` that it writes in the results folder, the last one last; the results that it ``needs``.
 
-    ``rule``, ``name``: the rule's, and the run, study, figure or data set that it is of. ``exact``: made again from the same,
-    its files are the same to the byte; those of others may differ in their last digits, on a GPU or by more threads.
+    ``rule``, ``name``: the rule's, and the run, study, figure or data set that it is of. ``told``: the settings that its stage is
+    told, as plain data. ``exact``: made again from the same, its files are the same to the byte; those of others may differ in
+    their last digits, on a GPU or by more threads.
     """
 
     rule: str
     name: str
     files: tuple[Path, ...]
+    told: Any
     key: str
     needs: tuple["Result", ...]
     exact: bool
@@ -50,6 +63,19 @@ class Result:
     def last(self) -> Path:
         """The file by which it goes: it is written last, and has the record."""
         return self.files[-1]
+
+
+def _once(make: Callable[..., Result]) -> Callable[..., Result]:
+    """A method of `Results` that makes each result once."""
+
+    @wraps(make)
+    def made(self: "Results", *names: str) -> Result:
+        key = (make.__name__, *names)
+        if key not in self._made:
+            self._made[key] = make(self, *names)
+        return self._made[key]
+
+    return made
 
 
 class Results:
@@ -66,165 +92,116 @@ class Results:
         prepared: Callable[[str], str | None] = lambda dataset: None,
     ) -> None:
         self.plan, self.contents, self.prepared = plan, contents, prepared
-        self._made: dict[Path, Result] = {}
+        self._made: dict[tuple[str, ...], Result] = {}
 
     def planned(self) -> list[Result]:
         """All that the config asks for, each after what it needs."""
         runs = sorted({run for study in self.plan.studies.values() for run in study.runs})
         asked = [each.name for each in MEASUREMENTS if is_asked_for(each, self.plan.config.measurements)]
-        wanted = [self.report(), *(self.measurement(name, run) for name in asked for run in runs)]
-        return in_order(wanted)
+        return in_order([self.report(), *(self.measurement(name, run) for name in asked for run in runs)])
 
+    @_once
     def data(self, dataset: str) -> Result:
         """A data set, prepared."""
-        use = self.plan.datasets[dataset]
-        source = loader_source(use.spec["loader"])
+        spec, key = self.plan.datasets[dataset].spec, self.prepared(dataset)
+        source = loader_source(spec["loader"])
+        read = map(self.contents, source.files(spec.get("options", spec))) if key is None else ()
+        made = _result("prepare_dataset", dataset, f"data/{dataset}", spec, [_code("prepare", source.module), *read])
+        return made if key is None else replace(made, key=key)
 
-        def made_from() -> Any:
-            given = use.spec.get("options", use.spec)
-            return [use.spec, _code("prepare", source.module), [self.contents(path) for path in source.files(given)]]
-
-        return self._result(
-            "prepare_dataset", "prepare", dataset, f"data/{dataset}", made_from, key=self.prepared(dataset)
-        )
-
+    @_once
     def training(self, run: str) -> Result:
         """A run, trained; where its schedule counts in the break-even point of another, that one's stability comes first."""
         spec = self.plan.runs[run]
         source = source_of(spec)
+        read = map(self.contents, network_source(spec.network).files(spec.network_options))
+        beside = [_network_code("train", spec, *modules_of(spec)), *read]
+        needs = [self.data(dataset_id(spec.dataset))]
+        if source is not None:
+            needs += [self.training(run_id(source)), self.measurement("stability", run_id(source))]
+        return _result("train_run", run, f"runs/{run}", canonical_json(spec), beside, needs, exact=False)
 
-        def made_from() -> Any:
-            files = network_source(spec.network).files(spec.network_options)
-            code = _network_code("train", spec, *modules_of(spec))
-            return [canonical_json(spec), code, [self.contents(path) for path in files]]
-
-        def needs() -> list[Result]:
-            other = None if source is None else run_id(source)
-            counted = [] if other is None else [self.training(other), self.measurement("stability", other)]
-            return [self.data(dataset_id(spec.dataset)), *counted]
-
-        return self._result("train_run", "train", run, f"runs/{run}", made_from, needs, exact=False)
-
+    @_once
     def measurement(self, name: str, run: str) -> Result:
         """A measurement of a run."""
         each, spec = BY_NAME[name], self.plan.runs[run]
+        told, code = values_of(each, self.plan.config.measurements), _network_code(name, spec)
+        read = [self.measurement(other, run) for other in each.reads]
+        needs = [self.data(dataset_id(spec.dataset)), self.training(run), *read]
+        return _result(f"measure_{name}", run, f"runs/{run}/{each.table}", told, code, needs, exact=False)
 
-        def made_from() -> Any:
-            return [values_of(each, self.plan.config.measurements), _network_code(name, spec)]
-
-        def needs() -> list[Result]:
-            read = (self.measurement(other, run) for other in each.reads)
-            return [self.data(dataset_id(spec.dataset)), self.training(run), *read]
-
-        return self._result(f"measure_{name}", name, run, f"runs/{run}/{each.table}", made_from, needs, exact=False)
-
+    @_once
     def embedding(self, study: str) -> Result:
         """The predictions of a study's runs in two dimensions."""
-        return self._result(
-            "embed_study",
-            "embed",
-            study,
-            f"tables/{study}/embedding.csv",
-            lambda: [part_of(self.plan.studies[study], "points"), _code("embed")],
-            lambda: [self.measurement("predictions", run) for run in self.plan.studies[study].runs],
-            exact=False,
-        )
+        needs = [self.measurement("predictions", run) for run in self.plan.studies[study].runs]
+        told, out = part_of(self.plan.studies[study], "points"), f"tables/{study}/embedding.csv"
+        return _result("embed_study", study, out, told, _code("embed"), needs, exact=False)
 
+    @_once
     def tables(self, study: str) -> Result:
         """The two tables of a study."""
-        always = [each.name for each in MEASUREMENTS if each.always]
+        needs = []
+        for run in self.plan.studies[study].runs:
+            needs += [self.training(run), *(self.measurement(each.name, run) for each in MEASUREMENTS if each.always)]
+        told = part_of(self.plan.studies[study], "points", "accuracy_threshold")
+        return _result("summarise_study", study, f"tables/{study}", told, _code("summarise"), needs)
 
-        def needs() -> Iterator[Result]:
-            for run in self.plan.studies[study].runs:
-                yield self.training(run)
-                yield from (self.measurement(name, run) for name in always)
-
-        return self._result(
-            "summarise_study",
-            "summarise",
-            study,
-            f"tables/{study}",
-            lambda: [part_of(self.plan.studies[study], "points", "accuracy_threshold"), _code("summarise")],
-            needs,
-        )
-
+    @_once
     def claims(self) -> Result:
-        """The verdicts; sorted, since the order of the studies changes none."""
+        """The verdicts; the order of the studies changes none."""
         names = sorted(self.plan.studies)
-        return self._result(
-            "evaluate_claims",
-            "claims",
-            "",
-            "tables/claims.csv",
-            lambda: [[part_of(self.plan.studies[name], "name", "swept") for name in names], _code("claims")],
-            lambda: map(self.tables, names),
-        )
+        told = [part_of(self.plan.studies[name], "name", "swept") for name in names]
+        return _result("evaluate_claims", "", "tables/claims.csv", told, _code("claims"), map(self.tables, names))
 
+    @_once
     def javascript(self) -> Result:
         """What all pages hold to open offline."""
-        return self._result(
-            "bundle_javascript",
-            "bundle",
-            "",
-            "figures/vega.js",
-            lambda: [version("vl-convert-python"), _code("bundle")],
-        )
+        beside = [version("vl-convert-python"), _code("bundle")]
+        return _result("bundle_javascript", "", "figures/vega.js", None, beside)
 
+    @_once
     def figure(self, study: str, figure: str) -> Result:
         """A figure of a study."""
+        told = part_of(self.plan.studies[study], "name", "swept", "accuracy_threshold")
+        code = _code("plot", f"breakeven.figures.{figure}", files=("figures/page.html.jinja",))
+        embedding = [self.embedding(study)] if figure in NEEDS_EMBEDDING else []
+        needs = [self.javascript(), self.tables(study), *embedding]
+        return _result("plot_figure", f"{study} {figure}", f"figures/{study}", told, code, needs, figure=figure)
 
-        def made_from() -> Any:
-            part = part_of(self.plan.studies[study], "name", "swept", "accuracy_threshold")
-            return [part, _code("plot", f"breakeven.figures.{figure}", files=("figures/page.html.jinja",))]
-
-        def needs() -> list[Result]:
-            embedding = [self.embedding(study)] if figure in NEEDS_EMBEDDING else []
-            return [self.javascript(), self.tables(study), *embedding]
-
-        return self._result(
-            "plot_figure", "plot", f"{study} {figure}", f"figures/{study}", made_from, needs, figure=figure
-        )
-
+    @_once
     def report(self) -> Result:
         """The report. What it says below a figure is in no digest of code."""
         studies = self.plan.studies.values()
         shown = ("name", "description", "swept", "accuracy_threshold", "figures")
+        told = [part_of(study, *shown) for study in studies]
+        drawn = [(study.name, figure) for study in studies for figure in study.figures]
+        beside = [{figure: FIGURES[figure] for _, figure in drawn}, _code("report", files=TEMPLATES)]
+        needs = [
+            *(self.javascript(), self.claims()),
+            *map(self.training, self.plan.runs),
+            *map(self.tables, self.plan.studies),
+            *(self.figure(*names) for names in drawn),
+        ]
+        return _result("write_report", "", "report.html", told, beside, needs)
 
-        def made_from() -> Any:
-            captions = {figure: FIGURES[figure] for study in studies for figure in study.figures}
-            return [[part_of(study, *shown) for study in studies], captions, _code("report", files=TEMPLATES)]
 
-        def needs() -> list[Result]:
-            figures = (self.figure(study.name, figure) for study in studies for figure in study.figures)
-            return [
-                self.javascript(),
-                *map(self.training, self.plan.runs),
-                *(self.tables(study.name) for study in studies),
-                self.claims(),
-                *figures,
-            ]
+def _result(
+    rule: str,
+    name: str,
+    out: str,
+    told: Any,
+    beside: Any,
+    needs: Iterable[Result] = (),
+    exact: bool = True,
+    **parameters: str,
+) -> Result:
+    """The result that ``rule`` makes by giving its stage ``out`` and what it is ``told``.
 
-        return self._result("write_report", "report", "", "report.html", made_from, needs)
-
-    def _result(
-        self,
-        rule: str,
-        stage: str,
-        name: str,
-        out: str,
-        made_from: Callable[[], Any],
-        needs: Callable[[], Iterable[Result]] = tuple,
-        key: str | None = None,
-        exact: bool = True,
-        **parameters: str,
-    ) -> Result:
-        """The result that ``rule`` makes by calling ``stage`` with ``out``, made once; its ``key`` may be given."""
-        files = STAGE[stage].outputs(Path(out), parameters)
-        if files[-1] not in self._made:
-            needed = tuple(needs())
-            made = key or _digest([stage, made_from(), [each.key for each in needed]])
-            self._made[files[-1]] = Result(rule, name, files, made, needed, exact)
-        return self._made[files[-1]]
+    ``beside``: what it depends on beside that and the results that it ``needs``.
+    """
+    stage, needed = STAGE[STAGE_OF[rule]], tuple(needs)
+    key = _digest([stage.name, told, beside, [each.key for each in needed]])
+    return Result(rule, name, stage.outputs(Path(out), parameters), told, key, needed, exact)
 
 
 class Why(Enum):

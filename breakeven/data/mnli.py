@@ -187,7 +187,9 @@ def _tokenizer(name: str, revision: str | None, tokens: int) -> Any:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, revision=revision or "main", trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            name, revision=revision or "main", trust_remote_code=False
+        )
     except Exception as error:  # of a damaged file, the tokenizers library raises an Exception of no other type
         reason = str(error).strip().partition("\n")[0]
         raise UserError(

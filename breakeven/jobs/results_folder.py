@@ -13,7 +13,7 @@ from breakeven.store.errors import UserError
 from breakeven.store.files import write_json
 
 # Of the files that stages read. Raise it when they change so that old ones would be misread.
-FORMAT = 2
+FORMAT = 3
 PLAN, LOCK = "plan.json", ".lock"
 
 

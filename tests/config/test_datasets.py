@@ -97,7 +97,11 @@ def test_sizes_of_subsets():
     [
         ("{loader: mnli, tokenizer: roberta-base}", "{}", "datasets.digits.tokenizer: 'roberta-base'"),
         ("{loader: mnli}", "{model: roberta-base}", "studies.main.base.network_options.model: 'roberta-base'"),
-        ("{loader: mnli}", "{model: roberta-base, revision: main}", "studies.main.base.network_options.model: 'roberta-base'"),
+        (
+            "{loader: mnli}",
+            "{model: roberta-base, revision: main}",
+            "studies.main.base.network_options.model: 'roberta-base'",
+        ),
         ("{loader: mnli}", f"{{model: roberta-base, revision: {'0a' * 20}}}", None),
         ("{loader: mnli}", "{model: mine}", None),
         ("{loader: mnli, tokenizer: mine}", "{}", None),
@@ -106,7 +110,9 @@ def test_sizes_of_subsets():
 def test_a_pretrained_one_that_may_change_on_the_hub(tmp_path, monkeypatch, dataset, options, place):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
-    text = edited(("{loader: digits}", dataset), ("network: simple_cnn", f"network: bert\n      network_options: {options}"))
+    text = edited(
+        ("{loader: digits}", dataset), ("network: simple_cnn", f"network: bert\n      network_options: {options}")
+    )
     if place is None:
         assert plan_of(tmp_path, text).runs
         return

@@ -96,7 +96,13 @@ def test_large_data_by_names_sizes_and_times(data, digest, monkeypatch):
 
 def test_what_others_leave_behind_counts_nothing(data, digest):
     before = digest(data)
-    for name in (".ipynb_checkpoints/1.png", "__MACOSX/._1.png", "train/@eaDir/1.png", "train/a/.DS_Store", "Thumbs.db"):
+    for name in (
+        ".ipynb_checkpoints/1.png",
+        "__MACOSX/._1.png",
+        "train/@eaDir/1.png",
+        "train/a/.DS_Store",
+        "Thumbs.db",
+    ):
         (data / name).parent.mkdir(exist_ok=True)
         (data / name).write_bytes(b"new")
     assert digest(data) == before

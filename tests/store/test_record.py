@@ -48,7 +48,9 @@ def test_without_a_record(table):
     assert recorded_key(table) is None and not is_current(table, "a key")
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"key": "a key"}', '{"key": "a key", "files": {"hessian.csv": 1}}', "\x00"])
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"key": "a key"}', '{"key": "a key", "files": {"hessian.csv": 1}}', "\x00"]
+)
 def test_what_is_no_record(table, content):
     record_of(table).write_text(content, encoding="utf-8")
     assert not is_current(table, "a key")

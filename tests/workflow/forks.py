@@ -1,7 +1,8 @@
-"""``snakemake`` and its jobs in processes that are forked from one that has imported what they import: most of their time is that.
+"""``snakemake`` and its jobs in processes that are forked from one that has imported what they import.
 
-The server is a process of its own, which knows nothing of the package, so that each job imports that of its own folder. `Forks.python`
-is a program that takes the place of ``python`` for the jobs: it lets the server do what it was asked to, waits, and passes signals on.
+The server is a process of its own, which knows nothing of the package, so that each job imports that of its own folder.
+`Forks.python` is a program that takes the place of ``python`` for the jobs: it lets the server do what it was asked to, waits,
+and passes signals on.
 """
 
 import contextlib
@@ -138,7 +139,7 @@ def _become(arguments: list[str], python: str) -> None:
             main()
             code = 0
         else:
-            sys.path.insert(0, os.getcwd())
+            sys.path.insert(0, str(Path.cwd()))
             sys.argv = [arguments[1], *arguments[2:]]
             runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     except SystemExit as error:

@@ -10,7 +10,6 @@ import pytest
 
 from tests.workflow.project import (
     CLAIMS,
-    FIGURES,
     MEASUREMENTS,
     REPORT,
     STUDIES,

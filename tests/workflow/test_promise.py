@@ -347,13 +347,15 @@ def test_a_stage_by_hand(project):
     output = f"results/runs/{min(project.runs)}/covariance.csv"
     (project.folder / output).unlink()
     said = project.snakemake("--dry-run", "--printshellcmds", output).stdout
-    [command] = [line.partition("Shell command: ")[2] for line in said.splitlines() if "-m breakeven covariance" in line]
+    [command] = [
+        line.partition("Shell command: ")[2] for line in said.splitlines() if "-m breakeven covariance" in line
+    ]
     (project.folder / "results/logs/covariance").mkdir(parents=True, exist_ok=True)
-    subprocess.run(command, shell=True, check=True, cwd=project.folder, env=environment(), executable="/bin/bash")  # noqa: S602
+    subprocess.run(command, shell=True, check=True, cwd=project.folder, env=environment(), executable="/bin/bash")
     assert project.plan() == set()
     by_hand = command.replace("--key", "--key= --threads 1 #")
     words = by_hand[: by_hand.index("#")].strip()
-    subprocess.run(words, shell=True, check=True, cwd=project.folder, env=environment(), executable="/bin/bash")  # noqa: S602
+    subprocess.run(words, shell=True, check=True, cwd=project.folder, env=environment(), executable="/bin/bash")
     assert f"measure_covariance {min(project.runs)}" in project.plan()
 
 

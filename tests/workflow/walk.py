@@ -1,10 +1,10 @@
-"""A random walk through all that happens to a study: whatever it was, the next invocation ends with what a fresh folder would hold.
+"""A random walk through all that happens to a study: whatever it was, the next invocation ends with what a fresh folder holds.
 
     python -m tests.workflow.walk --steps 200 --seed 0
 
-A step is something that happens to the config, the code, the data or the results, or an invocation that fails or is killed. Then
-``snakemake --cores all`` must end well, all tables, figures and the report must be, to the byte, those of the same project with no
-results, times aside, and the next invocation must have nothing to do. Prints a line for each step.
+A step is something that happens to the config, the code, the data or the results, or an invocation that fails or is killed.
+Then ``snakemake --cores all`` must end well, all tables, figures and the report must be, to the byte, those of the same project
+with no results, times aside, and the next invocation must have nothing to do. Prints a line for each step.
 """
 
 import argparse
@@ -90,7 +90,13 @@ CODE = (
     ("training/evaluation.py", "mean = loss / len(labels)", "mean = 2 * loss / len(labels)"),
     ("figures/lambda_K.py", "Spectral norm of", "The spectral norm of"),
 )
-BROKEN = ("measurements/hessian.py", "summary/summarise.py", "claims/evaluate.py", "report/build.py", "training/training.py")
+BROKEN = (
+    "measurements/hessian.py",
+    "summary/summarise.py",
+    "claims/evaluate.py",
+    "report/build.py",
+    "training/training.py",
+)
 # of the report: times, versions and the config's text; the command that draws a figure, which names the results folder
 LEFT_OUT = re.compile(r'<section aria-labelledby="made-with">.*?</section>|Drawn by <code>[^<]*', re.DOTALL)
 
@@ -226,7 +232,7 @@ class Walk:
         return f"the results are {how}: {self.results}"
 
     def failed(self) -> str:
-        """Something is changed while a stage is broken, or a file is away; the invocation fails, and all but the change is undone."""
+        """Something is changed while a stage is broken; the invocation fails, and the stage is mended."""
         change = self.draws.choice((self.settings, self.code, self.data))()
         path = self.project.folder / "breakeven" / self.draws.choice(BROKEN)
         before = path.read_text(encoding="utf-8")
@@ -291,7 +297,17 @@ class Walk:
         name = state.hexdigest()
         if name not in self.fresh:
             folder = self.base / "fresh"
-            copied = ("Snakefile", "workflow", "breakeven", "profiles", "mine", "pictures", "images", "scale.txt", "config.yaml")
+            copied = (
+                "Snakefile",
+                "workflow",
+                "breakeven",
+                "profiles",
+                "mine",
+                "pictures",
+                "images",
+                "scale.txt",
+                "config.yaml",
+            )
             folder.mkdir()
             for part in copied:
                 copy(self.project.folder / part, folder / part)

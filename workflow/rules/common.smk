@@ -64,11 +64,6 @@ def source_folders(run):
     return [] if source is None else [f"{RESULTS}/runs/{run_id(source)}"]
 
 
-def study_json(name, *parts):
-    """What a stage is told of a study: the parts that it depends on. On its standard input: thousands of runs are no argument."""
-    return as_json(part_of(PLAN.studies[name], *parts))
-
-
 def of_run(measurement, what):
     """A function of the result of a measurement, for each run."""
     return lambda w: what(MADE.measurement(measurement.name, w.run))

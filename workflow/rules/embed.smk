@@ -13,7 +13,7 @@ rule embed_study:
         runtime=growing(60),
     params:
         python=sys.executable,
-        study=lambda w: study_json(w.study, "points"),
+        study=lambda w: as_json(MADE.embedding(w.study).told),
         results=lambda w: RESULTS,
         key=lambda w: MADE.embedding(w.study).key,
     shell:

@@ -21,7 +21,7 @@ for measurement in MEASUREMENTS:
         params:
             python=sys.executable,
             stage=measurement.name,
-            settings=flags(values_of(measurement, CONFIG.measurements)),
+            settings=of_run(measurement, lambda result: flags(result.told)),
             device=DEVICE,
             memory_mb=CONFIG.memory_mb,
             run=lambda w: f"{RESULTS}/runs/{w.run}",

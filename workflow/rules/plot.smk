@@ -21,7 +21,7 @@ rule plot_figure:
         mem_mb=2000,
     params:
         python=sys.executable,
-        study=lambda w: study_json(w.study, "name", "swept", "accuracy_threshold"),
+        study=lambda w: as_json(MADE.figure(w.study, w.figure).told),
         caption=lambda w: FIGURES[w.figure],  # for Snakemake's own report
         tables=lambda w: f"{RESULTS}/tables/{w.study}",
         out=lambda w: f"{RESULTS}/figures/{w.study}",

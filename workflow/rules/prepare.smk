@@ -13,7 +13,7 @@ rule prepare_dataset:
         mem_mb=4000,
     params:
         python=sys.executable,
-        spec=lambda w: as_json(PLAN.datasets[w.dataset].spec),
+        spec=lambda w: as_json(MADE.data(w.dataset).told),
         location=lambda w: as_json(PLAN.datasets[w.dataset].location),
         out=lambda w: f"{RESULTS}/data/{w.dataset}",
         key=lambda w: MADE.data(w.dataset).key,

@@ -1,6 +1,3 @@
-SHOWN = ("name", "description", "swept", "accuracy_threshold", "figures")
-
-
 rule write_report:
     input:
         lambda w: inputs(MADE.report()),
@@ -13,7 +10,7 @@ rule write_report:
         mem_mb=2000,
     params:
         python=sys.executable,
-        studies=lambda w: as_json([part_of(study, *SHOWN) for study in PLAN.studies.values()]),
+        studies=lambda w: as_json(MADE.report().told),
         results=lambda w: RESULTS,
         config=lambda w: CONFIG_FILES[0],
         javascript=f"{RESULTS}/figures/vega.js",

@@ -18,7 +18,7 @@ rule summarise_study:
         mem_mb=2000,
     params:
         python=sys.executable,
-        study=lambda w: study_json(w.study, "points", "accuracy_threshold"),
+        study=lambda w: as_json(MADE.tables(w.study).told),
         results=lambda w: RESULTS,
         out=lambda w: f"{RESULTS}/tables/{w.study}",
         key=lambda w: MADE.tables(w.study).key,

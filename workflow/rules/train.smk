@@ -17,7 +17,7 @@ rule train_run:
         runtime=growing(240),
     params:
         python=sys.executable,
-        spec=lambda w: canonical_json(spec_of(w.run)),
+        spec=lambda w: MADE.training(w.run).told,
         device=DEVICE,
         data=lambda w: data_of(w.run),
         out=lambda w: f"{RESULTS}/runs/{w.run}",

@@ -237,9 +237,9 @@ def test_other_colour_spaces(tmp_path):
     of_jfif = [y + 1.402 * (cr - 128), y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128), y + 1.772 * (cb - 128)]
     assert np.abs(decoded(path) - of_jfif).max() <= 1
 
-    red = bytes([138, 81, 70])  # L*a*b* of sRGB's red under D50: 54.3, 80.8, 69.9
-    path = saved(tmp_path / "lab.tif", Image.frombytes("LAB", (6, 4), 24 * red))
-    assert np.abs(decoded(path).astype(int) - (255, 0, 0)).max() <= 4
+    # L* = 54.9, a* = 40, b* = 20 under D50: by the CIE's formula and Bradford's matrix sRGB's 199.5, 100.8, 99.3
+    path = saved(tmp_path / "lab.tif", Image.frombytes("LAB", (6, 4), 24 * bytes([140, 40, 20])))
+    assert np.abs(decoded(path) - [199.5, 100.8, 99.3]).max() <= 1
 
 
 @pytest.mark.parametrize(

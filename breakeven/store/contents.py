@@ -17,7 +17,19 @@ from breakeven.store.progress import within
 MOST_BYTES = 2 * 2**30
 JUST_NOW = 2.0  # seconds: a file that was written so lately may be written again without another time
 # what operating systems, editors and archivers leave in a folder, beside names that begin with a dot
-LEFT_BEHIND = ("__MACOSX", "__pycache__", "@eaDir", "#recycle", "Thumbs.db", "desktop.ini", "lost+found")
+LEFT_BEHIND = (
+    "__MACOSX",
+    "__pycache__",
+    "@eaDir",
+    "@Recycle",
+    "#recycle",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "Thumbs.db",
+    "desktop.ini",
+    "lost+found",
+)
 
 Seen = tuple[str, int, int]  # name, size in bytes, time of its last change in nanoseconds
 

@@ -10,17 +10,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from breakeven.data.pictures import SUFFIXES
-from breakeven.store.contents import is_left_behind
-from breakeven.store.errors import UserError
+from breakeven.store.contents import is_folder, is_left_behind
+from breakeven.store.errors import UserError, some
 from breakeven.store.progress import say, within
 
 LOOKED_FOR = f"looked for {', '.join(SUFFIXES)}"
-MOST_NAMES = 5  # of classes or suffixes, in a sentence
 
 
 def folders_in(folder: Path) -> list[str]:
     """The names of the folders in ``folder``, in their order."""
-    return [entry.name for entry in _entries(folder) if _is_folder(entry)]
+    return [entry.name for entry in _entries(folder) if is_folder(entry)]
 
 
 def check_classes(loader: str, train: Path, test: Path, classes: Iterable[str], of_test: Iterable[str]) -> None:
@@ -88,12 +87,6 @@ def tell_left_out(loader: str, folder: Path, left_out: Counter[str], beside: int
         say(f"{loader}: left out of '{folder}': {'; '.join(parts)}")
 
 
-def some(names: list[str]) -> str:
-    """The first few of ``names``, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
-
-
 def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
@@ -108,17 +101,13 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return sorted((entry for entry in entries if not is_left_behind(entry.name)), key=lambda entry: entry.name)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and Path(entry).is_dir())
-
-
 def _files(folder: Path, above: frozenset[str]) -> Iterator[Path]:
     """All files in ``folder`` and in the folders in it, but in none that is among those ``above`` by a link."""
     place = os.path.realpath(folder)
     if place in above:
         return
     for entry in _entries(folder):
-        if _is_folder(entry):
+        if is_folder(entry):
             yield from _files(folder / entry.name, above | {place})
         else:
             yield folder / entry.name

@@ -39,6 +39,11 @@ def is_left_behind(name: str) -> bool:
     return name.startswith(".") or name in LEFT_BEHIND
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; a link to itself is none."""
+    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and Path(entry).is_dir())
+
+
 class Contents:
     """Digests of what lies at paths; ``memory``, a file, holds those of the last look."""
 
@@ -103,7 +108,7 @@ def _folders(path: Path) -> Iterator[tuple[str, list[Seen]]]:
             for entry in entries:
                 if is_left_behind(entry.name):
                     continue
-                if entry.is_dir():
+                if is_folder(entry):
                     inside.append(entry.name)
                 else:
                     files.append(_seen(entry))

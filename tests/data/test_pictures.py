@@ -300,12 +300,13 @@ def test_a_photograph_with_a_preview_is_one_picture(tmp_path):
 @pytest.mark.filterwarnings("ignore:::PIL")
 @pytest.mark.parametrize("suffix", ["gif", "tif"])
 def test_damaged_files_are_told(tmp_path, suffix):
-    """Whatever byte is wrong: a picture, or a sentence."""
+    """Whatever byte is wrong, or wherever the file ends: a picture, or a sentence."""
     others = [Image.fromarray(255 - RGB)]
     path = saved(tmp_path / f"a.{suffix}", Image.fromarray(RGB), save_all=True, append_images=others)
     raw = path.read_bytes()
-    for place, old in enumerate(raw):
-        path.write_bytes(raw[:place] + bytes([255 - old]) + raw[place + 1 :])
+    wrong = [raw[:place] + bytes([255 - old]) + raw[place + 1 :] for place, old in enumerate(raw)]
+    for content in wrong + [raw[:place] for place in range(len(raw))]:
+        path.write_bytes(content)
         try:
             decode("loader", path)
         except UserError as error:

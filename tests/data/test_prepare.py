@@ -356,8 +356,8 @@ def load(*, rows: int = 2):
 )
 def test_what_a_loader_of_the_users_own_raises(tmp_path, monkeypatch, first, body, message):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own.py").write_text(OWN.format(first=first, body=body))
-    for file in ("own.py", str(tmp_path / "own.py")):
+    (tmp_path / "raising.py").write_text(OWN.format(first=first, body=body))
+    for file in ("raising.py", str(tmp_path / "raising.py")):  # what a file declares is remembered by its name
         name = f"{file}:load"
         with pytest.raises(
             UserError, match=f"^loader '{name}' raised .*{re.escape(message.format(file=file))}"

@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from breakeven.data.picture_folders import check_classes, folders_in, labelled
 from breakeven.data.pictures import decode
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
@@ -13,15 +14,21 @@ from breakeven.specs.source import Folder
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp", ".tif", ".tiff"}
-
 
 def load(
     seed: int,
     train_examples: int | None,
     test_examples: int | None,
     *,
-    path: Annotated[Folder, "Folder of the data set. Part of a run's identity."],
+    path: Annotated[
+        Folder,
+        "Folder with train/CLASS and test/CLASS; a class's pictures are in its folder or in folders in it. Known by their "
+        "suffixes: bmp, gif, jfif, jpe, jpeg, jpg, pbm, pgm, png, ppm, tif, tiff, webp; names that begin with a dot, and what "
+        "operating systems leave behind, are passed over. Each class of train must have pictures; test may lack the folder of a "
+        "class. Pictures become RGB of 8 bits, upright by EXIF's orientation, what is transparent on white; 16 bits are divided "
+        "by 257 and rounded. Refused: pictures of several frames, of floating-point numbers, of signed or 32-bit integers. Part "
+        "of a run's identity.",
+    ],
     image_size: Annotated[
         Annotated[int, Ge(1)] | None,
         "Side in pixels; pictures are resized and cropped to a square of it. null means that all pictures have one size already.",
@@ -40,10 +47,8 @@ def load(
             raise UserError(
                 f"image_folder: '{root}' has no folder '{split}': it must hold train/CLASS/* and test/CLASS/*"
             )
-    classes = tuple(sorted(folder.name for folder in (root / "train").iterdir() if folder.is_dir()))
-    unknown = sorted({folder.name for folder in (root / "test").iterdir() if folder.is_dir()} - set(classes))
-    if unknown:
-        raise UserError(f"image_folder: '{root}/test' has classes that 'train' has not: {', '.join(unknown)}")
+    classes = tuple(folders_in(root / "train"))
+    check_classes("image_folder", root / "train", root / "test", classes, folders_in(root / "test"))
     train = _decode_split(root / "train", classes, image_size, train_examples, np.random.default_rng([seed, 0]))
     test = _decode_split(root / "test", classes, image_size, test_examples, np.random.default_rng([seed, 1]))
     if train[0].shape[1:] != test[0].shape[1:]:
@@ -57,14 +62,7 @@ def load(
 def _decode_split(
     folder: Path, classes: tuple[str, ...], image_size: int | None, examples: int | None, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    found = [
-        (file, label)
-        for label, name in enumerate(classes)
-        for file in sorted((folder / name).glob("*"))
-        if file.suffix.lower() in SUFFIXES
-    ]
-    if not found:
-        raise UserError(f"image_folder: no pictures in '{folder}' (looked for {', '.join(sorted(SUFFIXES))})")
+    found = labelled("image_folder", folder, classes)
     files = draw("image_folder", found, examples, generator, folder)
     images: list[np.ndarray] = []
     for file, _ in progress(files, f"decode {folder.name}", unit="picture"):

@@ -9,6 +9,7 @@ import csv
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,14 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from breakeven.data.picture_folders import (
+    LOOKED_FOR,
+    check_classes,
+    folders_in,
+    labelled,
+    pictures_in,
+    tell_left_out,
+)
 from breakeven.data.pictures import decode
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
@@ -27,7 +36,6 @@ from breakeven.store.progress import progress
 KAGGLE_FOLDER = Path("ILSVRC") / "Data" / "CLS-LOC"
 SOLUTION = "LOC_val_solution.csv"
 CLASS = re.compile(r"n\d{8}")
-SUFFIXES = {".jpeg", ".jpg"}
 LAYOUTS = "it must hold train/nXXXXXXXX/*.JPEG and val/nXXXXXXXX/*.JPEG, or Kaggle's ILSVRC/Data/CLS-LOC/{train,val}"
 BLOCK = 1000  # pictures that are handed to the threads at a time
 
@@ -42,7 +50,8 @@ def load(
     path: Annotated[
         Folder,
         "Folder with train/nXXXXXXXX and val/nXXXXXXXX, or with ILSVRC and LOC_val_solution.csv as Kaggle gives them; it can't "
-        "be downloaded without an account. Part of a run's identity.",
+        "be downloaded without an account. Which files are pictures, and how they become RGB of 8 bits: as with image_folder. "
+        "Part of a run's identity.",
     ],
     image_size: Annotated[
         int,
@@ -69,15 +78,12 @@ def load(
     classes = _classes(data / "train")
     if not classes:
         raise UserError(f"imagenet: '{data / 'train'}' has no folders nXXXXXXXX: {LAYOUTS}")
-    train = draw(
-        "imagenet",
-        _in_folders(data / "train", classes),
-        train_examples,
-        np.random.default_rng([seed, 0]),
-        data / "train",
-    )
-    flat = not _classes(data / "val")
-    found = _with_solution(root, data, classes) if flat else _in_folders(data / "val", classes)
+    of_val = _classes(data / "val")
+    if of_val:
+        check_classes("imagenet", data / "train", data / "val", classes, of_val)
+    found: Files = labelled("imagenet", data / "train", classes)
+    train = draw("imagenet", found, train_examples, np.random.default_rng([seed, 0]), data / "train")
+    found = labelled("imagenet", data / "val", classes) if of_val else _with_solution(root, data, classes)
     test = draw("imagenet", found, test_examples, np.random.default_rng([seed, 1]), data / "val")
     return Splits(
         _decode(train, image_size, "decode train"),
@@ -89,26 +95,7 @@ def load(
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(entry.name for entry in folder.iterdir() if CLASS.fullmatch(entry.name) and entry.is_dir()))
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != ".")
-
-
-def _in_folders(folder: Path, classes: tuple[str, ...]) -> Files:
-    unknown = sorted(set(_classes(folder)) - set(classes))
-    if unknown:
-        raise UserError(f"imagenet: '{folder}' has classes that 'train' has not: {', '.join(unknown)}")
-    here = [(label, folder / name) for label, name in enumerate(classes) if (folder / name).is_dir()]
-    found = [
-        (file, label)
-        for label, of_class in progress(here, f"list {folder.name}", "class")
-        for file in _pictures(of_class)
-    ]
-    if not found:
-        raise UserError(f"imagenet: no pictures in '{folder}' (looked for nXXXXXXXX/*.JPEG)")
-    return found
+    return tuple(name for name in folders_in(folder) if CLASS.fullmatch(name))
 
 
 def _with_solution(root: Path, data: Path, classes: tuple[str, ...]) -> Files:
@@ -119,15 +106,16 @@ def _with_solution(root: Path, data: Path, classes: tuple[str, ...]) -> Files:
         raise UserError(f"imagenet: '{data / 'val'}' has no folders nXXXXXXXX, and there is no '{tables[0]}'")
     names = _solution(table)
     label_of = {name: label for label, name in enumerate(classes)}
-    found = []
-    for file in _pictures(data / "val"):
+    found, left_out = [], Counter[str]()
+    for file in pictures_in(data / "val", left_out):
         if file.stem not in names:
             raise UserError(f"imagenet: '{table}' has no line for '{file}'")
         if names[file.stem] not in label_of:
             raise UserError(f"imagenet: '{table}' has class '{names[file.stem]}' for '{file}', which 'train' has not")
         found.append((file, label_of[names[file.stem]]))
     if not found:
-        raise UserError(f"imagenet: no pictures in '{data / 'val'}' (looked for *.JPEG)")
+        raise UserError(f"imagenet: no pictures in '{data / 'val'}' ({LOOKED_FOR})")
+    tell_left_out("imagenet", data / "val", left_out)
     return found
 
 

@@ -20,8 +20,9 @@ from breakeven.data.archives import tar_members
 from breakeven.data.download import official
 from breakeven.data.splits import Splits
 from breakeven.specs.source import Folder, Location
+from breakeven.store.contents import is_left_behind
 from breakeven.store.errors import UserError
-from breakeven.store.progress import progress
+from breakeven.store.progress import progress, say
 
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 ARCHIVE = "aclImdb_v1.tar.gz"
@@ -88,9 +89,12 @@ def _from_folder(folder: Path) -> Reviews:
             raise UserError(
                 f"imdb: '{folder}' has no folder '{split}/{label}': it must hold {{train,test}}/{{neg,pos}}/ID_RATING.txt"
             )
-        files = sorted((file for file in of_class.iterdir() if FILE.fullmatch(file.name)), key=lambda file: file.name)
+        entries = [file for file in of_class.iterdir() if not is_left_behind(file.name)]
+        files = sorted((file for file in entries if FILE.fullmatch(file.name)), key=lambda file: file.name)
         if not files:
             raise UserError(f"imdb: no reviews in '{of_class}' (looked for ID_RATING.txt, for example 127_8.txt)")
+        if len(files) < len(entries):
+            say(f"imdb: left out of '{of_class}': {len(entries) - len(files)} whose names are not ID_RATING.txt")
         reviews[split, label] = [_read(file) for file in progress(files, f"read {split}/{label}", unit="review")]
     return reviews
 

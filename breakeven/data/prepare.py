@@ -7,6 +7,7 @@ into the training set: ``measured``, the examples on which K and H are measured,
 normalisation statistics and checksums; it is what later stages depend on.
 """
 
+import traceback
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from breakeven.store.progress import say, within
 
 EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
 CHUNK = 10_000
+MOST_LETTERS = 500  # of what an error in the user's own code says
 
 
 def prepare(spec: dict[str, Any], out: Path, location: dict[str, Any] | None = None) -> None:
@@ -41,8 +43,27 @@ def prepare(spec: dict[str, Any], out: Path, location: dict[str, Any] | None = N
     drawn = asdict(subsets)
     measured_fraction = drawn.pop("measured_fraction")
     given = options.get("options", {}) if is_own(name) else options | drawn
-    splits = checked(loader(name)(**given, **location), name)
-    write(splits, spec, out, measured_fraction, **drawn)
+    write(checked(_loaded(name, given | location), name), spec, out, measured_fraction, **drawn)
+
+
+def _loaded(name: str, given: dict[str, Any]) -> Splits:
+    """What loader ``name`` returns; an error in the code of a user's own is told with the line of their file that led to it."""
+    try:
+        splits: Splits = loader(name)(**given)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        if not is_own(name):
+            raise
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:MOST_LETTERS]
+        raise UserError(f"loader '{name}' raised {why}{_line(error, Path(name.rpartition(':')[0]))}") from error
+    return splits
+
+
+def _line(error: Exception, file: Path) -> str:
+    """The last line of ``file`` that an ``error`` came through."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file.absolute()]
+    return f" (line {frames[-1].lineno} of '{file}': {frames[-1].line})" if frames else ""
 
 
 def write(

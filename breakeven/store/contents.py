@@ -17,7 +17,19 @@ from breakeven.store.progress import within
 MOST_BYTES = 2 * 2**30
 JUST_NOW = 2.0  # seconds: a file that was written so lately may be written again without another time
 # what operating systems, editors and archivers leave in a folder, beside names that begin with a dot
-LEFT_BEHIND = ("__MACOSX", "__pycache__", "@eaDir", "#recycle", "Thumbs.db", "desktop.ini", "lost+found")
+LEFT_BEHIND = (
+    "__MACOSX",
+    "__pycache__",
+    "@eaDir",
+    "@Recycle",
+    "#recycle",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "Thumbs.db",
+    "desktop.ini",
+    "lost+found",
+)
 
 Seen = tuple[str, int, int]  # name, size in bytes, time of its last change in nanoseconds
 
@@ -25,6 +37,11 @@ Seen = tuple[str, int, int]  # name, size in bytes, time of its last change in n
 def is_left_behind(name: str) -> bool:
     """Whether a file or folder of this name is none of a data set's, but something's that was there."""
     return name.startswith(".") or name in LEFT_BEHIND
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; a link to itself is none."""
+    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and Path(entry).is_dir())
 
 
 class Contents:
@@ -91,7 +108,7 @@ def _folders(path: Path) -> Iterator[tuple[str, list[Seen]]]:
             for entry in entries:
                 if is_left_behind(entry.name):
                     continue
-                if entry.is_dir():
+                if is_folder(entry):
                     inside.append(entry.name)
                 else:
                     files.append(_seen(entry))

@@ -1,5 +1,6 @@
 import itertools
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from breakeven.data import image_folder
 from breakeven.data.dataset import load as load_prepared
+from breakeven.data.pictures import SUFFIXES
 from breakeven.data.prepare import prepare
 from breakeven.store.errors import UserError
 
@@ -85,6 +87,98 @@ def test_grey_pictures_become_rgb_and_other_files_are_left_out(tmp_path, draws):
     np.testing.assert_array_equal(splits.train_inputs, np.broadcast_to(grey, (1, 3, 4, 4)))
 
 
+def test_what_systems_leave_behind_is_neither_a_class_nor_a_picture(tree, capsys):
+    folder, _ = tree
+    before = load(folder)
+    capsys.readouterr()
+    for split in ("train", "test"):
+        for name in (".ipynb_checkpoints", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", ".git"):
+            for place in (folder / split, folder / split / "cat"):
+                save(place / name / "0.png", np.zeros((9, 9, 3), np.uint8))
+        for name in ("._0.png", ".DS_Store", "Thumbs.db", "desktop.ini"):
+            (folder / split / "dog" / name).write_bytes(b"no picture")
+            (folder / split / name).write_bytes(b"no picture")
+    after = load(folder)
+    assert after.classes == ("ant", "cat", "dog")
+    for name in ("train_inputs", "train_labels", "test_inputs", "test_labels"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+    assert "left out" not in capsys.readouterr().err
+
+
+def test_what_is_left_out_is_told_in_a_line(tree, capsys):
+    folder, _ = tree
+    load(folder)
+    assert "left out" not in capsys.readouterr().err
+    for name in ("dog/a.txt", "dog/b.TXT", "cat/c.xcf", "cat/deeper/d.svg", "ant/README", "read.me", "0.png"):
+        (folder / "train" / name).parent.mkdir(exist_ok=True)
+        (folder / "train" / name).write_bytes(b"no picture")
+    for number in range(6):
+        (folder / "test" / "dog" / f"x.{number}").write_bytes(b"no picture")
+    assert len(load(folder).train_inputs) == 15
+    told = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert told == [
+        f"image_folder: left out of '{folder}/train': 5 of the files, which are no pictures by their names: .txt (2), "
+        "no suffix (1), .xcf (1), .svg (1); 2 of the files and folders beside the classes'",
+        f"image_folder: left out of '{folder}/test': 6 of the files, which are no pictures by their names: .0 (1), .1 (1), "
+        ".2 (1), .3 (1), .4 (1) and 1 more",
+    ]
+
+
+def test_a_picture_of_each_suffix(tmp_path):
+    """Also in capital letters; in folders in a class's; by links; in the order of names and folders."""
+    names = [f"{number:02d}{suffix}" for number, suffix in enumerate(SUFFIXES)]
+    assert {".gif", ".jfif", ".jpe", ".tif", ".tiff", ".webp", ".bmp", ".png", ".ppm", ".pgm", ".pbm"} < set(SUFFIXES)
+    for number, name in enumerate(names):
+        pixels = np.full((4, 6, 3), 10 * number, np.uint8)
+        save(tmp_path / "train" / "a" / name, pixels)
+        save(tmp_path / "train" / "a" / "05a" / "deeper" / name.upper(), pixels + 100)
+        save(tmp_path / "train" / "b" / name, pixels)
+    (tmp_path / "train" / "a" / "05a" / "above").symlink_to(tmp_path / "train" / "a")
+    (tmp_path / "test").symlink_to(tmp_path / "train")
+    splits = load(tmp_path)
+    means = splits.train_inputs[splits.train_labels == 0].mean(axis=(1, 2, 3))
+    levels = 10 * np.arange(len(SUFFIXES))
+    np.testing.assert_allclose(means, [*levels[:6], *(levels + 100), *levels[6:]], atol=1)
+    assert np.bincount(splits.test_labels).tolist() == [26, 13]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_class_without_pictures(tree, split):
+    """In either: an empty folder is a mistake. Only test may lack the folder."""
+    folder, _ = tree
+    (folder / "train" / "cow").mkdir()
+    save(folder / "train" / "cow" / "0.png", np.zeros((4, 6, 3), np.uint8))
+    (folder / split / "cow").mkdir(exist_ok=True)
+    for path in (folder / split / "cow").iterdir():
+        path.rename(path.with_suffix(".heic"))
+    with pytest.raises(UserError, match=rf"no pictures in '{folder}/{split}/cow' \(looked for .*: put some there or"):
+        load(folder)
+
+
+def test_classes_that_look_the_same(tree):
+    """î as one character, or as two: Unicode's forms NFC and NFD."""
+    folder, pixels = tree
+    one, two = "ma\u00ees", "mai\u0302s"
+    save(folder / "train" / one / "0.png", pixels["train", "cat", "0.png"])
+    save(folder / "test" / two / "0.png", pixels["train", "cat", "0.png"])
+    both = re.escape(r"'ma\xees' and 'mai\u0302s'")
+    with pytest.raises(
+        UserError, match=f"a class of '{folder}/train' is written in another Unicode form in .*: {both}"
+    ):
+        load(folder)
+    save(folder / "train" / two / "0.png", pixels["train", "cat", "0.png"])
+    with pytest.raises(UserError, match=r"has two classes that only Unicode tells apart: .*rename one"):
+        load(folder)
+
+
+def test_many_classes_that_train_has_not(tree, draws):
+    folder, pixels = tree
+    for number in range(9):
+        save(folder / "test" / f"{number}" / "1.png", pixels["test", "cat", "0.png"])
+    with pytest.raises(UserError, match="has classes that 'train' has not: 0, 1, 2, 3, 4 and 4 more"):
+        load(folder)
+
+
 def test_image_size_cuts_the_middle_square_out(tmp_path):
     """Of pictures that are twice as wide, or twice as high, the middle half remains; the shrunk colours stay apart."""
     for split in ("train", "test"):
@@ -138,7 +232,7 @@ def test_a_class_that_only_the_test_set_has(tree):
         load(folder)
 
 
-def test_a_class_that_only_the_training_set_has(tree):
+def test_a_class_that_only_the_training_set_has(tree, capsys):
     folder, _ = tree
     for path in (folder / "test" / "cat").iterdir():
         path.unlink()
@@ -146,6 +240,7 @@ def test_a_class_that_only_the_training_set_has(tree):
     splits = load(folder)
     assert splits.classes == ("ant", "cat", "dog")
     assert splits.test_labels.tolist() == [0, 0, 2, 2]  # a label means the same in both
+    assert f"image_folder: '{folder}/test' has no folder for 1 of the classes: cat\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["train", "test"])
@@ -159,7 +254,7 @@ def test_a_missing_split(tree, missing):
 def test_no_pictures(tmp_path):
     for split in ("train", "test"):
         (tmp_path / split / "a").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"no pictures in '.*train'"):
+    with pytest.raises(UserError, match=r"no pictures in '.*train/a' .*\.webp"):
         load(tmp_path)
 
 

@@ -84,12 +84,39 @@ def test_kaggle_from_its_inner_folder(kaggle):
     check(load(kaggle / "ILSVRC" / "Data" / "CLS-LOC"))
 
 
-def test_other_files_are_left_out(tree):
+def test_other_files_are_left_out(tree, capsys):
+    (tree / "train" / "__MACOSX").mkdir()
+    (tree / "val" / IDS[0] / ".ipynb_checkpoints").mkdir()
     (tree / "train" / "notes.txt").write_text("no class")
     (tree / "train" / "n1").mkdir()
     (tree / "train" / IDS[0] / "notes.txt").write_text("no picture")
     (tree / "train" / IDS[0] / "._n01440764_0.JPEG").write_text("no picture")
     check(load(tree))
+    told = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert told == [
+        f"imagenet: left out of '{tree}/train': 1 of the files, which are no pictures by their names: .txt (1); 2 of the "
+        "files and folders beside the classes'"
+    ]
+
+
+def test_pictures_of_other_suffixes_and_in_folders_in_a_class(tree):
+    """The first and the last of the first class."""
+    for name in ("0.png", "z/0.webp"):
+        path = tree / "train" / IDS[0] / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (30, 40), (1, 2, 3)).save(path, lossless=True)
+    images = load(tree).train_inputs
+    assert images.shape[0] == 11
+    for image in images[[0, 4]]:
+        np.testing.assert_array_equal(image[:, 4, 5], [1, 2, 3])
+
+
+def test_what_is_left_out_of_kaggles_val(kaggle, capsys):
+    val = kaggle / "ILSVRC/Data/CLS-LOC/val"
+    for name in ("._ILSVRC2012_val_00000000.JPEG", "notes.txt"):
+        (val / name).write_text("no picture")
+    check(load(kaggle))
+    assert f"imagenet: left out of '{val}': 1 of the files, which are no pictures" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
@@ -170,8 +197,8 @@ def test_a_class_that_is_only_in_val(tree):
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_no_pictures(tree, split):
     for path in (tree / split).rglob("*.JPEG"):
-        path.rename(path.with_suffix(".gif"))
-    with pytest.raises(UserError, match=f"no pictures in '.*{split}'"):
+        path.rename(path.with_suffix(".heic"))
+    with pytest.raises(UserError, match=f"no pictures in '.*{split}/{IDS[0]}'"):
         load(tree)
 
 

@@ -121,11 +121,13 @@ def test_a_single_token(folder):
     assert splits.test_inputs.tolist() == [[2], [7], [1]]
 
 
-def test_other_files_are_left_out(folder):
+def test_other_files_are_left_out(folder, capsys):
     for name in ("train/neg/._0_3.txt", "train/neg/notes.md", "train/unsup/0_0.txt", "train/neg.txt"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"bad \xff")
     check(load(folder), 20_000)
+    told = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert told == [f"imdb: left out of '{folder}/train/neg': 1 whose names are not ID_RATING.txt"]
 
 
 def test_downloaded_where_there_is_none(tmp_path, archive, monkeypatch):

@@ -195,26 +195,70 @@ def changed(array, index, value):
     ("returned", "message"),
     [
         (None, "a NoneType; allowed: breakeven.data.splits.Splits"),
-        (replace(RIGHT, train_inputs=RIGHT.train_inputs / 255), "pictures that are float64 of shape"),
-        (replace(RIGHT, test_inputs=RIGHT.test_inputs[:, 0]), "pictures that are uint8 of shape"),
-        (replace(RIGHT, train_inputs=RIGHT.train_inputs.tolist()), "a list; allowed: an array of NumPy"),
-        (replace(TEXTS, train_inputs=np.zeros((TRAIN, 5))), "texts that are float64 of shape"),
+        # inputs
+        (replace(RIGHT, train_inputs=RIGHT.train_inputs / 255), "training pictures that are float64 of shape"),
+        (replace(RIGHT, test_inputs=RIGHT.test_inputs > 9), "test pictures that are bool of shape"),
+        (replace(RIGHT, test_inputs=RIGHT.test_inputs.astype(object)), "test pictures that are object of shape"),
+        (replace(RIGHT, test_inputs=RIGHT.test_inputs[:, 0]), f"test pictures that are uint8 of shape ({TEST}, 8, 6)"),
+        (replace(RIGHT, train_inputs=RIGHT.train_inputs.tolist()), "pictures of type list; allowed: an array of NumPy"),
+        (
+            replace(RIGHT, test_inputs=torch.from_numpy(RIGHT.test_inputs)),
+            "test pictures of type Tensor; allowed: an array",
+        ),
+        (replace(RIGHT, test_inputs=None, test_labels=None), "test pictures of type NoneType; allowed: an array"),
+        (replace(RIGHT, train_inputs=np.ma.masked_less(RIGHT.train_inputs, 9)), "MaskedArray; allowed: an array"),
+        (replace(RIGHT, train_inputs=np.uint8(3)), "training pictures of type uint8; allowed: an array"),
+        (replace(RIGHT, train_inputs=RIGHT.train_inputs[:, :, :7]), "of shape (2, 7, 6), test examples of (2, 8, 6)"),
+        (replace(RIGHT, train_inputs=RIGHT.train_inputs[..., :0]), "(43, 2, 8, 0); allowed: at least one example"),
+        (
+            replace(RIGHT, test_inputs=RIGHT.test_inputs[:0], test_labels=RIGHT.test_labels[:0]),
+            "test pictures that are uint8 of shape (0, 2, 8, 6); allowed: at least one example",
+        ),
+        (
+            replace(RIGHT, train_inputs=RIGHT.train_inputs[:0], train_labels=RIGHT.train_labels[:0]),
+            "training pictures that are uint8 of shape (0, 2, 8, 6); allowed: at least one example",
+        ),
+        # texts
+        (replace(TEXTS, train_inputs=np.zeros((TRAIN, 5))), "training texts that are float64 of shape"),
+        (replace(TEXTS, test_inputs=TEXTS.test_inputs[:, 0]), f"test texts that are int32 of shape ({TEST},)"),
+        (replace(TEXTS, test_inputs=TEXTS.test_inputs[:, :0]), f"int32 of shape ({TEST}, 0); allowed: at least one"),
         (
             replace(TEXTS, test_inputs=TEXTS.test_inputs[:, :4]),
             "training examples of shape (5,), test examples of (4,)",
         ),
         (
             replace(TEXTS, train_inputs=changed(TEXTS.train_inputs, (2, 1), 4)),
-            "numbers of words from 0 to 4; allowed: 0 to 3",
+            "training numbers of words from 0 to 4; allowed: 0 to 3",
         ),
-        (replace(RIGHT, train_labels=RIGHT.train_labels[:-1]), "labels that are int64 of shape"),
-        (replace(RIGHT, test_labels=RIGHT.test_labels.astype(np.int32)), "labels that are int32 of shape"),
-        (replace(RIGHT, train_labels=changed(RIGHT.train_labels, 3, -1)), "labels from -1 to 2; allowed: 0 to 2"),
-        (replace(RIGHT, test_labels=changed(RIGHT.test_labels, 1, 3)), "; allowed: 0 to 2"),
+        *(
+            (replace(TEXTS, words=words), f"words={words!r}; allowed: None for pictures, for texts the size of")
+            for words in (0, 2.0, "4", True)
+        ),
+        # labels
+        (replace(RIGHT, train_labels=RIGHT.train_labels[:20]), "training labels that are 20 for 43 examples"),
+        (replace(RIGHT, test_labels=np.append(RIGHT.test_labels, 0)), "test labels that are 12 for 11 examples"),
+        (replace(RIGHT, test_labels=RIGHT.test_labels.astype(np.int32)), "test labels that are int32 of shape (11,)"),
+        (replace(RIGHT, train_labels=RIGHT.train_labels > 0), "training labels that are bool of shape"),
+        (replace(RIGHT, train_labels=RIGHT.train_labels * 1.0), "training labels that are float64 of shape"),
         (
-            replace(RIGHT, test_inputs=RIGHT.test_inputs[:0], test_labels=RIGHT.test_labels[:0]),
-            "labels that are int64 of shape (0,)",
+            replace(RIGHT, train_labels=np.eye(3, dtype=np.int64)[RIGHT.train_labels]),
+            "training labels that are int64 of shape (43, 3); allowed: int64 of shape (43,)",
         ),
+        (replace(RIGHT, test_labels=np.array(list("abcabcabcab"))), "test labels that are <U1 of shape"),
+        (replace(RIGHT, test_labels=np.int64(1)), "test labels of type int64; allowed: an array"),
+        (replace(RIGHT, train_labels=torch.from_numpy(RIGHT.train_labels)), "training labels of type Tensor"),
+        (replace(RIGHT, train_labels=RIGHT.train_labels + 1), "training labels from 1 to 3; allowed: 0 to 2"),
+        (replace(RIGHT, train_labels=changed(RIGHT.train_labels, 3, -1)), "labels from -1 to 2; allowed: 0 to 2"),
+        (replace(RIGHT, test_labels=changed(RIGHT.test_labels, 1, 3)), "test labels from 0 to 3; allowed: 0 to 2"),
+        # classes
+        *(
+            (
+                replace(RIGHT, classes=classes),
+                f"the classes {classes!r}; allowed: a tuple of at least two different names",
+            )
+            for classes in (3, "abc", None, (), ("a",), ("a", "b", "a"), (0, 1, 2), {"a": 0, "b": 1})
+        ),
+        (replace(RIGHT, classes=np.array(["a", "b", "c"])), "the classes array("),
     ],
 )
 def test_what_a_loader_of_the_users_own_may_return(tmp_path, monkeypatch, returned, message):
@@ -222,6 +266,123 @@ def test_what_a_loader_of_the_users_own_may_return(tmp_path, monkeypatch, return
     with pytest.raises(UserError, match=f"^loader 'own.py:load' returned .*{re.escape(message)}"):
         prepare({"loader": "own.py:load"}, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "refused"),
+    [
+        ((8, 8, 3), True),
+        ((28, 28, 1), True),
+        ((5, 6, 4), True),
+        ((3, 8, 8), False),
+        ((1, 28, 28), False),
+        ((4, 8, 3), False),
+        ((2, 8, 6), False),
+        ((64, 4, 4), False),  # what a network made of pictures
+        ((16, 1, 1), False),  # numbers that are no picture
+        ((2, 8, 3), False),
+    ],
+)
+def test_pictures_whose_channels_are_last(tmp_path, monkeypatch, shape, refused):
+    pictures = np.zeros((2, *shape), np.uint8)
+    returned = Splits(pictures, np.arange(2), pictures, np.arange(2), ("a", "b"))
+    monkeypatch.setattr(module, "loader", lambda name: lambda: returned)
+    if refused:
+        with pytest.raises(UserError, match=r"looks like \(examples, height, width, channels\); allowed: .*transpose"):
+            prepare({"loader": "own.py:load"}, tmp_path)
+    else:
+        prepare({"loader": "own.py:load"}, tmp_path)
+
+
+def test_arrays_that_lie_otherwise_in_memory(tmp_path, monkeypatch):
+    """Mapped from a file, every second of an array, turned; a list of names, and numbers of NumPy: the same bytes."""
+    mapped = np.memmap(tmp_path / "mapped", np.uint8, "w+", shape=RIGHT.train_inputs.shape)
+    mapped[:] = RIGHT.train_inputs
+    last = np.ascontiguousarray(RIGHT.test_inputs.transpose(0, 2, 3, 1))
+    otherwise = Splits(
+        mapped,
+        np.repeat(RIGHT.train_labels, 2)[::2],
+        last.transpose(0, 3, 1, 2),
+        RIGHT.test_labels[::-1].copy()[::-1],
+        [np.str_(name) for name in RIGHT.classes],
+    )
+    texts = replace(TEXTS, train_inputs=np.asfortranarray(TEXTS.train_inputs), words=np.int64(4))
+    for name, splits in (("a", RIGHT), ("b", otherwise), ("c", TEXTS), ("d", texts)):
+        monkeypatch.setattr(module, "loader", lambda _, splits=splits: lambda: splits)
+        prepare({"loader": "own.py:load"}, tmp_path / name)
+    for one, other in (("a", "b"), ("c", "d")):
+        for file in ("data.safetensors", "manifest.json"):
+            assert (tmp_path / one / file).read_bytes() == (tmp_path / other / file).read_bytes()
+
+
+def test_classes_without_a_training_example_are_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "loader", lambda name: lambda: replace(RIGHT, classes=tuple("abcdefghij")))
+    prepare({"loader": "own.py:load"}, tmp_path)
+    told = "loader 'own.py:load' has no training example of 7 of 10 classes: d, e, f, g, h and 2 more\n"
+    assert told in capsys.readouterr().err
+    monkeypatch.setattr(module, "loader", lambda name: lambda: RIGHT)
+    prepare({"loader": "own.py:load"}, tmp_path)
+    assert "no training example" not in capsys.readouterr().err
+
+
+OWN = """import numpy as np
+{first}
+def load(*, rows: int = 2):
+    {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "body", "message"),
+    [
+        (
+            "",
+            "raise ValueError('no\\nrows')",
+            "ValueError: no rows (line 4 of '{file}': raise ValueError('no\\nrows'))",
+        ),
+        (
+            "",
+            "np.load('nowhere.npy')",
+            "No such file or directory: 'nowhere.npy' (line 4 of '{file}': np.load('nowhere.npy'))",
+        ),
+        ("", "return np.zeros(3)[rows + 1]", "IndexError: index 3 is out of bounds for axis 0 with size 3 (line 4 of"),
+        (
+            "import nothing_of_that_name",
+            "pass",
+            "ModuleNotFoundError: No module named 'nothing_of_that_name' (line 2 of",
+        ),
+        ("", "assert rows > 2", "AssertionError: (line 4 of '{file}': assert rows > 2)"),
+    ],
+)
+def test_what_a_loader_of_the_users_own_raises(tmp_path, monkeypatch, first, body, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raising.py").write_text(OWN.format(first=first, body=body))
+    for file in ("raising.py", str(tmp_path / "raising.py")):  # what a file declares is remembered by its name
+        name = f"{file}:load"
+        with pytest.raises(
+            UserError, match=f"^loader '{name}' raised .*{re.escape(message.format(file=file))}"
+        ) as error:
+            prepare({"loader": name}, tmp_path / "to")
+        assert "\n" not in str(error.value)
+
+
+def test_what_is_told_or_is_no_mistake_in_the_users_code_stays(tmp_path, monkeypatch):
+    for raised, name in (
+        (UserError("a sentence"), "own.py:load"),
+        (MemoryError(), "own.py:load"),
+        (KeyError(), "digits"),
+    ):
+        monkeypatch.setattr(module, "loader", raising(raised))
+        with pytest.raises(type(raised)) as error:
+            prepare({"loader": name}, tmp_path)
+        assert error.value is raised
+
+
+def raising(error):
+    def load(**options):
+        raise error
+
+    return lambda name: load
 
 
 @pytest.mark.parametrize("damage", ["flip a bit", "truncate", "remove"])

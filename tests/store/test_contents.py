@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from breakeven.store import contents
-from breakeven.store.contents import Contents
+from breakeven.store.contents import Contents, is_folder
 
 
 @pytest.fixture
@@ -129,3 +129,17 @@ def test_a_memory_that_is_none(data, digest, tmp_path, content):
     before = digest(data)
     (tmp_path / "memory.json").write_text(content, encoding="utf-8")
     assert digest(data) == before
+
+
+def test_links_that_lead_nowhere_are_files(tmp_path):
+    """Neither to nothing nor to themselves: planning must get over them. A link to a folder is one."""
+    folder = tmp_path / "pictures"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a" / "0.png").write_bytes(b"picture")
+    before = Contents(tmp_path / "memory").digest(folder)
+    for name, target in (("loop", "loop"), ("broken", "nothing"), ("link", "a"), ("to_file", "a/0.png")):
+        (folder / name).symlink_to(target)
+    (folder / "file").touch()
+    with os.scandir(folder) as entries:
+        assert {entry.name for entry in entries if is_folder(entry)} == {"a", "link"}
+    assert Contents(tmp_path / "memory").digest(folder) != before

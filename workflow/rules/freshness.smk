@@ -4,6 +4,7 @@
 # No rules here.
 
 import shutil
+from contextlib import suppress
 from functools import cache
 
 from snakemake.logging import logger
@@ -43,6 +44,9 @@ def to_do(beside=None):
         print(
             f"{changed} of {len(PLANNED)} results are of other settings, code, data or files than now", file=sys.stderr
         )
+    if not found and not workflow.dryrun:
+        with suppress(OSError):  # nothing begins; the next planning need not read the data again
+            CONTENTS.remember()
     return found
 
 
@@ -86,8 +90,9 @@ def remove_checkpoints():
 def begin():
     """Before the first job: what follows from others is no result until it is made again, also if this invocation is killed."""
     CONTENTS.remember()
+    outputs = {file for job in workflow.dag.needrun_jobs() for file in job.output}
     for result, why in to_do().items():
-        if why is Why.FOLLOWS:
+        if why is Why.FOLLOWS and f"{RESULTS}/{result.last}" in outputs:
             remove_record(Path(RESULTS) / result.last)
 
 

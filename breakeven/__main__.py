@@ -1,9 +1,14 @@
 """The command line: ``python -m breakeven STAGE ...``, one stage of the pipeline at a time, with or without Snakemake."""
 
+import sys
+
+# ``python -m`` looks in the working folder first: a random.py or torch.py of the user's own there is not what we import
+if __name__ == "__main__" and not sys.flags.safe_path:
+    sys.path.append(sys.path.pop(0))
+
 import argparse
 import gc
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 

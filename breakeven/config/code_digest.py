@@ -4,6 +4,8 @@ Snakemake sees a rule's command, but not the modules that the command imports. T
 every module of this package that it imports, directly or not, as text without comments, docstrings, captions of figures,
 blank lines and trailing spaces: editing those reruns nothing. Text and not the syntax tree, because trees differ between
 versions of Python. Nothing is imported.
+
+It also covers a file of the user's own, and what that imports from beside it.
 """
 
 import ast
@@ -15,12 +17,14 @@ from functools import cache
 from pathlib import Path
 from tokenize import TokenInfo
 
+from breakeven.specs.own_imports import helpers, text_of, tree_of
+
 PACKAGE = Path(__file__).parents[1]
 
 # Registries only map names to modules. A stage's digest starts from the one module that its run names, so that adding a network
 # (a line in the registry) doesn't retrain the runs of all the others; the name of its function is a parameter of its rule. How
 # files are written, locks, progress and the sentences of notes change no number; what `specs.run` says of a run is in its id;
-# `specs.source` and `specs.own_code` only turn a name into a function.
+# `specs.source` and those of own code only turn a name into a function.
 UNCOUNTED = (
     "breakeven.networks.registry",
     "breakeven.data.registry",
@@ -30,6 +34,7 @@ UNCOUNTED = (
     "breakeven.specs.purposes",
     "breakeven.specs.source",
     "breakeven.specs.own_code",
+    "breakeven.specs.own_imports",
     "breakeven.store.errors",
     "breakeven.store.files",
     "breakeven.store.notes",
@@ -44,7 +49,7 @@ BETWEEN_STATEMENTS = (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.D
 def code_digest(modules: Iterable[str], files: Iterable[str] = ()) -> str:
     """Twelve hexadecimal digits for the code reached from ``modules`` (dotted names) and the text of ``files``.
 
-    A module may also be a file of the user's own, ``FILE.py``; what it imports of this package counts, too.
+    A module may also be a file of the user's own, ``FILE.py``; what it imports of this package or from beside it counts, too.
 
     ``files`` are relative to the package's folder: templates and style sheets.
     """
@@ -57,9 +62,12 @@ def code_digest(modules: Iterable[str], files: Iterable[str] = ()) -> str:
 
 
 def closure(modules: Iterable[str]) -> set[str]:
-    """``modules`` and all modules of this package that they import, with the packages that hold them."""
+    """``modules``, what files of the user's own import from beside them, all modules of this package that these import, with
+    the packages that hold them.
+    """
     found: set[str] = set()
     waiting = list(modules)
+    waiting += [str(helper.file) for module in waiting if _is_file(module) for helper in helpers(module)]
     while waiting:
         module = waiting.pop()
         if module not in found:
@@ -77,11 +85,11 @@ def _is_uncounted(module: str) -> bool:
 def _imports(module: str) -> frozenset[str]:
     """The modules of this package that ``module`` imports, also inside functions."""
     found = set()
-    for node in ast.walk(ast.parse(_path(module).read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(_path(module))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, f"{module}: imports in this package are absolute"
+            assert node.level == 0 or _is_file(module), f"{module}: imports in this package are absolute"
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return frozenset(name for name in found if name.split(".")[0] == PACKAGE.name and _exists(name))
 
@@ -113,7 +121,7 @@ def _code(path: Path) -> str:
 
     Inside of other strings, blank lines and spaces are content.
     """
-    source = path.read_text(encoding="utf-8")
+    source = text_of(path)
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
     left_out = [(token.start, token.end) for token in tokens if token.type == tokenize.COMMENT]
     content: set[int] = set()  # lines that end inside of a string

@@ -1,11 +1,13 @@
 """Code of the user's own: a function in a Python file outside of the package, named in a config as ``FILE.py:function``.
 
-The file is found from the folder in which Snakemake runs. Planning reads it and does not import it; a job imports it by its path.
+The file is found from the folder in which Snakemake runs. Planning reads it and does not import it; a job imports it by its path,
+and what it imports in turn from beside it (`breakeven.specs.own_imports`).
 """
 
 from pathlib import Path
 from typing import Any
 
+from breakeven.specs.own_imports import UNREADABLE, helpers, unreadable
 from breakeven.specs.source import Source, source
 from breakeven.store.errors import UserError
 
@@ -28,13 +30,13 @@ def own_source(name: str, given: tuple[str, ...]) -> Source:
     try:
         if not path.is_file():
             raise UserError(f"there is no file '{path}' (looked for from '{Path.cwd()}')")
-        return source(str(path), function, given)
+        found = source(str(path), function, given)
     except LookupError as error:
         raise UserError(str(error.args[0])) from None
-    # ValueError: an option that is none, or a file that is no text; the last two: nested too deeply for the parser
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"'{path}' can't be read: {why}") from None
+    except UNREADABLE as error:  # a ValueError also where an option is none
+        raise unreadable(path, error) from None
+    helpers(str(path))
+    return found
 
 
 def problem(name: str, given: tuple[str, ...]) -> str | None:

@@ -8,8 +8,10 @@ They are read from the source text: planning imports neither torch, which takes 
 """
 
 import ast
+import hashlib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
 from functools import cache
@@ -19,6 +21,8 @@ from typing import Annotated, Any, Literal, get_args
 
 import annotated_types
 from annotated_types import Ge, Lt, MinLen
+
+from breakeven.specs.own_imports import make_importable, tree_of
 
 TYPES = "int, float, bool, str, File, Folder, tuple[TYPE, ...], Literal['a', 'b'], TYPE | None, Annotated[TYPE, Ge(0), 'text']"
 BOUNDS = ("Ge", "Gt", "Le", "Lt", "MinLen")  # of annotated_types
@@ -84,9 +88,13 @@ class Source:
         if not self.module.endswith(".py"):
             module = importlib.import_module(self.module)
         else:
-            spec = importlib.util.spec_from_file_location(f"own_code_{Path(self.module).stem}", self.module)
+            make_importable(self.module)
+            path = Path(self.module).resolve()
+            name = f"own_code_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"  # no other file's
+            spec = importlib.util.spec_from_file_location(name, self.module)
             assert spec is not None and spec.loader is not None, f"{self.module} is a Python file"
             module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module  # where dataclasses look for their module
             spec.loader.exec_module(module)
         made: Callable[..., Any] = getattr(module, self.function)
         return made
@@ -115,8 +123,7 @@ def _file(module: str) -> Path:
 
 
 def _arguments(path: Path, function: str) -> ast.arguments:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    found = [node for node in tree_of(path).body if isinstance(node, ast.FunctionDef) and node.name == function]
     if not found:
         raise LookupError(f"'{path}' has no function '{function}'")
     return found[-1].args

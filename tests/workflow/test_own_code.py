@@ -13,6 +13,8 @@ CONFIG = ("--configfile", "docs/examples/own.yaml", "--", "results-own/tables/le
 
 def test_a_data_set_and_a_network_of_the_users_own(fresh):
     shutil.copytree(CHECKOUT / "docs/examples", fresh.folder / "docs/examples")
+    fresh.edit("import numpy as np\n", "import numpy as np\nimport beside\n", "docs/examples/own.py")
+    (fresh.folder / "docs/examples/beside.py").write_text("smooth = True\n", encoding="utf-8")
     (fresh.folder / "results").symlink_to("results-own")  # where the helpers of the tests look
     fresh.edit("learning_rate: [0.1, 1.0]", "learning_rate: [1.0]", CONFIG[1])  # one run is enough
     again = tables("learning_rate")
@@ -31,3 +33,9 @@ def test_a_data_set_and_a_network_of_the_users_own(fresh):
     planned = fresh.plan(*CONFIG)
     assert train(runs) | measure(runs) | again <= planned
     assert len(planned - train(runs) - measure(runs) - again) == 1  # both stand in one file, so the data set, too
+    fresh.edit("nn.ReLU(),", "nn.Tanh(),", "docs/examples/own.py")
+    assert fresh.plan(*CONFIG) == set()
+
+    # and so does one of what it imports from beside it
+    fresh.edit("True", "False", "docs/examples/beside.py")
+    assert fresh.plan(*CONFIG) == planned

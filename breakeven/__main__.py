@@ -8,6 +8,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 
 import argparse
 import gc
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from breakeven.jobs.locks import held, lock_of
 from breakeven.jobs.termination import end_on_signals, end_with_parent
 from breakeven.jobs.trouble import sentence
 from breakeven.stages import Stage
+from breakeven.store.progress import say
 from breakeven.store.record import remove_record, write_record
 
 
@@ -57,9 +59,22 @@ def _recorded(parsed: argparse.Namespace, stage: Stage) -> Iterator[None]:
     outputs = stage.outputs(parsed.out, vars(parsed))
     with held(lock_of(outputs[-1]), f"writing '{parsed.out}' ({stage.name})", wait=True):
         remove_record(outputs[-1])
+        unchanged = _is_planned(parsed.code)
         yield
-        if parsed.key:
+        if parsed.key and unchanged:
             write_record(outputs[-1], parsed.key, outputs)
+
+
+def _is_planned(code: str) -> bool:
+    """Whether this process runs the code that was planned, if one was."""
+    if not code:
+        return True
+    from breakeven.config.code_digest import Code
+
+    unchanged = Code(**json.loads(code)).is_unchanged()
+    if not unchanged:
+        say("the code was edited since this was planned: the next snakemake makes again what this makes")
+    return unchanged
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from breakeven.store.errors import UserError
 
 # what a parameter is, whatever the stage
 HELP = {
+    "code": "the code that was planned, JSON; where this is another, there is no key",
     "config": "the config, a YAML file",
     "data": "folder of the prepared data set",
     "figure": "name of the figure",
@@ -82,6 +83,7 @@ def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:
             _add_parameter(command, stage, parameter, hints[name])
     if "out" in hints:
         command.add_argument("--key", default="", help=HELP["key"])
+        command.add_argument("--code", default="", help=HELP["code"])
     if stage.name in BY_NAME:  # also those that need none, so that one rule calls them all
         command.add_argument("--memory-mb", type=_at_least_1, default=MEMORY_MB, help=_help("memory_mb", MEMORY_MB))
 

@@ -24,7 +24,7 @@ ROOMS = {
     "config": {"store", "specs", "data", "networks", "training", "figures", "stages"},
     "stages": {"specs"},
     "commands": {"store", "specs", "jobs", "stages"},
-    "__main__": {"commands", "jobs", "stages", "store"},
+    "__main__": {"commands", "config", "jobs", "stages", "store"},
 }
 
 

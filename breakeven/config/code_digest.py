@@ -13,6 +13,7 @@ import hashlib
 import io
 import tokenize
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tokenize import TokenInfo
@@ -59,6 +60,39 @@ def code_digest(modules: Iterable[str], files: Iterable[str] = ()) -> str:
     for file in sorted(files):
         digest.update(file.encode() + b"\n" + (PACKAGE / file).read_bytes())
     return digest.hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code of a stage: the modules that it starts from, other files, its digest; ``listing`` tells an edit quickly."""
+
+    modules: tuple[str, ...]
+    files: tuple[str, ...]
+    digest: str
+    listing: str
+
+    def is_unchanged(self) -> bool:
+        """Whether it is the same now, but for comments and the like."""
+        own = any(map(_is_file, self.modules))
+        return (not own and self.listing == _listing()) or self.digest == code_digest(self.modules, self.files)
+
+
+@cache
+def code_of(modules: tuple[str, ...], files: tuple[str, ...] = ()) -> Code:
+    """The code that is reached from ``modules``, and ``files``, see `code_digest`."""
+    return Code(modules, files, code_digest(modules, files), _once_listed())
+
+
+@cache
+def _once_listed() -> str:
+    return _listing()
+
+
+def _listing() -> str:
+    """A digest of the package's files by their names, sizes and times: where it is the same, nothing was edited."""
+    seen = ((str(path), path.stat()) for path in sorted(PACKAGE.rglob("*")) if path.suffix != ".pyc" and path.is_file())
+    text = "\n".join(f"{path} {found.st_size} {found.st_mtime_ns}" for path, found in seen)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def closure(modules: Iterable[str]) -> set[str]:

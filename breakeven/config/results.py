@@ -10,19 +10,19 @@ import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache, wraps
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from breakeven.config.code_digest import code_digest
+from breakeven.config.code_digest import Code, code_of
 from breakeven.config.plan import Plan
 from breakeven.data.registry import loader_source
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
 from breakeven.networks.registry import network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.measurements import BY_NAME, MEASUREMENTS, is_asked_for, values_of
-from breakeven.specs.run import RunSpec, canonical_json, run_id, source_of
+from breakeven.specs.run import canonical_json, run_id, source_of
 from breakeven.specs.study import part_of
 from breakeven.stages import STAGE
 from breakeven.store.record import is_current
@@ -39,6 +39,7 @@ STAGE_OF = {
     "plot_figure": "plot",
     "write_report": "report",
 } | {f"measure_{each.name}": each.name for each in MEASUREMENTS}
+PAGE = ("figures/page.html.jinja",)
 TEMPLATES = tuple(f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js"))
 
 
@@ -47,14 +48,15 @@ class Result:
     """What one job makes: all ``files`` that it writes in the results folder, the last one last; the results that it ``needs``.
 
     ``rule``, ``name``: the rule's, and the run, study, figure or data set that it is of. ``told``: the settings that its stage is
-    told, as plain data. ``exact``: made again from the same, its files are the same to the byte; those of others may differ in
-    their last digits, on a GPU or by more threads.
+    told, as plain data. ``code``: of its stage. ``exact``: made again from the same, its files are the same to the byte; those of
+    others may differ in their last digits, on a GPU or by more threads.
     """
 
     rule: str
     name: str
     files: tuple[Path, ...]
     told: Any
+    code: Code
     key: str
     needs: tuple["Result", ...]
     exact: bool
@@ -105,8 +107,8 @@ class Results:
         """A data set, prepared."""
         spec, key = self.plan.datasets[dataset].spec, self.prepared(dataset)
         source = loader_source(spec["loader"])
-        read = map(self.contents, source.files(spec.get("options", spec))) if key is None else ()
-        made = _result("prepare_dataset", dataset, f"data/{dataset}", spec, [_code("prepare", source.module), *read])
+        read = [*map(self.contents, source.files(spec.get("options", spec)))] if key is None else []
+        made = _result("prepare_dataset", dataset, f"data/{dataset}", spec, _code("prepare", source.module), read)
         return made if key is None else replace(made, key=key)
 
     @_once
@@ -114,28 +116,30 @@ class Results:
         """A run, trained; where its schedule counts in the break-even point of another, that one's stability comes first."""
         spec = self.plan.runs[run]
         source = source_of(spec)
-        read = map(self.contents, network_source(spec.network).files(spec.network_options))
-        beside = [_network_code("train", spec, *modules_of(spec)), *read]
+        network = network_source(spec.network)
+        beside = [network.function, *map(self.contents, network.files(spec.network_options))]
+        code = _code("train", network.module, *modules_of(spec))
         needs = [self.data(dataset_id(spec.dataset))]
         if source is not None:
             needs += [self.training(run_id(source)), self.measurement("stability", run_id(source))]
-        return _result("train_run", run, f"runs/{run}", canonical_json(spec), beside, needs, exact=False)
+        return _result("train_run", run, f"runs/{run}", canonical_json(spec), code, beside, needs, exact=False)
 
     @_once
     def measurement(self, name: str, run: str) -> Result:
         """A measurement of a run."""
         each, spec = BY_NAME[name], self.plan.runs[run]
-        told, code = values_of(each, self.plan.config.measurements), _network_code(name, spec)
+        told, network = values_of(each, self.plan.config.measurements), network_source(spec.network)
+        out, code = f"runs/{run}/{each.table}", _code(name, network.module)
         read = [self.measurement(other, run) for other in each.reads]
         needs = [self.data(dataset_id(spec.dataset)), self.training(run), *read]
-        return _result(f"measure_{name}", run, f"runs/{run}/{each.table}", told, code, needs, exact=False)
+        return _result(f"measure_{name}", run, out, told, code, network.function, needs, exact=False)
 
     @_once
     def embedding(self, study: str) -> Result:
         """The predictions of a study's runs in two dimensions."""
         needs = [self.measurement("predictions", run) for run in self.plan.studies[study].runs]
         told, out = part_of(self.plan.studies[study], "points"), f"tables/{study}/embedding.csv"
-        return _result("embed_study", study, out, told, _code("embed"), needs, exact=False)
+        return _result("embed_study", study, out, told, _code("embed"), needs=needs, exact=False)
 
     @_once
     def tables(self, study: str) -> Result:
@@ -144,29 +148,32 @@ class Results:
         for run in self.plan.studies[study].runs:
             needs += [self.training(run), *(self.measurement(each.name, run) for each in MEASUREMENTS if each.always)]
         told = part_of(self.plan.studies[study], "points", "accuracy_threshold")
-        return _result("summarise_study", study, f"tables/{study}", told, _code("summarise"), needs)
+        return _result("summarise_study", study, f"tables/{study}", told, _code("summarise"), needs=needs)
 
     @_once
     def claims(self) -> Result:
         """The verdicts; the order of the studies changes none."""
         names = sorted(self.plan.studies)
         told = [part_of(self.plan.studies[name], "name", "swept") for name in names]
-        return _result("evaluate_claims", "", "tables/claims.csv", told, _code("claims"), map(self.tables, names))
+        return _result("evaluate_claims", "", "tables/claims.csv", told, _code("claims"), needs=map(self.tables, names))
 
     @_once
     def javascript(self) -> Result:
         """What all pages hold to open offline."""
-        beside = [version("vl-convert-python"), _code("bundle")]
-        return _result("bundle_javascript", "", "figures/vega.js", None, beside)
+        return _result("bundle_javascript", "", "figures/vega.js", None, _code("bundle"), version("vl-convert-python"))
 
     @_once
     def figure(self, study: str, figure: str) -> Result:
         """A figure of a study."""
         told = part_of(self.plan.studies[study], "name", "swept", "accuracy_threshold")
-        code = _code("plot", f"breakeven.figures.{figure}", files=("figures/page.html.jinja",))
+        name, out, code = (
+            f"{study} {figure}",
+            f"figures/{study}",
+            _code("plot", f"breakeven.figures.{figure}", files=PAGE),
+        )
         embedding = [self.embedding(study)] if figure in NEEDS_EMBEDDING else []
         needs = [self.javascript(), self.tables(study), *embedding]
-        return _result("plot_figure", f"{study} {figure}", f"figures/{study}", told, code, needs, figure=figure)
+        return _result("plot_figure", name, out, told, code, needs=needs, figure=figure)
 
     @_once
     def report(self) -> Result:
@@ -175,14 +182,14 @@ class Results:
         shown = ("name", "description", "swept", "accuracy_threshold", "figures")
         told = [part_of(study, *shown) for study in studies]
         drawn = [(study.name, figure) for study in studies for figure in study.figures]
-        beside = [{figure: FIGURES[figure] for _, figure in drawn}, _code("report", files=TEMPLATES)]
+        captions = {figure: FIGURES[figure] for _, figure in drawn}
         needs = [
             *(self.javascript(), self.claims()),
             *map(self.training, self.plan.runs),
             *map(self.tables, self.plan.studies),
             *(self.figure(*names) for names in drawn),
         ]
-        return _result("write_report", "", "report.html", told, beside, needs)
+        return _result("write_report", "", "report.html", told, _code("report", files=TEMPLATES), captions, needs)
 
 
 def _result(
@@ -190,18 +197,19 @@ def _result(
     name: str,
     out: str,
     told: Any,
-    beside: Any,
+    code: Code,
+    beside: Any = None,
     needs: Iterable[Result] = (),
     exact: bool = True,
     **parameters: str,
 ) -> Result:
     """The result that ``rule`` makes by giving its stage ``out`` and what it is ``told``.
 
-    ``beside``: what it depends on beside that and the results that it ``needs``.
+    ``beside``: what it depends on beside all that and the results that it ``needs``.
     """
     stage, needed = STAGE[STAGE_OF[rule]], tuple(needs)
-    key = _digest([stage.name, told, beside, [each.key for each in needed]])
-    return Result(rule, name, stage.outputs(Path(out), parameters), told, key, needed, exact)
+    key = _digest([stage.name, told, code.digest, beside, [each.key for each in needed]])
+    return Result(rule, name, stage.outputs(Path(out), parameters), told, code, key, needed, exact)
 
 
 class Why(Enum):
@@ -253,13 +261,6 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@cache
-def _code(stage: str, *modules: str, files: tuple[str, ...] = ()) -> str:
-    """The digest of a stage's code, and of the modules that it imports by name."""
-    return code_digest([STAGE[stage].module, *modules], files)
-
-
-def _network_code(stage: str, spec: RunSpec, *modules: str) -> str:
-    """That of a stage of a run, with its network: the module, and the function in it, which the registry says."""
-    network = network_source(spec.network)
-    return f"{_code(stage, network.module, *modules)}:{network.function}"
+def _code(stage: str, *modules: str, files: tuple[str, ...] = ()) -> Code:
+    """The code of a stage, of the modules that it imports by name, and of ``files`` of the package."""
+    return code_of((STAGE[stage].module, *modules), files)

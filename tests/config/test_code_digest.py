@@ -2,11 +2,14 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from breakeven.__main__ import main
 from breakeven.config import code_digest
+from breakeven.store.record import recorded_key
 
 PACKAGE = Path(code_digest.__file__).parents[1]
 TRAIN = ["breakeven.training.train", "breakeven.networks.simple_cnn"]
@@ -319,3 +322,57 @@ def test_what_python_imports_is_covered():
         assert {module for module in loaded if not code_digest._is_uncounted(module)} <= code_digest.closure(stage), (
             stage
         )
+
+
+# ------------------------------------------------------------------ edited while jobs are waiting
+
+
+def planned(modules=TRAIN):
+    clear_caches()
+    code_digest.code_of.cache_clear()
+    code_digest._once_listed.cache_clear()
+    return code_digest.code_of(tuple(modules))
+
+
+def is_unchanged(code):
+    clear_caches()
+    return code.is_unchanged()
+
+
+def test_code_that_was_edited_since_it_was_planned(copy):
+    """And put back: it is the same again, whatever the times say. Comments, and code of others, are no edit."""
+    code, path = planned(), copy / "training/train.py"
+    before = path.read_text(encoding="utf-8")
+    assert is_unchanged(code)
+    for text, unchanged in ((f"{before}\nEDITED = 1\n", False), (f"{before}\n# edited\n", True), (before, True)):
+        path.write_text(text, encoding="utf-8")
+        assert is_unchanged(code) == unchanged
+    (copy / "claims/evaluate.py").write_text("EDITED = 1\n", encoding="utf-8")
+    assert is_unchanged(code)
+
+
+def test_nothing_is_read_where_nothing_was_edited(copy, monkeypatch):
+    code = planned()
+    monkeypatch.setattr(code_digest, "code_digest", lambda *given: pytest.fail("read"))
+    assert is_unchanged(code)
+
+
+def test_own_code_that_was_edited_since_it_was_planned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.py").write_text("EDITED = 0\n", encoding="utf-8")
+    code = planned([*TRAIN, "my.py"])
+    assert is_unchanged(code)
+    (tmp_path / "my.py").write_text("EDITED = 1\n", encoding="utf-8")
+    assert not is_unchanged(code)
+
+
+def test_a_job_records_nothing_that_other_code_made(tmp_path, capsys):
+    """It makes what it was asked for all the same; the next Snakemake makes it again."""
+    code = planned(["breakeven.data.prepare", "breakeven.data.digits"])
+    spec = json.dumps({"loader": "digits", "train_examples": 20, "test_examples": 10, "measured_fraction": 0.5})
+    for digest, recorded in ((code.digest, True), ("another", False)):
+        given = json.dumps(asdict(replace(code, digest=digest, listing="another")))
+        arguments = ["prepare", "--spec", spec, "--out", str(tmp_path), "--key", "a key", "--code", given]
+        assert main(arguments) == 0
+        assert (recorded_key(tmp_path / "manifest.json") == "a key") == recorded
+        assert ("the code was edited since this was planned" in capsys.readouterr().err) != recorded

@@ -11,6 +11,6 @@ rule bundle_javascript:
         mem_mb=2000,
     params:
         python=sys.executable,
-        key=lambda w: MADE.javascript().key,
+        made_from=lambda w: made_from(MADE.javascript()),
     shell:
-        "{params.python:q} -m breakeven bundle --out {output:q} --key {params.key:q} > {log:q} 2>&1"
+        "{params.python:q} -m breakeven bundle --out {output:q} {params.made_from:q} > {log:q} 2>&1"

@@ -14,7 +14,7 @@ rule evaluate_claims:
         python=sys.executable,
         studies=lambda w: as_json(MADE.claims().told),
         tables=lambda w: f"{RESULTS}/tables",
-        key=lambda w: MADE.claims().key,
+        made_from=lambda w: made_from(MADE.claims()),
     shell:
-        "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies - --out {output:q} --key {params.key:q} "
+        "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies - --out {output:q} {params.made_from:q} "
         "> {log:q} 2>&1 <<< {params.studies:q}"

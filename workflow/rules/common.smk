@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
@@ -62,6 +63,11 @@ def source_folders(run):
     """The folder of the run whose break-even point the schedule of this one counts in, if it does; a list."""
     source = source_of(spec_of(run))
     return [] if source is None else [f"{RESULTS}/runs/{run_id(source)}"]
+
+
+def made_from(result):
+    """What a job records of its result, and the code that it must be of."""
+    return ["--key", result.key, "--code", as_json(asdict(result.code))]
 
 
 def of_run(measurement, what):

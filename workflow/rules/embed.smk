@@ -15,7 +15,7 @@ rule embed_study:
         python=sys.executable,
         study=lambda w: as_json(MADE.embedding(w.study).told),
         results=lambda w: RESULTS,
-        key=lambda w: MADE.embedding(w.study).key,
+        made_from=lambda w: made_from(MADE.embedding(w.study)),
     shell:
         "{params.python:q} -m breakeven embed --results {params.results:q} --study - --out {output.table:q} "
-        "--key {params.key:q} > {log:q} 2>&1 <<< {params.study:q}"
+        "{params.made_from:q} > {log:q} 2>&1 <<< {params.study:q}"

@@ -26,7 +26,7 @@ for measurement in MEASUREMENTS:
             memory_mb=CONFIG.memory_mb,
             run=lambda w: f"{RESULTS}/runs/{w.run}",
             data=lambda w: data_of(w.run),
-            key=of_run(measurement, lambda result: result.key),
+            made_from=of_run(measurement, made_from),
         shell:
             "{params.python:q} -m breakeven {params.stage} --run {params.run:q} --data {params.data:q} {params.settings:q} "
-            "--out {output.table:q} --key {params.key:q} {params.device:q} --threads {threads} --memory-mb {params.memory_mb} > {log:q} 2>&1"
+            "--out {output.table:q} {params.made_from:q} {params.device:q} --threads {threads} --memory-mb {params.memory_mb} > {log:q} 2>&1"

@@ -26,7 +26,7 @@ rule plot_figure:
         tables=lambda w: f"{RESULTS}/tables/{w.study}",
         out=lambda w: f"{RESULTS}/figures/{w.study}",
         javascript=f"{RESULTS}/figures/vega.js",
-        key=lambda w: MADE.figure(w.study, w.figure).key,
+        made_from=lambda w: made_from(MADE.figure(w.study, w.figure)),
     shell:
         "{params.python:q} -m breakeven plot --figure {wildcards.figure} --study {params.study:q} --tables {params.tables:q} "
-        "--out {params.out:q} --javascript {params.javascript:q} --key {params.key:q} > {log:q} 2>&1"
+        "--out {params.out:q} --javascript {params.javascript:q} {params.made_from:q} > {log:q} 2>&1"

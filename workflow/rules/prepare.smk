@@ -16,7 +16,7 @@ rule prepare_dataset:
         spec=lambda w: as_json(MADE.data(w.dataset).told),
         location=lambda w: as_json(PLAN.datasets[w.dataset].location),
         out=lambda w: f"{RESULTS}/data/{w.dataset}",
-        key=lambda w: MADE.data(w.dataset).key,
+        made_from=lambda w: made_from(MADE.data(w.dataset)),
     shell:
         "{params.python:q} -m breakeven prepare --spec {params.spec:q} --location {params.location:q} "
-        "--out {params.out:q} --key {params.key:q} > {log:q} 2>&1"
+        "--out {params.out:q} {params.made_from:q} > {log:q} 2>&1"

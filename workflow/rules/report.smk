@@ -14,7 +14,7 @@ rule write_report:
         results=lambda w: RESULTS,
         config=lambda w: CONFIG_FILES[0],
         javascript=f"{RESULTS}/figures/vega.js",
-        key=lambda w: MADE.report().key,
+        made_from=lambda w: made_from(MADE.report()),
     shell:
         "{params.python:q} -m breakeven report --results {params.results:q} --studies - "
-        "--config {params.config:q} --javascript {params.javascript:q} --out {output:q} --key {params.key:q} > {log:q} 2>&1 <<< {params.studies:q}"
+        "--config {params.config:q} --javascript {params.javascript:q} --out {output:q} {params.made_from:q} > {log:q} 2>&1 <<< {params.studies:q}"

@@ -21,7 +21,7 @@ rule summarise_study:
         study=lambda w: as_json(MADE.tables(w.study).told),
         results=lambda w: RESULTS,
         out=lambda w: f"{RESULTS}/tables/{w.study}",
-        key=lambda w: MADE.tables(w.study).key,
+        made_from=lambda w: made_from(MADE.tables(w.study)),
     shell:
-        "{params.python:q} -m breakeven summarise --results {params.results:q} --study - --out {params.out:q} --key {params.key:q} "
+        "{params.python:q} -m breakeven summarise --results {params.results:q} --study - --out {params.out:q} {params.made_from:q} "
         "> {log:q} 2>&1 <<< {params.study:q}"

@@ -24,7 +24,7 @@ rule train_run:
         # checkpoints: not an output, since Snakemake deletes the outputs of a job that failed
         state=lambda w: f"{RESULTS}/state/{w.run}",
         source=lambda w: [f"--source={folder}" for folder in source_folders(w.run)],
-        key=lambda w: MADE.training(w.run).key,
+        made_from=lambda w: made_from(MADE.training(w.run)),
     shell:
-        "{params.python:q} -m breakeven train --spec {params.spec:q} --key {params.key:q} --data {params.data:q} "
+        "{params.python:q} -m breakeven train --spec {params.spec:q} {params.made_from:q} --data {params.data:q} "
         "--out {params.out:q} --state {params.state:q} {params.source:q} {params.device:q} --threads {threads} > {log:q} 2>&1"

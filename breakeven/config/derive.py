@@ -96,7 +96,7 @@ def as_checked(annotation: Any) -> Any:
 
 def _integer(*marks: Any) -> Any:
     """An integer with ``marks``, and with a bound on each side."""
-    bounds = [Ge(-LARGEST)] if not any(isinstance(mark, Ge | Gt) for mark in marks) else []
+    bounds: list[Any] = [Ge(-LARGEST)] if not any(isinstance(mark, Ge | Gt) for mark in marks) else []
     bounds += [Le(LARGEST)] if not any(isinstance(mark, Le | Lt) for mark in marks) else []
     return Annotated[int, *marks, *bounds, WHOLE]
 

@@ -11,10 +11,11 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any, Literal, get_args
@@ -22,7 +23,9 @@ from typing import Annotated, Any, Literal, get_args
 import annotated_types
 from annotated_types import Ge, Lt, MinLen
 
+from breakeven.specs.checked import check
 from breakeven.specs.own_imports import make_importable, tree_of
+from breakeven.store.errors import UserError
 
 TYPES = (
     "int, float, bool, str, File, Folder, tuple[TYPE, ...] for a list, Literal['a', 'b'], TYPE | None, "
@@ -87,7 +90,7 @@ class Source:
         return [Path(path) for path in named if isinstance(path, str)]
 
     def imported(self) -> Callable[..., Any]:
-        """The function itself."""
+        """The function itself, which refuses, with a UserError, options of other types than it declares."""
         if not self.module.endswith(".py"):
             module = importlib.import_module(self.module)
         else:
@@ -100,7 +103,22 @@ class Source:
             sys.modules[name] = module  # where dataclasses look for their module
             spec.loader.exec_module(module)
         made: Callable[..., Any] = getattr(module, self.function)
-        return made
+        return self._checking(made)
+
+    def _checking(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """``function``, of which what is written by hand on the command line of a stage is checked, too."""
+
+        @wraps(function)
+        def called(*given: Any, **options: Any) -> Any:
+            try:
+                inspect.signature(function).bind(*given, **options)
+                for name in self.options.keys() & options.keys():
+                    check(self.options[name].type, options[name], f"option '{name}'")
+            except (TypeError, ValueError) as error:
+                raise UserError(f"'{self.function}' of '{self.module}' can't be called: {error}") from None
+            return function(*given, **options)
+
+        return called
 
 
 @cache

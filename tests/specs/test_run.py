@@ -90,7 +90,7 @@ def test_ids_are_safe_as_folder_names():
         canonical_json(PLAIN).replace("0.1", "1" + "0" * 400),
         canonical_json(PLAIN).replace("0.1", "NaN"),
         canonical_json(PLAIN).replace('"simple_cnn"', "3"),
-        canonical_json(PLAIN).replace('"loader"', '"laoder"'),
+        canonical_json(PLAIN).replace('"loader"', '"path"'),
         canonical_json(PLAIN).replace('"steps":500', '"steps":true'),
         canonical_json(PLAIN).replace('"steps":500', '"steps":0'),
         canonical_json(PLAIN).replace('"steps":500', '"precision":"float16"'),

@@ -6,10 +6,13 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from breakeven.specs import run, study
+from breakeven.specs.checked import check
+from breakeven.specs.dataset import Subsets
 from breakeven.specs.measurements import BY_NAME, settings_of
 from breakeven.specs.run import RunSpec
 from breakeven.specs.settings import Setting
@@ -91,7 +94,7 @@ def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:
 def _add_parameter(command: argparse.ArgumentParser, stage: Stage, parameter: inspect.Parameter, hint: Any) -> None:
     required = parameter.default is inspect.Parameter.empty
     default = None if required else parameter.default
-    kind = _converter(hint)
+    kind = _told(_dataset) if (stage.name, parameter.name) == ("prepare", "spec") else _converter(hint)
     words = HELP.get(parameter.name, "") if required else _help(parameter.name, default)
     if parameter.name in stage.positional:
         command.add_argument(parameter.name, type=kind, nargs=None if required else "?", default=default, help=words)
@@ -128,7 +131,9 @@ def _converter(hint: Any) -> Callable[[str], Any]:
     """What turns the text of an argument into a value of its parameter's type."""
     if get_origin(hint) is not None and type(None) in get_args(hint):  # X | None
         hint = next(kind for kind in get_args(hint) if kind is not type(None))
-    if hint in (Path, str, int, float):
+    if hint is Path:
+        return _path
+    if hint in (str, int, float):
         plain: Callable[[str], Any] = hint
         return plain
     if hint is RunSpec:
@@ -136,8 +141,31 @@ def _converter(hint: Any) -> Callable[[str], Any]:
     if hint is Study:
         return _told(lambda text: study.from_json(_content(text)))
     if get_origin(hint) is not None and Study in get_args(hint):
-        return _told(lambda text: [study.from_part(part) for part in json.loads(_content(text))])
-    return _told(lambda text: json.loads(_content(text)))
+        return _told(lambda text: [study.from_part(part) for part in _json(text, list)])
+    return _told(lambda text: _json(text, dict))
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("a path must not be empty")
+    return Path(text)
+
+
+def _dataset(text: str) -> Any:
+    """The specification of a data set; the options of its loader, the loader's own signature checks."""
+    spec = _json(text, dict)
+    for field in fields(Subsets):
+        if field.name in spec:
+            check(field.type, spec[field.name], f"spec.{field.name}")
+    return spec
+
+
+def _json(text: str, kind: type) -> Any:
+    """What ``text`` says, a ``kind``."""
+    value = json.loads(_content(text))
+    if not isinstance(value, kind):
+        raise ValueError(f"it must be {'a list' if kind is list else 'a mapping'}")
+    return value
 
 
 def _content(text: str) -> str:
@@ -153,7 +181,7 @@ def _told(convert: Callable[[str], Any]) -> Callable[[str], Any]:
             return convert(text)
         except UserError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, RecursionError) as error:
             raise argparse.ArgumentTypeError(f"{text[:200]!r} is not what JSON is expected here: {error}") from None
 
     return converted

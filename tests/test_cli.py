@@ -14,7 +14,7 @@ from breakeven.commands import flags, parser_for
 from breakeven.config.plan import load_plan
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.measurements import BY_NAME, MEASUREMENTS, values_of
-from breakeven.specs.run import canonical_json
+from breakeven.specs.run import RunSpec, Segment, canonical_json
 from breakeven.specs.study import part_of
 from breakeven.stages import STAGES as TABLE
 
@@ -128,6 +128,12 @@ def test_a_wrong_command_line_is_refused(tmp_path):
     assert "Traceback" not in done.stderr and "argument --spec: '{' is not" in done.stderr
 
 
+def spec(**changes):
+    """The specification of a run, with something else in it."""
+    run = RunSpec({"loader": "digits"}, "mlp", {}, 0.1, 8, (Segment(1),), 0, steps=1)
+    return json.dumps(json.loads(canonical_json(run)) | changes)
+
+
 MEASURE = ["hessian", "--run", "r", "--data", "d", "--out", "o"]
 
 
@@ -147,9 +153,23 @@ MEASURE = ["hessian", "--run", "r", "--data", "d", "--out", "o"]
         ([*MEASURE, "--memory-mb", "nan"], "argument --memory-mb: 'nan' is not an integer of at least 1"),
         (["covariance", *MEASURE[1:], "--batches", "1"], "argument --batches: 1 is not allowed; allowed: at least 2"),
         (["train", "--spec", "[]"], "argument --spec: not the specification of a run"),
-        (["plot", "--study", '{"nam": 1}'], "argument --study: a study has no 'nam'; allowed: accuracy_threshold,"),
-        (["plot", "--study", "3"], "argument --study: '3' is not"),
-        (["claims", "--studies", "{}"], "the following arguments are required"),
+        (["plot", "--study", '{"nam": 1}'], "argument --study: study has no 'nam'; allowed: accuracy_threshold,"),
+        (["plot", "--study", "3"], "argument --study: study is 3; allowed: a mapping"),
+        (["claims", "--studies", "3"], "argument --studies: '3' is not what JSON is expected here: it must be a list"),
+        (["claims", "--studies", "[3]"], "argument --studies: study is 3; allowed: a mapping"),
+        (["summarise", "--study", '{"points": 3}'], "argument --study: study.points is 3; allowed: a mapping"),
+        (["summarise", "--study", '{"points": {"a": {}}}'], "argument --study: study.points.a needs 'learning_rate'"),
+        (["summarise", "--study", "[" * 100_000], "argument --study: not the JSON of a study"),
+        (
+            ["train", "--spec", spec(network=5)],
+            "argument --spec: not the specification of a run (spec.network is 5; allowed:",
+        ),
+        (["train", "--spec", spec(seed="s")], "(spec.seed is 's'; allowed: an integer)"),
+        (["train", "--spec", spec(dataset={})], "(spec.dataset needs 'loader')"),
+        (["prepare", "--spec", "3"], "argument --spec: '3' is not what JSON is expected here: it must be a mapping"),
+        (["prepare", "--out", ""], "argument --out: a path must not be empty"),
+        ([*MEASURE, "--eigenvalues", "1" + "0" * 400], "0' is not an integer of at most 4294967295"),
+        (["prepare", "--spec", '{"loader": "digits", "seed": "x"}'], "here: spec.seed is 'x'; allowed: an integer"),
     ],
 )
 def test_wrong_arguments_are_told_in_a_sentence(arguments, told, capsys):
@@ -157,6 +177,29 @@ def test_wrong_arguments_are_told_in_a_sentence(arguments, told, capsys):
         main(arguments)
     assert ending.value.code == 2
     assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["summarise", "--results", "r", "--study", "{}"],
+            "error: the study has no points, so there are no runs to read",
+        ),
+        (["embed", "--results", "r", "--study", "{}"], "error: the study has no points, so there are no runs to read"),
+        (
+            ["prepare", "--spec", '{"loader": "digits", "test_fraction": "x"}'],
+            "error: 'load' of 'breakeven.data.digits' can't be called: option 'test_fraction' is 'x'; allowed: a number",
+        ),
+        (
+            ["prepare", "--spec", '{"loader": "digits", "fraction": 1}'],
+            "error: 'load' of 'breakeven.data.digits' can't be called: got an unexpected keyword argument 'fraction'",
+        ),
+    ],
+)
+def test_what_a_stage_can_do_nothing_with_is_told_in_a_sentence(arguments, told, capsys, tmp_path):
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == told
 
 
 def test_a_run_by_hand(tmp_path):

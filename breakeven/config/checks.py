@@ -34,8 +34,8 @@ class Finding:
     place: Place = ()
 
 
-def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str) -> Iterator[Finding]:
-    """The mistakes in the hyperparameters of one run, each valid by itself."""
+def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str, said: str) -> Iterator[Finding]:
+    """The mistakes in the hyperparameters of one run, each valid by itself; ``said``: where the device is said, in words."""
     missing = [name for name in REQUIRED if getattr(run, name) is None]
     yield from (Finding(name, "required, but missing") for name in missing)
     if run.steps is None and run.epochs is None:
@@ -52,7 +52,7 @@ def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str
         yield Finding("augmentation", message, ("dataset",))
     yield from _check_network(run, dataset)
     if run.precision == "tf32" and device == "cpu":
-        yield Finding("precision", "tf32 needs a CUDA device, and the config says device: cpu")
+        yield Finding("precision", f"tf32 needs a CUDA device, and {said}")
     yield from _check_range(run)
     examples = None if dataset is None else dataset.training_examples
     if examples is not None and run.batch_size > examples:

@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).parents[1]
 # Registries only map names to modules. A stage's digest starts from the one module that its run names, so that adding a network
 # (a line in the registry) doesn't retrain the runs of all the others; the name of its function is a parameter of its rule. How
 # files are written, locks, progress and the sentences of notes change no number; what `specs.run` says of a run is in its id;
-# `specs.source` and those of own code only turn a name into a function.
+# `specs.source` and those of own code only turn a name into a function; `specs.checked` only refuses.
 UNCOUNTED = (
     "breakeven.networks.registry",
     "breakeven.data.registry",
@@ -34,6 +34,7 @@ UNCOUNTED = (
     "breakeven.specs.run",
     "breakeven.specs.purposes",
     "breakeven.specs.source",
+    "breakeven.specs.checked",
     "breakeven.specs.own_code",
     "breakeven.specs.own_imports",
     "breakeven.store.errors",

@@ -7,6 +7,7 @@ from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
@@ -30,6 +31,8 @@ def _whole(value: Any) -> Any:
 
 
 WHOLE = BeforeValidator(_whole)  # stands behind the bounds of an integer
+LARGEST = 1_000_000_000  # of an integer, and of one below zero, where no other bound is declared
+Count = Annotated[int, Ge(1), Le(LARGEST), WHOLE]
 Number = Annotated[float, Strict()]
 
 
@@ -74,7 +77,7 @@ EachOnce = AfterValidator(_each_once)
 def as_checked(annotation: Any) -> Any:
     """``annotation`` as pydantic must check it: numbers are numbers, and a dataclass is made from a mapping."""
     if annotation is int:
-        return Annotated[int, WHOLE]
+        return _integer()
     if annotation in (float, bool):
         return Annotated[annotation, Strict()]
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
@@ -83,12 +86,19 @@ def as_checked(annotation: Any) -> Any:
     if origin is Annotated:
         inner, *marks = arguments
         marks = [AfterValidator(_path) if isinstance(mark, AsPath) else mark for mark in marks]
-        return Annotated[int, *marks, WHOLE] if inner is int else Annotated[as_checked(inner), *marks]
+        return _integer(*marks) if inner is int else Annotated[as_checked(inner), *marks]
     if origin in (Union, types.UnionType):
         return Number if set(arguments) == {int, float} else reduce(or_, map(as_checked, arguments))
     if origin is tuple:
         return types.GenericAlias(tuple, (as_checked(arguments[0]), ...))
     return dict[str, Any] if origin is Mapping else annotation
+
+
+def _integer(*marks: Any) -> Any:
+    """An integer with ``marks``, and with a bound on each side."""
+    bounds: list[Any] = [Ge(-LARGEST)] if not any(isinstance(mark, Ge | Gt) for mark in marks) else []
+    bounds += [Le(LARGEST)] if not any(isinstance(mark, Le | Lt) for mark in marks) else []
+    return Annotated[int, *marks, *bounds, WHOLE]
 
 
 def described(annotation: Any) -> str:

@@ -23,6 +23,7 @@ from pydantic import (
 from breakeven.config.datasets import Dataset, dataset
 from breakeven.config.derive import (
     WHOLE,
+    Count,
     EachOnce,
     Number,
     Section,
@@ -165,11 +166,11 @@ class Machine(Section):
     """Folder for what is written, and for nothing else; its name has no braces or line breaks, and no '~' or '-' in front."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where training and measuring run; auto takes the GPU where there is one. Not part of a run's identity."""
-    threads: Annotated[int, Ge(1), WHOLE] = 1
+    threads: Count = 1
     """CPU threads of each job. Not part of a run's identity."""
-    slots_per_gpu: Annotated[int, Ge(1), WHOLE] = 1
+    slots_per_gpu: Count = 1
     """Jobs that share a GPU, where small runs leave it idle; let Snakemake start as many with --resources gpu=N."""
-    memory_mb: Annotated[int, Ge(1), WHOLE] = 2000
+    memory_mb: Count = 2000
     """Megabytes that a measurement may take for gradients; what does not fit is computed in pieces, equal but for rounding."""
 
 

@@ -75,19 +75,19 @@ def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> P
     except Invalid as error:
         _refuse(error.problems, file, overrides)
         raise
-    _refuse(_size_problems(config), file)
+    _refuse(_size_problems(config), file, overrides)
     points = {name: list(_points(study)) for name, study in config.studies.items()}
     problems = list(_config_problems(config, points))
     for name, study in config.studies.items():
-        problems += _study_problems(name, study, points[name], config)
-    _refuse(problems, file)
+        problems += _study_problems(name, study, points[name], config, overrides)
+    _refuse(problems, file, overrides)
 
     runs: dict[str, RunSpec] = {}
     studies = {}
     for name, study in config.studies.items():
         studies[name], of_study = _expanded(name, study, points[name], config.datasets, problems)
         runs |= of_study
-    _refuse(problems, file)
+    _refuse(problems, file, overrides)
     for spec in list(runs.values()):  # a source has none itself: all switches in break-even points are gone from it
         source = source_of(spec)
         if source is not None:
@@ -95,8 +95,11 @@ def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> P
     return Plan(config, dict(sorted(runs.items())), studies, _used_datasets(config, points))
 
 
-def _refuse(problems: Iterable[Problem], file: YamlFile, overridden: Collection[str] = ()) -> None:
-    """Raise a ConfigError with all problems, in the order of the file, equal ones once, if there are any."""
+def _refuse(problems: Iterable[Problem], file: YamlFile, overridden: Collection[str]) -> None:
+    """Raise a ConfigError with all problems, in the order of the file, equal ones once, if there are any.
+
+    ``overridden``: the keys whose values are not the file's.
+    """
     lines = []
     for problem in sorted(problems, key=lambda problem: file.line(problem.place)):
         given = bool(problem.place) and problem.place[0] in overridden
@@ -196,13 +199,16 @@ def _config_problems(config: Config, points: Mapping[str, list[Point]]) -> Itera
             yield Problem(("studies", name), message)
 
 
-def _study_problems(name: str, study: StudyConfig, points: list[Point], config: Config) -> Iterator[Problem]:
+def _study_problems(
+    name: str, study: StudyConfig, points: list[Point], config: Config, overridden: Collection[str]
+) -> Iterator[Problem]:
     """Mistakes of the study's points, each with the swept values that it depends on."""
     for index, figure in enumerate(study.figures):
         if figure not in (DEFAULT, *FIGURES):
             yield Problem(("studies", name, "figures", index), not_known(figure, [DEFAULT, *FIGURES]))
+    device = f"{'--config' if 'device' in overridden else 'the config'} says device: {config.device}"
     for point in points:
-        for finding in check_run(point.run, config.datasets, config.device):
+        for finding in check_run(point.run, config.datasets, config.device, device):
             section = point.section if finding.hyperparameter in point.values else ("base",)
             place = ("studies", name, *section, finding.hyperparameter, *finding.place)
             yield Problem(place, finding.message + _at(finding, point.values))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from breakeven.config.derive import json_schema
+from breakeven.config.derive import LARGEST, json_schema
 from breakeven.config.messages import nearest, not_known, show, unknown_key
 from breakeven.config.yaml_file import NUMBER, Place
 
@@ -115,13 +115,18 @@ def _message(kind: str, value: Any, parts: list[Schema]) -> str:
         case "literal_error" if isinstance(value, str):
             return not_known(value, [name for part in parts for name in part.get("enum", ())])
         case "greater_than" | "greater_than_equal":
-            return f"{show(value)} is too small; allowed: {_allowed(parts)}"
+            return f"{show(value)} is too small; allowed: {_allowed(parts if value < -LARGEST else _declared(parts))}"
         case "less_than" | "less_than_equal":
             return f"{show(value)} is too large; allowed: {_allowed(parts)}"
         case "too_short" | "string_too_short":
             return "must not be empty"
         case _:
-            return _wrong_type(value, parts)
+            return _wrong_type(value, _declared(parts))
+
+
+def _declared(parts: list[Schema]) -> list[Schema]:
+    """Without the bounds that all integers have, which are only told where a value is beyond them."""
+    return [{key: value for key, value in part.items() if value not in (-LARGEST, LARGEST)} for part in parts]
 
 
 def _types(part: Schema) -> list[str]:

@@ -12,6 +12,7 @@ FULL_GPU = re.compile(  # what CUDA, cuBLAS and cuDNN say where a GPU has no roo
     "CUDA (driver )?error: out of memory|(CUBLAS|CUSOLVER)_STATUS_(ALLOC_FAILED|NOT_INITIALIZED)"
     "|CUDNN_STATUS_(ALLOC_FAILED|NOT_INITIALIZED|INTERNAL_ERROR)"
 )
+NO_MEMORY = ("can't allocate memory", "Storage size calculation overflowed")  # of torch, on the CPU
 MEMORY = {
     "train": "lower batch_size, or slots_per_gpu if several jobs share a GPU",
     "measurement": "lower memory_mb or the batch_size of that measurement, or slots_per_gpu if several jobs share a GPU",
@@ -34,7 +35,7 @@ def sentence(error: BaseException, stage: str) -> str | None:
         return f"{stage}: {_reason(error)}{_at(error)}"
     if _on_the_gpu(error):
         return f"{stage}: the GPU is out of memory ({_first_sentence(error)}); {_advice(stage)}"
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
         return f"{stage}: out of memory ({_first_sentence(error)}); {_advice(stage)}"
     return None
 

@@ -9,7 +9,7 @@ measures nothing again.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from breakeven.specs.quantities import COLUMNS, HISTORY, Column, Quantity
 from breakeven.specs.settings import Setting, settings
@@ -35,7 +35,7 @@ class Covariance:
 class Hessian:
     """The Hessian H of the loss."""
 
-    eigenvalues: Annotated[int, Ge(1), "How many of the algebraically largest eigenvalues."] = 5
+    eigenvalues: Annotated[int, Ge(1), Le(10_000), "How many of the algebraically largest eigenvalues."] = 5
     tolerance: Annotated[
         float,
         Gt(0),

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from breakeven.specs.checked import check_fields
 from breakeven.store.errors import UserError
 
 # a text in Annotated describes the field, in the JSON schema of the config
@@ -84,7 +85,9 @@ class RunSpec:
         MinLen(1),
         "When weights are saved to be measured, besides the first and the last step; segments, one after the other.",
     ]
-    seed: Annotated[int, "Seed of the initial weights, the order of the examples and the augmentation."]
+    seed: Annotated[
+        int, Ge(0), Le(4_294_967_295), "Seed of the initial weights, the order of the examples and the augmentation."
+    ]
     steps: Annotated[
         Annotated[int, Ge(1), Le(1_000_000_000)] | None,
         "Length of the run in SGD steps. Give either this or epochs.",
@@ -140,11 +143,14 @@ def from_json(text: str) -> RunSpec:
     """The run whose canonical form is ``text``; the inverse of `canonical_json`."""
     try:
         content = json.loads(text)
+        check_fields(RunSpec, content, "spec")
+        if not isinstance(content["dataset"].get("loader"), str):
+            raise ValueError("spec.dataset needs 'loader'")
         content["snapshots"] = tuple(Segment(**segment) for segment in content["snapshots"])
         content["schedule"] = tuple(Switch(**switch) for switch in content.get("schedule", ()))
         return RunSpec(**content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"not the specification of a run ({error!r}): {text[:200]!r}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"not the specification of a run ({error}): {text[:200]!r}") from None
 
 
 def source_of(spec: RunSpec) -> RunSpec | None:

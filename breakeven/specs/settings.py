@@ -1,11 +1,12 @@
 """Settings as they are declared: fields of a dataclass, ``Annotated`` with bounds and a description."""
 
-import math
 from dataclasses import dataclass, fields
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
+
+from breakeven.specs.checked import LARGEST
 
 BOUNDS = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le"), Lt: ("below", "lt")}
 
@@ -55,13 +56,14 @@ def _value(hint: Any, text: str) -> Any:
         if text not in get_args(hint):
             raise ValueError(f"'{text}' is not known; allowed: {', '.join(get_args(hint))}")
         return text
+    noun = "an integer" if hint is int else "a finite number"
     try:
         value = hint(text)
-        if not math.isfinite(value):
-            raise ValueError
-        return value
     except ValueError:
-        raise ValueError(f"'{text}' is not {'an integer' if hint is int else 'a finite number'}") from None
+        raise ValueError(f"'{text}' is not {noun}") from None
+    if abs(value) <= LARGEST[hint]:
+        return value
+    raise ValueError(f"'{text}' is not {noun}" + (f" of at most {LARGEST[int]}" if hint is int else ""))
 
 
 def _check(value: Any, bound: Any) -> None:

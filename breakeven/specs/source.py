@@ -11,10 +11,11 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any, Literal, get_args
@@ -22,9 +23,14 @@ from typing import Annotated, Any, Literal, get_args
 import annotated_types
 from annotated_types import Ge, Lt, MinLen
 
+from breakeven.specs.checked import check
 from breakeven.specs.own_imports import make_importable, tree_of
+from breakeven.store.errors import UserError
 
-TYPES = "int, float, bool, str, File, Folder, tuple[TYPE, ...], Literal['a', 'b'], TYPE | None, Annotated[TYPE, Ge(0), 'text']"
+TYPES = (
+    "int, float, bool, str, File, Folder, tuple[TYPE, ...] for a list, Literal['a', 'b'], TYPE | None, "
+    "Annotated[TYPE, Ge(0), 'text']"
+)
 BOUNDS = ("Ge", "Gt", "Le", "Lt", "MinLen")  # of annotated_types
 
 
@@ -84,7 +90,7 @@ class Source:
         return [Path(path) for path in named if isinstance(path, str)]
 
     def imported(self) -> Callable[..., Any]:
-        """The function itself."""
+        """The function itself, which refuses, with a UserError, options of other types than it declares."""
         if not self.module.endswith(".py"):
             module = importlib.import_module(self.module)
         else:
@@ -97,7 +103,22 @@ class Source:
             sys.modules[name] = module  # where dataclasses look for their module
             spec.loader.exec_module(module)
         made: Callable[..., Any] = getattr(module, self.function)
-        return made
+        return self._checking(made)
+
+    def _checking(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """``function``, of which what is written by hand on the command line of a stage is checked, too."""
+
+        @wraps(function)
+        def called(*given: Any, **options: Any) -> Any:
+            try:
+                inspect.signature(function).bind(*given, **options)
+                for name in self.options.keys() & options.keys():
+                    check(self.options[name].type, options[name], f"option '{name}'")
+            except (TypeError, ValueError) as error:
+                raise UserError(f"'{self.function}' of '{self.module}' can't be called: {error}") from None
+            return function(*given, **options)
+
+        return called
 
 
 @cache
@@ -147,7 +168,7 @@ def _option(argument: ast.arg, default: ast.expr | None, function: str) -> Optio
         raise ValueError(f"the default of {words} must be written out, not computed") from None
     try:
         declared = _type(argument.annotation)
-    except (TypeError, ValueError):
+    except (SyntaxError, TypeError, ValueError):
         written = ast.unparse(argument.annotation)
         raise ValueError(f"{words} has the type {written}; allowed: {TYPES}") from None
     if declared is int and isinstance(value, int) and value >= 1:
@@ -158,8 +179,13 @@ def _option(argument: ast.arg, default: ast.expr | None, function: str) -> Optio
 
 
 def _type(node: ast.expr) -> Any:
-    """The type that an annotation says; a TypeError or ValueError for others. Integers in a tuple count something."""
-    match node:
+    """The type that an annotation says, or the text of one; a SyntaxError, TypeError or ValueError for others.
+
+    Integers in a tuple count something.
+    """
+    match _unqualified(node):
+        case ast.Constant(str(text)):
+            return _type(ast.parse(text.strip(), mode="eval").body)
         case ast.Name(name) if name in NAMES:
             return NAMES[name]
         case ast.Subscript(ast.Name("tuple"), ast.Tuple([inner, ast.Constant(value)])) if value is ...:
@@ -171,7 +197,11 @@ def _type(node: ast.expr) -> Any:
             if not all(isinstance(name, str) for name in names):
                 raise TypeError
             return Literal[names]
-        case ast.BinOp(inner, ast.BitOr(), ast.Constant(None)):
+        case ast.BinOp(inner, ast.BitOr(), ast.Constant(None)) | ast.BinOp(ast.Constant(None), ast.BitOr(), inner):
+            return _type(inner) | None
+        case ast.Subscript(ast.Name("Optional"), inner):
+            return _type(inner) | None
+        case ast.Subscript(ast.Name("Union"), ast.Tuple([inner, ast.Constant(None)] | [ast.Constant(None), inner])):
             return _type(inner) | None
         case ast.Subscript(ast.Name("Annotated"), ast.Tuple([inner, *marks])):
             return Annotated[_type(inner), *map(_mark, marks)]
@@ -179,10 +209,19 @@ def _type(node: ast.expr) -> Any:
             raise TypeError
 
 
+def _unqualified(node: ast.expr) -> ast.expr:
+    """``node``, where a name of `typing` stands without its module."""
+    match node:
+        case ast.Subscript(ast.Attribute(ast.Name("typing"), name), inner):
+            return ast.Subscript(ast.Name(name), inner)
+        case _:
+            return node
+
+
 def _mark(node: ast.expr) -> Any:
     """A bound, or a text."""
     match node:
-        case ast.Call(ast.Name(name), [bound], []) if name in BOUNDS:
+        case ast.Call(ast.Name(name) | ast.Attribute(ast.Name("annotated_types"), name), [bound], []) if name in BOUNDS:
             return getattr(annotated_types, name)(ast.literal_eval(bound))
         case ast.Constant(str(text)):
             return text

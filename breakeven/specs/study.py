@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
+from breakeven.specs.checked import check_fields
 from breakeven.store.errors import UserError
+
+ALWAYS = ("learning_rate", "batch_size", "seed")  # the labels that each run has
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,14 @@ def part_of(study: Study, *names: str) -> dict[str, Any]:
 
 def from_part(part: Mapping[str, Any]) -> Study:
     """The study that `part_of` describes; what it leaves out has its default, and must not be needed."""
-    known = {each.name for each in fields(Study)}
-    unknown = sorted(part.keys() - known)
-    if unknown:
-        raise UserError(f"a study has no {', '.join(map(repr, unknown))}; allowed: {', '.join(sorted(known))}")
+    try:
+        check_fields(Study, part, "study")
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    for run, labels in part.get("points", {}).items():
+        missing = [name for name in ALWAYS if name not in labels]
+        if missing:
+            raise UserError(f"study.points.{run} needs '{missing[0]}'")
     lists = {name: tuple(value) for name, value in part.items() if isinstance(value, list)}
     points = {run: in_order(labels) for run, labels in part.get("points", {}).items()}
     return Study(**(dict(part) | lists | {"points": points}))
@@ -53,10 +60,14 @@ def from_part(part: Mapping[str, Any]) -> Study:
 
 def in_order(labels: Mapping[str, Any]) -> dict[str, Any]:
     """The labels of a run in the order of the tables, which JSON does not keep."""
-    others = sorted(labels.keys() - {"learning_rate", "batch_size", "seed"})
+    others = sorted(labels.keys() - set(ALWAYS))
     return {name: labels[name] for name in ("learning_rate", "batch_size", *others, "seed") if name in labels}
 
 
 def from_json(text: str) -> Study:
     """`from_part` of JSON."""
-    return from_part(json.loads(text))
+    try:
+        part = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"not the JSON of a study ({error}): {text[:200]!r}") from None
+    return from_part(part)

@@ -33,6 +33,8 @@ def embed(results: Path, study: Study, out: Path) -> None:
 
 def gather(results: Path, study: Study) -> tuple[pd.DataFrame, np.ndarray]:
     """The snapshots with their labels, one row each, and their predictions (snapshots, examples, classes)."""
+    if not study.points:
+        raise UserError("the study has no points, so there are no runs to read")
     tables, predictions = [], []
     for run, labels in progress(study.points.items(), "read predictions", unit="run"):
         steps, tensor = read(results / "runs" / run / "predictions.safetensors", run)

@@ -69,6 +69,8 @@ def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
 
 def summarise(results: Path, study: Study, out: Path) -> None:
     """Write ``runs.csv`` and ``trajectories.csv`` of ``study`` into the folder ``out``; see `Study.points`."""
+    if not study.points:
+        raise UserError("the study has no points, so there are no runs to read")
     points = {run: {name: cell(value) for name, value in labels.items()} for run, labels in study.points.items()}
     ordered = sorted(points, key=lambda run: _order([*points[run].values(), run]))
     read = [read_run(results / "runs" / run, points[run]) for run in progress(ordered, "read tables", unit="run")]

@@ -257,6 +257,56 @@ def test_overrides(tmp_path):
     assert caught.value.lines == [
         "--config: 'result' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads; did you mean 'results'?"
     ]
+    for value, message in (
+        ("two", "'two' is not an integer"),
+        ({"a": 1}, "{a: 1} is not an integer"),
+        (0, "0 is too small"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            plan_of(tmp_path, CONFIG.replace("datasets:", "threads: 2\ndatasets:"), {"threads": value})
+        assert caught.value.lines == [f"--config: threads: {message}; allowed: an integer of at least 1"]
+
+
+def test_what_does_not_go_with_an_override_says_so(tmp_path):
+    config = edited(("datasets:\n", "device: auto\ndatasets:\n"), (STEPS, STEPS + "      precision: tf32\n"))
+    plan_of(tmp_path, config)
+    with pytest.raises(
+        ConfigError, match=f"{BASE}.precision: tf32 needs a CUDA device, and --config says device: cpu$"
+    ):
+        plan_of(tmp_path, config, {"device": "cpu"})
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ('"int"', "an integer of at least 1"),
+        ('" int | None"', "an integer or null"),
+        ("Optional[int]", "an integer or null"),
+        ("typing.Optional['int']", "an integer or null"),
+        ("Union[int, None]", "an integer or null"),
+        ("None | int", "an integer or null"),
+        ("typing.Literal['a', 'b']", "a, b"),
+        ("'Literal[\"a\"]'", "a"),
+        ("'tuple[int, ...]'", "a list"),
+        ("typing.Annotated[int, annotated_types.Ge(2)]", "an integer of at least 2"),
+    ],
+)
+def test_types_as_people_write_them(tmp_path, own, written, told):
+    name = f"written_{abs(hash(written))}.py"  # a file is read once
+    text = f"from __future__ import annotations\n\ndef network(input_shape, classes, *, width: {written} = 3): ...\n"
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    [message] = mistakes(tmp_path, edited(("own.py:network", f"{name}:network"), ("width: 4", "width: {}"), text=own))
+    assert message == f"{BASE}.network_options.width: {{}} is not {told}" or message.endswith(f"; allowed: {told}")
+
+
+@pytest.mark.parametrize("written", ['"in t"', '"list[int]"', '""', "Union[int, str]", "typing.List[int]"])
+def test_types_that_are_none(tmp_path, own, written):
+    name = f"none_{abs(hash(written))}.py"
+    text = f"def network(input_shape, classes, *, width: {written} = 3): ...\n"
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    [message] = mistakes(tmp_path, edited(("own.py:network", f"{name}:network"), text=own))
+    shown = written.replace('"', "'")
+    assert message.endswith(f"option 'width' of 'network' has the type {shown}; allowed: {TYPES}")
 
 
 def test_single_examples_of_batch_norm_are_refused_before_any_job(tmp_path):

@@ -103,6 +103,11 @@ TOLD = {
             "CUDA driver error: out of memory",
         )
     },
+    "more than there are addresses": (
+        RuntimeError("Storage size calculation overflowed with sizes=[1000000000, 1000000000, 3, 3]"),
+        "train",
+        "train: out of memory (Storage size calculation overflowed with sizes=[1000000000, 1000000000, 3, 3]); ",
+    ),
     "Python's memory": (MemoryError(), "embed", "embed: out of memory (MemoryError); lower memory_mb"),
 }
 

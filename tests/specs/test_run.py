@@ -86,6 +86,18 @@ def test_ids_are_safe_as_folder_names():
         "null",
         canonical_json(PLAIN)[:-1] + ',"tempo":1}',
         canonical_json(PLAIN).replace("every", "evry"),
+        canonical_json(PLAIN).replace("0.1", '"0.1"'),
+        canonical_json(PLAIN).replace("0.1", "1" + "0" * 400),
+        canonical_json(PLAIN).replace("0.1", "NaN"),
+        canonical_json(PLAIN).replace('"simple_cnn"', "3"),
+        canonical_json(PLAIN).replace('"loader"', '"path"'),
+        canonical_json(PLAIN).replace('"steps":500', '"steps":true'),
+        canonical_json(PLAIN).replace('"steps":500', '"steps":0'),
+        canonical_json(PLAIN).replace('"steps":500', '"precision":"float16"'),
+        canonical_json(PLAIN).replace('"every":50', '"every":"50"'),
+        canonical_json(PLAIN).replace('[{"every":10,"until":100},{"every":50}]', "[]"),
+        canonical_json(PLAIN).replace('[{"every":10,"until":100},{"every":50}]', "[3]"),
+        "[" * 100_000,
     ],
 )
 def test_what_is_no_specification_is_refused(text):

@@ -137,7 +137,7 @@ def _converter(hint: Any) -> Callable[[str], Any]:
         plain: Callable[[str], Any] = hint
         return plain
     if hint is RunSpec:
-        return _told(lambda text: run.from_json(_content(text)))
+        return _told(lambda text: run.from_hand(_content(text)))
     if hint is Study:
         return _told(lambda text: study.from_json(_content(text)))
     if get_origin(hint) is not None and Study in get_args(hint):

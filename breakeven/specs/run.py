@@ -143,14 +143,23 @@ def from_json(text: str) -> RunSpec:
     """The run whose canonical form is ``text``; the inverse of `canonical_json`."""
     try:
         content = json.loads(text)
-        check_fields(RunSpec, content, "spec")
-        if not isinstance(content["dataset"].get("loader"), str):
-            raise ValueError("spec.dataset needs 'loader'")
         content["snapshots"] = tuple(Segment(**segment) for segment in content["snapshots"])
         content["schedule"] = tuple(Switch(**switch) for switch in content.get("schedule", ()))
         return RunSpec(**content)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"not the specification of a run ({error!r}): {text[:200]!r}") from None
+
+
+def from_hand(text: str) -> RunSpec:
+    """`from_json` of what someone may have written by hand: each value must be of its field's type, and in its bounds."""
+    try:
+        content = json.loads(text)
+        check_fields(RunSpec, content, "spec")
+        if not isinstance(content["dataset"].get("loader"), str):
+            raise ValueError("spec.dataset needs 'loader'")
     except (ValueError, RecursionError) as error:
         raise UserError(f"not the specification of a run ({error}): {text[:200]!r}") from None
+    return from_json(text)
 
 
 def source_of(spec: RunSpec) -> RunSpec | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import pytest
 
 from breakeven.specs.dataset import dataset_id
-from breakeven.specs.run import RunSpec, Segment, Switch, canonical_json, from_json, run_id
+from breakeven.specs.run import RunSpec, Segment, Switch, canonical_json, from_hand, from_json, run_id
 from breakeven.store.errors import UserError
 
 PLAIN = RunSpec(
@@ -86,6 +86,22 @@ def test_ids_are_safe_as_folder_names():
         "null",
         canonical_json(PLAIN)[:-1] + ',"tempo":1}',
         canonical_json(PLAIN).replace("every", "evry"),
+    ],
+)
+@pytest.mark.parametrize("read", [from_json, from_hand])
+def test_what_is_no_specification_is_refused(read, text):
+    with pytest.raises(UserError, match="not the specification of a run"):
+        read(text)
+
+
+@pytest.mark.parametrize("spec", [PLAIN, EVERYTHING])
+def test_what_is_written_by_hand_may_be_the_canonical_form(spec):
+    assert from_hand(canonical_json(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         canonical_json(PLAIN).replace("0.1", '"0.1"'),
         canonical_json(PLAIN).replace("0.1", "1" + "0" * 400),
         canonical_json(PLAIN).replace("0.1", "NaN"),
@@ -100,9 +116,9 @@ def test_ids_are_safe_as_folder_names():
         "[" * 100_000,
     ],
 )
-def test_what_is_no_specification_is_refused(text):
+def test_values_that_are_written_by_hand_are_checked(text):
     with pytest.raises(UserError, match="not the specification of a run"):
-        from_json(text)
+        from_hand(text)
 
 
 def test_a_new_hyperparameter_changes_no_id():

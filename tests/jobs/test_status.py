@@ -183,6 +183,6 @@ def test_the_format_of_the_results(results, tmp_path):
     check_format(tmp_path / "new")  # a plan may be deleted
     put(results / "plan.json", f'{{"format": {FORMAT + 1}, "version": "9.1", "jobs": []}}')
     with pytest.raises(
-        UserError, match=r"written by breakeven 9\.1 \(format 3\), and breakeven .* reads format 2: name another"
+        UserError, match=r"written by breakeven 9\.1 \(format 4\), and breakeven .* reads format 3: name another"
     ):
         check_format(results)

@@ -77,11 +77,6 @@ def content(name: str) -> str | None:
     return None if is_own(name) else LOADERS[name].holds
 
 
-def loader_module(name: str) -> str:
-    """The module that holds loader ``name``, or the user's own file; the digest of the preparation's code starts from it."""
-    return loader_source(name).module
-
-
 def loader(name: str) -> Callable[..., Any]:
     """The function of loader ``name``."""
     return loader_source(name).imported()

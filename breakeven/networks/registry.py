@@ -50,11 +50,6 @@ def reads(name: str) -> str | None:
     return None if is_own(name) else NETWORKS[name].reads
 
 
-def network_module(name: str) -> str:
-    """The module that holds network ``name``, or the user's own file; the digest of a training's code starts from it."""
-    return network_source(name).module
-
-
 def builder(name: str) -> Callable[..., Any]:
     """The builder function of network ``name``."""
     return network_source(name).imported()

@@ -5,7 +5,7 @@ import torch
 
 from breakeven.networks import build as module
 from breakeven.networks.build import build
-from breakeven.networks.registry import NETWORKS, builder, network_module, network_source, reads
+from breakeven.networks.registry import NETWORKS, builder, network_source, reads
 from breakeven.store.errors import UserError
 from tests.networks.tiny_bert import saved
 from tests.tiny import tiny_spec
@@ -74,7 +74,7 @@ INPUTS = {
 def test_every_registered_network_can_be_built(name, tmp_path):
     """Its options are read from the source; the oracle is the function itself."""
     function = inspect.unwrap(builder(name))
-    assert function.__module__ == network_module(name)
+    assert function.__module__ == network_source(name).module
     assert (function.__kwdefaults__ or {}) == {option: o.default for option, o in network_source(name).options.items()}
     shape, inputs = INPUTS[reads(name)]
     options = {"model": saved(tmp_path)} if name == "bert" else {}

@@ -12,12 +12,14 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from breakeven.commands import call, parser_for
 from breakeven.jobs.locks import held, lock_of
 from breakeven.jobs.termination import end_on_signals, end_with_parent
 from breakeven.jobs.trouble import sentence
 from breakeven.stages import Stage
+from breakeven.store.contents import Contents
 from breakeven.store.progress import say
 from breakeven.store.record import remove_record, write_record
 
@@ -59,21 +61,32 @@ def _recorded(parsed: argparse.Namespace, stage: Stage) -> Iterator[None]:
     outputs = stage.outputs(parsed.out, vars(parsed))
     with held(lock_of(outputs[-1]), f"writing '{parsed.out}' ({stage.name})", wait=True):
         remove_record(outputs[-1])
-        unchanged = _is_planned(parsed.code)
+        is_planned = _is_planned_code(parsed.code)
         yield
-        if parsed.key and unchanged:
+        if parsed.key and is_planned and _are_planned_files(parsed.read):
             write_record(outputs[-1], parsed.key, outputs)
 
 
-def _is_planned(code: str) -> bool:
+def _is_planned_code(code: str) -> bool:
     """Whether this process runs the code that was planned, if one was."""
     if not code:
         return True
     from breakeven.config.code_digest import Code
 
-    unchanged = Code(**json.loads(code)).is_unchanged()
+    return _or_tell(Code(**json.loads(code)).is_unchanged(), "the code was edited")
+
+
+def _are_planned_files(read: str) -> bool:
+    """Whether the user's files that were read are still as they were planned, if any were."""
+    planned = json.loads(read or "{}")
+    return _or_tell(
+        all(Contents().digest(Path(path)) == digest for path, digest in planned.items()), "files were changed"
+    )
+
+
+def _or_tell(unchanged: bool, what: str) -> bool:
     if not unchanged:
-        say("the code was edited since this was planned: the next snakemake makes again what this makes")
+        say(f"{what} since this was planned: the next snakemake makes again what this makes")
     return unchanged
 
 

@@ -31,6 +31,7 @@ HELP = {
     "location": "where the data lies, JSON",
     "memory_mb": "megabytes for gradients and their graphs",
     "out": "what to write: a table, a page, or a folder",
+    "read": "files and folders that are read, with their digests, JSON; where they are others at the end, there is no key",
     "results": "the results folder",
     "run": "folder of the run",
     "source": "folder of the run whose break-even point the schedule counts in",
@@ -87,6 +88,7 @@ def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:
     if "out" in hints:
         command.add_argument("--key", default="", help=HELP["key"])
         command.add_argument("--code", default="", help=HELP["code"])
+        command.add_argument("--read", default="", help=HELP["read"])
     if stage.name in BY_NAME:  # also those that need none, so that one rule calls them all
         command.add_argument("--memory-mb", type=_at_least_1, default=MEMORY_MB, help=_help("memory_mb", MEMORY_MB))
 

@@ -113,7 +113,8 @@ def closure(modules: Iterable[str]) -> set[str]:
 
 
 def _is_uncounted(module: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in UNCOUNTED)
+    """Of the package as a whole, which holds its version alone, and of those above."""
+    return module == PACKAGE.name or any(module == name or module.startswith(f"{name}.") for name in UNCOUNTED)
 
 
 @cache

@@ -7,12 +7,13 @@ by whatever path the results folder is reached, and whatever Snakemake remembers
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from breakeven.config.code_digest import Code, code_of
@@ -22,9 +23,13 @@ from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
 from breakeven.networks.registry import network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.measurements import BY_NAME, MEASUREMENTS, is_asked_for, values_of
+from breakeven.specs.own_code import is_own
 from breakeven.specs.run import canonical_json, run_id, source_of
+from breakeven.specs.source import Source
 from breakeven.specs.study import part_of
 from breakeven.stages import STAGE
+from breakeven.store.errors import UserError
+from breakeven.store.notes import Note
 from breakeven.store.record import is_current
 from breakeven.training.registry import modules_of
 
@@ -40,6 +45,7 @@ STAGE_OF = {
     "write_report": "report",
 } | {f"measure_{each.name}": each.name for each in MEASUREMENTS}
 PAGE = ("figures/page.html.jinja",)
+EXACT = {"prepare_dataset", "bundle_javascript", "summarise_study", "evaluate_claims", "plot_figure", "write_report"}
 TEMPLATES = tuple(f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js"))
 
 
@@ -48,8 +54,9 @@ class Result:
     """What one job makes: all ``files`` that it writes in the results folder, the last one last; the results that it ``needs``.
 
     ``rule``, ``name``: the rule's, and the run, study, figure or data set that it is of. ``told``: the settings that its stage is
-    told, as plain data. ``code``: of its stage. ``exact``: made again from the same, its files are the same to the byte; those of
-    others may differ in their last digits, on a GPU or by more threads.
+    told, as plain data. ``code``: of its stage. ``read``: the digest of each file or folder of the user's that the stage reads.
+    ``exact``: made again from the same, its files are the same to the byte; those of others may differ in their last digits, on a
+    GPU or by more threads.
     """
 
     rule: str
@@ -57,6 +64,7 @@ class Result:
     files: tuple[Path, ...]
     told: Any
     code: Code
+    read: Mapping[str, str]
     key: str
     needs: tuple["Result", ...]
     exact: bool
@@ -74,7 +82,10 @@ def _once(make: Callable[..., Result]) -> Callable[..., Result]:
     def made(self: "Results", *names: str) -> Result:
         key = (make.__name__, *names)
         if key not in self._made:
-            self._made[key] = make(self, *names)
+            try:
+                self._made[key] = make(self, *names)
+            except KeyError:
+                raise UserError(f"the config has nothing of which '{' '.join(names)}' is the {make.__name__}") from None
         return self._made[key]
 
     return made
@@ -102,14 +113,19 @@ class Results:
         asked = [each.name for each in MEASUREMENTS if is_asked_for(each, self.plan.config.measurements)]
         return in_order([self.report(), *(self.measurement(name, run) for name in asked for run in runs)])
 
+    def _read(self, source: Source, options: Mapping[str, Any]) -> dict[str, str]:
+        return {str(path): self.contents(path) for path in source.files(options)}
+
     @_once
     def data(self, dataset: str) -> Result:
         """A data set, prepared."""
         spec, key = self.plan.datasets[dataset].spec, self.prepared(dataset)
         source = loader_source(spec["loader"])
-        read = [*map(self.contents, source.files(spec.get("options", spec)))] if key is None else []
-        made = _result("prepare_dataset", dataset, f"data/{dataset}", spec, _code("prepare", source.module), read)
-        return made if key is None else replace(made, key=key)
+        own = is_own(spec["loader"])  # which may draw other numbers each time
+        read = self._read(source, spec.get("options", {}) if own else spec) if key is None else {}
+        code, out = _code("prepare", source.module), f"data/{dataset}"
+        made = _result("prepare_dataset", dataset, out, spec, code, read=read)
+        return replace(made, exact=not own, key=made.key if key is None else key)
 
     @_once
     def training(self, run: str) -> Result:
@@ -117,12 +133,12 @@ class Results:
         spec = self.plan.runs[run]
         source = source_of(spec)
         network = network_source(spec.network)
-        beside = [network.function, *map(self.contents, network.files(spec.network_options))]
-        code = _code("train", network.module, *modules_of(spec))
+        read = self._read(network, spec.network_options)
+        told, code = canonical_json(spec), _code("train", network.module, *modules_of(spec))
         needs = [self.data(dataset_id(spec.dataset))]
         if source is not None:
             needs += [self.training(run_id(source)), self.measurement("stability", run_id(source))]
-        return _result("train_run", run, f"runs/{run}", canonical_json(spec), code, beside, needs, exact=False)
+        return _result("train_run", run, f"runs/{run}", told, code, network.function, needs, read)
 
     @_once
     def measurement(self, name: str, run: str) -> Result:
@@ -132,14 +148,14 @@ class Results:
         out, code = f"runs/{run}/{each.table}", _code(name, network.module)
         read = [self.measurement(other, run) for other in each.reads]
         needs = [self.data(dataset_id(spec.dataset)), self.training(run), *read]
-        return _result(f"measure_{name}", run, out, told, code, network.function, needs, exact=False)
+        return _result(f"measure_{name}", run, out, told, code, network.function, needs)
 
     @_once
     def embedding(self, study: str) -> Result:
         """The predictions of a study's runs in two dimensions."""
         needs = [self.measurement("predictions", run) for run in self.plan.studies[study].runs]
         told, out = part_of(self.plan.studies[study], "points"), f"tables/{study}/embedding.csv"
-        return _result("embed_study", study, out, told, _code("embed"), needs=needs, exact=False)
+        return _result("embed_study", study, out, told, _code("embed"), needs=needs)
 
     @_once
     def tables(self, study: str) -> Result:
@@ -148,7 +164,8 @@ class Results:
         for run in self.plan.studies[study].runs:
             needs += [self.training(run), *(self.measurement(each.name, run) for each in MEASUREMENTS if each.always)]
         told = part_of(self.plan.studies[study], "points", "accuracy_threshold")
-        return _result("summarise_study", study, f"tables/{study}", told, _code("summarise"), needs=needs)
+        sentences = [note.sentence for note in Note]  # which stand in the remarks
+        return _result("summarise_study", study, f"tables/{study}", told, _code("summarise"), sentences, needs)
 
     @_once
     def claims(self) -> Result:
@@ -165,6 +182,8 @@ class Results:
     @_once
     def figure(self, study: str, figure: str) -> Result:
         """A figure of a study."""
+        if figure not in FIGURES:
+            raise KeyError(figure)
         told = part_of(self.plan.studies[study], "name", "swept", "accuracy_threshold")
         name, out, code = (
             f"{study} {figure}",
@@ -200,16 +219,16 @@ def _result(
     code: Code,
     beside: Any = None,
     needs: Iterable[Result] = (),
-    exact: bool = True,
+    read: Mapping[str, str] = MappingProxyType({}),
     **parameters: str,
 ) -> Result:
     """The result that ``rule`` makes by giving its stage ``out`` and what it is ``told``.
 
-    ``beside``: what it depends on beside all that and the results that it ``needs``.
+    ``beside``: what it depends on beside all that, the results that it ``needs``, and the files that are ``read``.
     """
     stage, needed = STAGE[STAGE_OF[rule]], tuple(needs)
-    key = _digest([stage.name, told, code.digest, beside, [each.key for each in needed]])
-    return Result(rule, name, stage.outputs(Path(out), parameters), told, code, key, needed, exact)
+    key = _digest([stage.name, told, code.digest, beside, dict(read), [each.key for each in needed]])
+    return Result(rule, name, stage.outputs(Path(out), parameters), told, code, read, key, needed, rule in EXACT)
 
 
 class Why(Enum):

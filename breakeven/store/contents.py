@@ -7,6 +7,7 @@ last look, the bytes are not read again. Of more than `MOST_BYTES`, such as Imag
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from breakeven.store.files import write_json
 from breakeven.store.progress import within
 
 MOST_BYTES = 2 * 2**30
+NO_FILE = -1  # the size of a link to nothing
 JUST_NOW = 2.0  # seconds: a file that was written so lately may be written again without another time
 # what operating systems, editors and archivers leave in a folder, beside names that begin with a dot
 LEFT_BEHIND = (
@@ -31,7 +33,8 @@ LEFT_BEHIND = (
     "lost+found",
 )
 
-Seen = tuple[str, int, int]  # name, size in bytes, time of its last change in nanoseconds
+# name, size in bytes, times in nanoseconds: of the last change of its content, and of that or its name and the like
+Seen = tuple[str, int, int, int]
 
 
 def is_left_behind(name: str) -> bool:
@@ -45,11 +48,12 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 class Contents:
-    """Digests of what lies at paths; ``memory``, a file, holds those of the last look."""
+    """Digests of what lies at paths. ``memory``: a file with those of the last look; ``left_out``: a folder that is not seen."""
 
-    def __init__(self, memory: Path) -> None:
+    def __init__(self, memory: Path | None = None, left_out: Path | None = None) -> None:
         self._memory = memory
-        self._known: dict[str, dict[str, str]] = _read(memory)
+        self._left_out = None if left_out is None else os.path.realpath(left_out)
+        self._known: dict[str, dict[str, str]] = {} if memory is None else _read(memory)
         self._found: dict[str, dict[str, str]] = {}
 
     def digest(self, path: Path) -> str:
@@ -62,20 +66,23 @@ class Contents:
     def remember(self) -> None:
         """Write down what was found, for the next look, where it is new; what was changed just now is looked at again."""
         lasting = {name: found for name, found in self._found.items() if "listing" in found}
-        if not lasting.items() <= self._known.items():
+        if self._memory is not None and not lasting.items() <= self._known.items():
             write_json(self._memory, self._known | lasting)
 
     def _look(self, path: Path, known: dict[str, str]) -> dict[str, str]:
-        digest, size, changed = hashlib.sha256(), 0, 0
-        for folder, files in _folders(path):
-            digest.update(repr((folder, files)).encode(errors="surrogateescape"))
+        """Times of the second kind can't be set, so that they betray new bytes of an old size and date."""
+        listed, all_times, count, size, changed = hashlib.sha256(), hashlib.sha256(), 0, 0, 0
+        for folder, files in _folders(path, self._left_out):
+            listed.update(repr((folder, [file[:3] for file in files])).encode())
+            all_times.update(repr((folder, files)).encode())
+            count += len(files)
             size += sum(file[1] for file in files)
-            changed = max(changed, *(file[2] for file in files))
-        if not changed:
+            changed = max(changed, *(max(file[2:]) for file in files))
+        if not count:
             return {"content": "nothing"}
-        listing = digest.hexdigest()[:16]
+        listing = all_times.hexdigest()[:16]
         if known.get("listing") != listing:
-            known = {"content": listing if size > MOST_BYTES else _bytes(path)}
+            known = {"content": listed.hexdigest()[:16] if size > MOST_BYTES else _bytes(path, self._left_out)}
         settled = time.time() - changed / 1e9 > JUST_NOW
         return {"content": known["content"]} | ({"listing": listing} if settled else {})
 
@@ -85,22 +92,21 @@ def _read(memory: Path) -> dict[str, dict[str, str]]:
         known = json.loads(memory.read_bytes())
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    found = known.items() if isinstance(known, dict) else ()
+    return {name: each for name, each in found if isinstance(each, dict) and {"content", "listing"} <= each.keys()}
 
 
-def _folders(path: Path) -> Iterator[tuple[str, list[Seen]]]:
+def _folders(path: Path, left_out: str | None) -> Iterator[tuple[str, list[Seen]]]:
     """Each folder at ``path`` that has files, by its name in there, with them; in an order that is not the disk's.
 
     Links are followed, a folder that holds itself is not. A file alone is in a folder without a name.
     """
-    try:
+    if path.is_file():
         found = path.stat()
-    except OSError:
-        return
+        yield "", [("", found.st_size, found.st_mtime_ns, found.st_ctime_ns)]
     if not path.is_dir():
-        yield "", [("", found.st_size, found.st_mtime_ns)]
         return
-    waiting = [("", {os.path.realpath(path)})]
+    waiting = [("", {os.path.realpath(path), left_out})]
     while waiting:
         folder, above = waiting.pop()
         files, inside = [], []
@@ -111,7 +117,7 @@ def _folders(path: Path) -> Iterator[tuple[str, list[Seen]]]:
                 if is_folder(entry):
                     inside.append(entry.name)
                 else:
-                    files.append(_seen(entry))
+                    files += _seen(entry)
         if files:
             yield folder, sorted(files)
         for name in sorted(inside, reverse=True):
@@ -120,20 +126,22 @@ def _folders(path: Path) -> Iterator[tuple[str, list[Seen]]]:
                 waiting.append((f"{folder}/{name}".removeprefix("/"), above | {place}))
 
 
-def _seen(entry: os.DirEntry[str]) -> Seen:
+def _seen(entry: os.DirEntry[str]) -> list[Seen]:
+    """A file; of a link to nothing the name alone, and nothing of what is no file."""
     try:
         found = entry.stat()
-    except OSError:  # a link to nothing
-        return entry.name, 0, 0
-    return entry.name, found.st_size, found.st_mtime_ns
+    except OSError:
+        return [(entry.name, NO_FILE, 0, 0)]
+    regular = stat.S_ISREG(found.st_mode)
+    return [(entry.name, found.st_size, found.st_mtime_ns, found.st_ctime_ns)] if regular else []
 
 
-def _bytes(path: Path) -> str:
+def _bytes(path: Path, left_out: str | None) -> str:
     digest = hashlib.sha256()
-    files = ((folder, name, changed) for folder, seen in _folders(path) for name, _, changed in seen)
-    for folder, name, changed in within(files, f"look at {path}", unit="file"):
+    files = ((folder, name, size) for folder, seen in _folders(path, left_out) for name, size, *_ in seen)
+    for folder, name, size in within(files, f"look at {path}", unit="file"):
         digest.update(f"{folder}/{name}\n".encode(errors="surrogateescape"))
-        if changed:
+        if size != NO_FILE:
             with (path / folder / name if name else path).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]

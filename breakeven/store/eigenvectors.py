@@ -13,6 +13,7 @@ from torch import Tensor
 
 from breakeven.store.errors import UserError
 from breakeven.store.files import whole_file
+from breakeven.store.record import check_recorded
 from breakeven.store.snapshots import file_name
 
 
@@ -27,6 +28,7 @@ def write(folder: Path, run: str, step: int, vector: Tensor) -> Path:
 def read(folder: Path, run: str, step: int) -> Tensor:
     """Read the eigenvector at ``step``, refusing one that can't be read or is of another run or step."""
     path = folder / file_name(step)
+    check_recorded(folder.with_name("hessian.csv"), path)
     try:
         with safe_open(path, framework="pt") as file:
             owner, found = (file.metadata() or {}).get("run"), int(file.get_tensor("step"))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from breakeven.store.errors import UserError
 from breakeven.store.files import whole_file
+from breakeven.store.record import check_recorded
 
 
 def write(path: Path, run: str, steps: list[int], predictions: Tensor) -> None:
@@ -27,6 +28,7 @@ def write(path: Path, run: str, steps: list[int], predictions: Tensor) -> None:
 
 def read(path: Path, run: str) -> tuple[Tensor, Tensor]:
     """The steps and predictions of ``run``, refusing a file that can't be read or is another run's."""
+    check_recorded(path, path)
     try:
         with safe_open(path, framework="pt") as file:
             owner = (file.metadata() or {}).get("run")

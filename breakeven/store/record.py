@@ -7,14 +7,17 @@ it says is not what a job would make now, wherever the folder lies and whatever 
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from breakeven.store.files import sha256, write_json
+from breakeven.store.errors import UserError
+from breakeven.store.files import AGAIN, sha256, write_json
 
-# Arrays are large: of them the size alone is compared here. Who reads them compares their SHA-256.
+# Arrays are large: of them the size alone is compared at planning, and the SHA-256 by who reads them.
 ARRAYS = ".safetensors"
+HAVE_THEIR_OWN = ("data.safetensors", "snapshots/")  # whose SHA-256 stands in the manifest, or in training.json
 
 
 def record_of(result: Path) -> Path:
@@ -24,13 +27,17 @@ def record_of(result: Path) -> Path:
 
 def write_record(result: Path, key: str, outputs: Iterable[Path]) -> None:
     """Record that ``outputs``, files and folders beside ``result``, were made from what ``key`` says."""
-    found = {os.path.relpath(file, result.parent): _seen(file) for file in _files(outputs)}
+    names = {os.path.relpath(file, result.parent): file for file in _files(outputs)}
+    found = {name: _seen(file, not name.startswith(HAVE_THEIR_OWN)) for name, file in names.items()}
     write_json(record_of(result), {"key": key, "files": found})
 
 
 def remove_record(result: Path) -> None:
     """From now on the result is none, until it is made again."""
-    record_of(result).unlink(missing_ok=True)
+    record = record_of(result)
+    if record.is_dir():
+        shutil.rmtree(record)
+    record.unlink(missing_ok=True)
 
 
 def recorded_key(result: Path) -> str | None:
@@ -49,6 +56,16 @@ def is_current(result: Path, key: str) -> bool:
         return False
 
 
+def check_recorded(result: Path, file: Path) -> None:
+    """Refuse a ``file`` of ``result`` that is not as it was recorded."""
+    files = _read(result).get("files", {})
+    seen = files.get(os.path.relpath(file, result.parent), {}) if isinstance(files, dict) else {}
+    if "sha256" in seen and file.is_file() and sha256(file) != seen["sha256"]:
+        raise UserError(
+            f"'{file}' was changed since it was written (its SHA-256 is another): delete '{result}', {AGAIN}"
+        )
+
+
 def _read(result: Path) -> dict[str, Any]:
     """The record of ``result``; nothing where it has none, or one that can't be read."""
     try:
@@ -63,13 +80,14 @@ def _files(outputs: Iterable[Path]) -> Iterator[Path]:
         yield from sorted(output.glob("*")) if output.is_dir() else [output]
 
 
-def _seen(file: Path) -> dict[str, Any]:
-    size = file.stat().st_size
-    return {"size": size} if file.suffix == ARRAYS else {"size": size, "sha256": sha256(file)}
+def _seen(file: Path, whole: bool) -> dict[str, Any]:
+    return {"size": file.stat().st_size} | ({"sha256": sha256(file)} if whole else {})
 
 
 def _is(file: Path, seen: dict[str, Any]) -> bool:
     try:
-        return file.stat().st_size == seen["size"] and ("sha256" not in seen or sha256(file) == seen["sha256"])
+        if file.stat().st_size != seen["size"]:
+            return False
+        return file.suffix == ARRAYS or sha256(file) == seen["sha256"]
     except OSError:
         return False

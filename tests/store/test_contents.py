@@ -78,15 +78,36 @@ def test_what_was_written_just_now_is_read_again(data, digest):
 
 
 def test_bytes_are_read_once(data, digest, monkeypatch):
-    settled(data)
+    monkeypatch.setattr(contents, "JUST_NOW", -1)
     before = digest(data)
-    monkeypatch.setattr(contents, "_bytes", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(contents, "_bytes", lambda *given: pytest.fail("read again"))
     assert digest(data) == before
+
+
+@pytest.mark.parametrize("date", [0, 1e9])
+def test_new_bytes_of_the_old_size_and_date(data, digest, monkeypatch, date):
+    """Archives are often made with one date for all, or none."""
+    monkeypatch.setattr(contents, "JUST_NOW", -1)
+    for path in data.rglob("*.png"):
+        os.utime(path, (date, date))
+    before = digest(data)
+    (data / "train/a/1.png").write_bytes(b"train/a/9.png")
+    os.utime(data / "train/a/1.png", (date, date))
+    assert digest(data) != before != "nothing"
+
+
+def test_what_is_no_file_and_the_results_are_not_looked_at(data, tmp_path):
+    before = Contents().digest(data)
+    os.mkfifo(data / "train/a/pipe")
+    (data / "results").mkdir()
+    (data / "results/table.csv").write_bytes(b"step")
+    assert Contents(left_out=data / "results").digest(data) == before
+    assert Contents().digest(data) != before
 
 
 def test_large_data_by_names_sizes_and_times(data, digest, monkeypatch):
     monkeypatch.setattr(contents, "MOST_BYTES", 3)
-    monkeypatch.setattr(contents, "_bytes", lambda path: pytest.fail("read"))
+    monkeypatch.setattr(contents, "_bytes", lambda *given: pytest.fail("read"))
     settled(data)
     before = digest(data)
     assert digest(data) == before
@@ -123,11 +144,10 @@ def test_links_in_a_circle(data, digest):
     assert digest(data) == digest(data)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 1}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"PATH": 1}', '{"PATH": {}}', '{"PATH": {"listing": "x"}}'])
 def test_a_memory_that_is_none(data, digest, tmp_path, content):
-    settled(data)
     before = digest(data)
-    (tmp_path / "memory.json").write_text(content, encoding="utf-8")
+    (tmp_path / "memory.json").write_text(content.replace("PATH", str(data)), encoding="utf-8")
     assert digest(data) == before
 
 

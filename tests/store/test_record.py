@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from breakeven.store.record import is_current, record_of, recorded_key, remove_record, write_record
+from breakeven.store.errors import UserError
+from breakeven.store.record import check_recorded, is_current, record_of, recorded_key, remove_record, write_record
 
 
 @pytest.fixture
@@ -61,3 +62,24 @@ def test_equal_results_have_equal_records(table):
     write_record(table, "a key", [table.parent / "eigenvectors", table])
     assert record_of(table).read_bytes() == before
     assert json.loads(before)["files"].keys() == {"eigenvectors/step.safetensors", "hessian.csv"}
+
+
+def test_an_array_that_was_changed_without_another_size(table):
+    """Planning doesn't read it; who reads it refuses it."""
+    array = table.parent / "eigenvectors/step.safetensors"
+    check_recorded(table, array)
+    array.write_bytes(b"4321")
+    assert is_current(table, "a key")
+    with pytest.raises(UserError, match=f"'{array}' was changed since it was written .*: delete '{table}'"):
+        check_recorded(table, array)
+    remove_record(table)
+    check_recorded(table, array)  # by hand, without a record
+
+
+def test_a_folder_in_the_place_of_a_record(table):
+    record_of(table).unlink()
+    record_of(table).mkdir()
+    assert not is_current(table, "a key")
+    remove_record(table)
+    write_record(table, "a key", [table])
+    assert is_current(table, "a key")

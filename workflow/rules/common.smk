@@ -7,6 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
+os.environ.pop("PYTHONSAFEPATH", None)  # jobs run the package beside the Snakefile
+if Path(workflow.basedir).resolve() != Path.cwd():
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow.basedir), os.environ.get("PYTHONPATH")]))
 
 from breakeven.commands import flags
 from breakeven.config.folders import links
@@ -66,8 +69,9 @@ def source_folders(run):
 
 
 def made_from(result):
-    """What a job records of its result, and the code that it must be of."""
-    return ["--key", result.key, "--code", as_json(asdict(result.code))]
+    """What a job records of its result, and the code and the files that it must be of."""
+    read = ["--read", as_json(dict(result.read))] if result.read else []
+    return ["--key", result.key, "--code", as_json(asdict(result.code)), *read]
 
 
 def of_run(measurement, what):

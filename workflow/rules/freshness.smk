@@ -16,7 +16,7 @@ from breakeven.jobs.results_folder import LOCK, end
 from breakeven.store.contents import Contents
 from breakeven.store.record import is_current, recorded_key, remove_record
 
-CONTENTS = Contents(Path(RESULTS) / "data/contents.json")
+CONTENTS = Contents(Path(RESULTS) / "data/contents.json", left_out=Path(RESULTS))
 
 
 def prepared_key(dataset):
@@ -34,7 +34,8 @@ except (UserError, OSError) as error:
 @cache
 def to_do(beside=None):
     """What must be made, and why; of what is planned, and of a result ``beside`` it."""
-    asked = workflow.dag_settings.forcerun
+    settings = workflow.dag_settings
+    asked = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
     again = {*asked, *(os.path.relpath(name, RESULTS) for name in asked)}
     if workflow.dag_settings.forceall:
         again |= {result.rule for result in PLANNED}

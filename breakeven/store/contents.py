@@ -48,11 +48,10 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 class Contents:
-    """Digests of what lies at paths. ``memory``: a file with those of the last look; ``left_out``: a folder that is not seen."""
+    """Digests of what lies at paths; ``memory``, a file, holds those of the last look."""
 
-    def __init__(self, memory: Path | None = None, left_out: Path | None = None) -> None:
+    def __init__(self, memory: Path | None = None) -> None:
         self._memory = memory
-        self._left_out = None if left_out is None else os.path.realpath(left_out)
         self._known: dict[str, dict[str, str]] = {} if memory is None else _read(memory)
         self._found: dict[str, dict[str, str]] = {}
 
@@ -72,7 +71,7 @@ class Contents:
     def _look(self, path: Path, known: dict[str, str]) -> dict[str, str]:
         """Times of the second kind can't be set, so that they betray new bytes of an old size and date."""
         listed, all_times, count, size, changed = hashlib.sha256(), hashlib.sha256(), 0, 0, 0
-        for folder, files in _folders(path, self._left_out):
+        for folder, files in _folders(path):
             listed.update(repr((folder, [file[:3] for file in files])).encode())
             all_times.update(repr((folder, files)).encode())
             count += len(files)
@@ -82,7 +81,7 @@ class Contents:
             return {"content": "nothing"}
         listing = all_times.hexdigest()[:16]
         if known.get("listing") != listing:
-            known = {"content": listed.hexdigest()[:16] if size > MOST_BYTES else _bytes(path, self._left_out)}
+            known = {"content": listed.hexdigest()[:16] if size > MOST_BYTES else _bytes(path)}
         settled = time.time() - changed / 1e9 > JUST_NOW
         return {"content": known["content"]} | ({"listing": listing} if settled else {})
 
@@ -96,7 +95,7 @@ def _read(memory: Path) -> dict[str, dict[str, str]]:
     return {name: each for name, each in found if isinstance(each, dict) and {"content", "listing"} <= each.keys()}
 
 
-def _folders(path: Path, left_out: str | None) -> Iterator[tuple[str, list[Seen]]]:
+def _folders(path: Path) -> Iterator[tuple[str, list[Seen]]]:
     """Each folder at ``path`` that has files, by its name in there, with them; in an order that is not the disk's.
 
     Links are followed, a folder that holds itself is not. A file alone is in a folder without a name.
@@ -106,7 +105,7 @@ def _folders(path: Path, left_out: str | None) -> Iterator[tuple[str, list[Seen]
         yield "", [("", found.st_size, found.st_mtime_ns, found.st_ctime_ns)]
     if not path.is_dir():
         return
-    waiting = [("", {os.path.realpath(path), left_out})]
+    waiting = [("", {os.path.realpath(path)})]
     while waiting:
         folder, above = waiting.pop()
         files, inside = [], []
@@ -136,9 +135,9 @@ def _seen(entry: os.DirEntry[str]) -> list[Seen]:
     return [(entry.name, found.st_size, found.st_mtime_ns, found.st_ctime_ns)] if regular else []
 
 
-def _bytes(path: Path, left_out: str | None) -> str:
+def _bytes(path: Path) -> str:
     digest = hashlib.sha256()
-    files = ((folder, name, size) for folder, seen in _folders(path, left_out) for name, size, *_ in seen)
+    files = ((folder, name, size) for folder, seen in _folders(path) for name, size, *_ in seen)
     for folder, name, size in within(files, f"look at {path}", unit="file"):
         digest.update(f"{folder}/{name}\n".encode(errors="surrogateescape"))
         if size != NO_FILE:

@@ -11,8 +11,8 @@ from tests.workflow.project import SNAKEMAKE
 
 
 def pytest_collection_modifyitems(items):
-    """These first: the longest fixture of all, for which only one of pytest-xdist's workers should wait."""
-    items.sort(key=lambda item: item.get_closest_marker("slurm") is None)
+    """The longest first, so that no worker of pytest-xdist is alone at the end: those on a cluster, then the random walk."""
+    items.sort(key=lambda item: (item.get_closest_marker("slurm") is None, "test_walk" not in item.nodeid))
 
 
 @pytest.fixture(scope="session")

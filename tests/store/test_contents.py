@@ -96,13 +96,10 @@ def test_new_bytes_of_the_old_size_and_date(data, digest, monkeypatch, date):
     assert digest(data) != before != "nothing"
 
 
-def test_what_is_no_file_and_the_results_are_not_looked_at(data, tmp_path):
+def test_what_is_no_file_is_not_looked_at(data):
     before = Contents().digest(data)
     os.mkfifo(data / "train/a/pipe")
-    (data / "results").mkdir()
-    (data / "results/table.csv").write_bytes(b"step")
-    assert Contents(left_out=data / "results").digest(data) == before
-    assert Contents().digest(data) != before
+    assert Contents().digest(data) == before
 
 
 def test_large_data_by_names_sizes_and_times(data, digest, monkeypatch):

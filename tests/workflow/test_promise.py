@@ -280,6 +280,17 @@ def test_any_output_deleted(project):
     assert project.plan() == set()
 
 
+def test_a_target_that_is_forced(project):
+    """With what it needs that is out of date, and later with what follows from it."""
+    run = min(project.runs)
+    output, table = f"results/runs/{run}/covariance.csv", project.folder / "results/tables/network/runs.csv"
+    assert project.plan("--force", output) == {f"measure_covariance {run}"}
+    table.write_text(table.read_text().replace("0.1", "0.2"))
+    figure = "plot_figure network/maxima"
+    assert project.plan("--force", "results/figures/network/maxima.png") == {figure} | tables("network")
+    assert project.plan("--forcerun", output) == {f"measure_covariance {run}"} | EVERYTHING_MEASURED
+
+
 def test_a_table_of_another_run_or_edited_by_hand(project):
     one, other = (f"results/runs/{run}/covariance.csv" for run in sorted(project.runs_with(learning_rate=0.3)))
     run = other.split("/")[2]
@@ -340,6 +351,15 @@ def test_data_replaced_in_place(fresh):
     assert fresh.plan(target) == set()
     (folder / "train/a/3.png").rename(folder / "train/b/4.png")
     assert fresh.plan(target) == {data}
+
+
+def test_data_that_hold_the_results(fresh):
+    fresh.edit("{loader: digits, train_examples: 300, test_examples: 100,", "{loader: image_folder, path: .,")
+    said = fresh.snakemake("--dry-run")
+    assert said.returncode == 1 and "Traceback" not in said.stdout
+    assert said.stdout.splitlines()[-1] == (
+        "'.', of which data are read, holds the results folder 'results': choose another for one of them"
+    )
 
 
 def test_a_stage_by_hand(project):

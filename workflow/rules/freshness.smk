@@ -16,7 +16,16 @@ from breakeven.jobs.results_folder import LOCK, end
 from breakeven.store.contents import Contents
 from breakeven.store.record import is_current, recorded_key, remove_record
 
-CONTENTS = Contents(Path(RESULTS) / "data/contents.json", left_out=Path(RESULTS))
+CONTENTS = Contents(Path(RESULTS) / "data/contents.json")
+
+
+def contents(path):
+    """The digest of what a data set or a network is read from; it can't hold the results, which change with each job."""
+    if Path(RESULTS).resolve().is_relative_to(path.resolve()):
+        raise UserError(
+            f"'{path}', of which data are read, holds the results folder '{RESULTS}': choose another for one of them"
+        )
+    return CONTENTS.digest(path)
 
 
 def prepared_key(dataset):
@@ -24,7 +33,7 @@ def prepared_key(dataset):
     return None if workflow.is_main_process else recorded_key(Path(RESULTS) / f"data/{dataset}/manifest.json")
 
 
-MADE = Results(PLAN, CONTENTS.digest, prepared_key)
+MADE = Results(PLAN, contents, prepared_key)
 try:
     PLANNED = dict.fromkeys(MADE.planned()) if workflow.is_main_process else {}
 except (UserError, OSError) as error:

@@ -121,3 +121,18 @@ def test_jobs_run_the_code_that_was_planned(project):
     assert project.run(target) == {"plot_figure rate/lambda_K"}
     assert "A new title" in (project.folder / target).read_text(encoding="utf-8")
     assert project.plan() == {"plot_figure network/lambda_K"} | REPORT
+
+
+@pytest.mark.parametrize("how", ["elsewhere", "without the working folder"])
+def test_jobs_run_the_code_that_was_planned_wherever_snakemake_is_called(project, tmp_path, how):
+    project.edit("Spectral norm of the covariance of gradients", "A new title", "breakeven/figures/lambda_K.py")
+    arguments, env = ["--cores", "1", f"{project.folder}/results/figures/rate/lambda_K.svg"], {}
+    if how == "elsewhere":
+        (tmp_path / "config.yaml").write_bytes((project.folder / "config.yaml").read_bytes())
+        arguments += ["--snakefile", f"{project.folder}/Snakefile", "--directory", f"{tmp_path}"]
+        arguments += ["--config", f"results={project.folder}/results"]
+    else:
+        arguments[2], env = "results/figures/rate/lambda_K.svg", {"PYTHONSAFEPATH": "1"}
+    said = project.snakemake(*arguments, env=env)
+    assert said.returncode == 0, said.stdout
+    assert "A new title" in (project.folder / "results/figures/rate/lambda_K.svg").read_text(encoding="utf-8")

@@ -7,14 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
-os.environ.pop("PYTHONSAFEPATH", None)  # jobs run the package beside the Snakefile
-if Path(workflow.basedir).resolve() != Path.cwd():
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow.basedir), os.environ.get("PYTHONPATH")]))
 
 from breakeven.commands import flags
 from breakeven.config.folders import links
 from breakeven.config.plan import load_plan
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
+from breakeven.jobs.package_path import let_jobs_import
 from breakeven.jobs.termination import PARENT
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.measurements import BY_NAME, MEASUREMENTS, values_of
@@ -36,6 +34,7 @@ RESULTS = Path(CONFIG.results).as_posix()  # ./results/ is results
 LINKS = list(links(Path(RESULTS), PLAN.runs, PLAN.datasets, PLAN.studies))
 if LINKS:
     sys.exit("\n".join(LINKS))
+let_jobs_import(Path(workflow.basedir))
 os.environ[PARENT] = str(os.getpid())  # a job ends when the Snakemake that started it does
 
 

@@ -11,13 +11,12 @@ sys.path.insert(0, workflow.basedir)
 from breakeven.commands import flags
 from breakeven.config.folders import links
 from breakeven.config.plan import load_plan
-from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING
+from breakeven.figures.registry import FIGURES
 from breakeven.jobs.package_path import let_jobs_import
 from breakeven.jobs.termination import PARENT
 from breakeven.specs.dataset import dataset_id
-from breakeven.specs.measurements import BY_NAME, MEASUREMENTS, values_of
-from breakeven.specs.run import canonical_json, run_id, source_of
-from breakeven.specs.study import part_of
+from breakeven.specs.measurements import MEASUREMENTS
+from breakeven.specs.run import run_id, source_of
 from breakeven.store.errors import UserError
 
 # `--configfile X` replaces config.yaml; Snakemake's own `configfile:` would merge the two.

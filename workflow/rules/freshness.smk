@@ -46,7 +46,7 @@ def to_do(beside=None):
     settings = workflow.dag_settings
     asked = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
     again = {*asked, *(os.path.relpath(name, RESULTS) for name in asked)}
-    if workflow.dag_settings.forceall:
+    if settings.forceall:
         again |= {result.rule for result in PLANNED}
     found = to_make(PLANNED if beside is None else in_order([*PLANNED, beside]), Path(RESULTS), again)
     changed = sum(why is Why.CHANGED for why in found.values())
@@ -62,9 +62,9 @@ def to_do(beside=None):
 
 def inputs(result):
     """What the job of a result reads. Called by Snakemake while it builds its graph; an outdated result's job is forced meanwhile."""
-    files = [f"{RESULTS}/{file}" for each in result.needs for file in each.files]
+    files = [(each, f"{RESULTS}/{file}") for each in result.needs for file in each.files]
     if not workflow.is_main_process or workflow.execution_settings is None:
-        return files  # a job on a cluster; or who only looks, by --report or --dag
+        return [file for _, file in files]  # a job on a cluster; or who only looks, by --report or --dag
     workflow.dag_settings.rerun_triggers = frozenset([RerunTrigger.MTIME])
     workflow.dag.ignore_incomplete = True  # what is half done has no record
     found = to_do() if result in PLANNED else to_do(result)
@@ -76,8 +76,7 @@ def inputs(result):
     else:
         forced = [file for file in result.files if (Path(RESULTS) / file).exists()]
     workflow.dag.forcefiles.update(f"{RESULTS}/{file}" for file in forced)
-    current = {f"{RESULTS}/{file}" for each in result.needs if each not in found for file in each.files}
-    return [ancient(file) if file in current else file for file in files]
+    return [file if each in found else ancient(file) for each, file in files]
 
 
 def promised(wildcards):

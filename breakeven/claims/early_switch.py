@@ -10,7 +10,7 @@ import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
 from breakeven.claims.evidence import Evidence, from_seeds
-from breakeven.claims.hypothesis_tests import Numbers, t_test
+from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.claims.study_tables import StudyTables, curve, number
 from breakeven.claims.words import joined, symbol, with_names
 from breakeven.specs.run import Switch
@@ -43,7 +43,7 @@ class EarlySwitch:
     With q a quantity after both switches, and its reference that of η₂ from the start: |log(q_after/q_ref)| −
     |log(q_before/q_ref)|. It is above 0 if the later switch ends further away, so if the early phase has decided. q: the
     geometric mean over the measured steps after the later of the two switches; the final test accuracy is compared by
-    plain differences. Effect: the mean of this difference over seeds.
+    plain differences. Effect: the median of this difference over seeds.
     """
 
     quantity: str
@@ -81,7 +81,6 @@ class EarlySwitch:
         return from_seeds(
             quantity,
             np.abs(after - reference) - np.abs(before - reference),
-            t_test,
             our_value=_means(ends, comparison, logarithmic=not accuracy),
             notes=notes,
         )

@@ -2,11 +2,11 @@ import json
 import math
 
 import pytest
+from simulated_studies import run, study
 
 from breakeven.claims.early_switch import Comparison, EarlySwitch, comparisons
 from breakeven.specs.run import Switch
 from breakeven.specs.words import in_words
-from tests.claims.simulated import run, study
 
 EARLY, LATE, LATER = (f"0.03, 0.3 from {at} x break-even" for at in ("0.5", "1.5", "3"))
 # as the tables have them: the learning rate that each begins at, and its switches

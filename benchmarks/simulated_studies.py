@@ -43,6 +43,7 @@ def tables(runs):
 
 
 def study(runs, swept=("learning_rate",), name="main"):
+    """The study with these runs."""
     return study_tables(Study(name, swept=tuple(swept)), *tables(runs))
 
 

@@ -116,4 +116,15 @@ def columns(eigenvalues: int) -> list[str]:
     numbers = range(1, eigenvalues + 1)
     lambdas, residuals = [f"lambda_{i}" for i in numbers], [f"residual_{i}" for i in numbers]
     ratios = ["trace_over_lambda_1", "trace_top_5_over_lambda_1"]
-    return ["step", *lambdas, "trace", *residuals, "matvecs", "converged", "trace_error", "trace_top_5", *ratios, "note"]
+    return [
+        "step",
+        *lambdas,
+        "trace",
+        *residuals,
+        "matvecs",
+        "converged",
+        "trace_error",
+        "trace_top_5",
+        *ratios,
+        "note",
+    ]

@@ -184,23 +184,23 @@ CLAIMS = (
     Claim(
         "early_phase.lambda_K",
         "The early phase decides: the learning rate before the break-even point shapes the variance of the gradient in the "
-        "rest of training. Switched to another rate later than that, λ_K^1 ends further from that rate's own than if "
-        "switched earlier.",
+        "rest of training. If the rate switches after that point, λ_K^1 forgets less of where it was than if it switches "
+        "before, or as late in a run that has not passed its own.",
         EarlySwitch("lambda_K_1"),
         "early_switch",
     ),
     Claim(
         "early_phase.lambda_H",
-        "The early phase decides: switched to another learning rate after the break-even point, the curvature λ_H^1 ends "
-        "further from that rate's own than if switched before.",
+        "The early phase decides: if the learning rate switches after the break-even point, the curvature λ_H^1 forgets less "
+        "of where it was than if it switches before, or as late in a run that has not passed its own.",
         EarlySwitch("lambda_H_1"),
         "early_switch",
     ),
     Claim(
         "early_phase.test_accuracy",
-        "The early phase decides: switched to another learning rate after the break-even point, the final test accuracy is "
-        "further from that rate's own than if switched before.",
-        EarlySwitch("final_test_accuracy"),
+        "The early phase decides: if the learning rate switches after the break-even point, the test accuracy forgets less of "
+        "where it was than if it switches before, or as late in a run that has not passed its own.",
+        EarlySwitch("test_accuracy"),
         "early_switch",
     ),
     # what the paper leaves open

@@ -173,7 +173,7 @@ def _check_whose_break_even_point(run: Hyperparameters) -> Iterator[Finding]:
     for index, switch in enumerate(run.schedule):
         if switch.unit != "break_even":
             if switch.of is not None:
-                message = f"a switch in the unit {switch.unit} counts in no break-even point: leave it out, or say unit: break_even"
+                message = f"counts with unit: break_even only, and this switch is at a {switch.unit}: leave it out"
                 yield Finding("schedule", message, (), (index, "of"))
             continue
         rate = run.learning_rate if switch.of is None else switch.of

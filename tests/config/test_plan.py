@@ -521,10 +521,7 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
         ),
         (
             [(STEPS, STEPS + "      schedule: [{at: 5, of: 0.3, learning_rate: 1}]\n")],
-            [
-                f"{BASE}.schedule[0].of: a switch in the unit step counts in no break-even point: leave it out, or say unit: "
-                "break_even"
-            ],
+            [f"{BASE}.schedule[0].of: counts with unit: break_even only, and this switch is at a step: leave it out"],
         ),
         (
             [
@@ -536,8 +533,8 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
                 )
             ],
             [
-                f"{BASE}.schedule[1].of: this switch counts in the break-even point of learning rate 0.4, one before it in that of "
-                "0.3: a schedule counts in that of one run"
+                f"{BASE}.schedule[1].of: this switch counts in the break-even point of learning rate 0.4, one before it in "
+                "that of 0.3: a schedule counts in that of one run"
             ],
         ),
         (

@@ -1,8 +1,8 @@
 """The claims of the paper that the tables can test, as a list: what is claimed, how it is tested, the paper's numbers.
 
 A claim names a kind of test, which is a class in a module of its own, and its settings. Where a test takes the largest
-value along a run, the primary one is of the curve smoothed as in the paper; the raw curve stands beside it. For each kind there are
-worlds in which it is false, and what the verdict says of them, in ``benchmarks/calibrate_claims.py``.
+value along a run, the primary one is of the curve smoothed as in the paper; the raw curve stands beside it. For each kind
+there are worlds in which it is false, and what the verdict says of them, in ``benchmarks/calibrate_claims.py``.
 
 Not here, because the tables don't hold it: λ_H^*/λ_H^1 of conjecture C2, for which the smallest non-zero eigenvalue of
 the Hessian would be needed and only its five largest are measured; and the trajectories in the space of predictions
@@ -177,8 +177,8 @@ CLAIMS = (
     ),
     Claim(
         "break_even.point",
-        "Equation 1 predicts where the curvature stops growing: λ_H^1 at its first peak is the one at which SGD becomes unstable, "
-        "within a factor of 1.5.",
+        "Equation 1 predicts where the curvature stops growing: λ_H^1 at its first peak is the one at which SGD becomes "
+        "unstable, within a factor of 1.5.",
         PredictedPoint(),
         "break_even",
     ),
@@ -212,23 +212,23 @@ CLAIMS = (
     Claim(
         "early_phase.lambda_K",
         "The early phase decides: the learning rate before the break-even point shapes the variance of the gradient in the "
-        "rest of training. Switched to another rate later than that, λ_K^1 ends further from that rate's own than if "
-        "switched earlier.",
+        "rest of training. If the rate switches after that point, λ_K^1 forgets less of where it was than if it switches "
+        "before, or as late in a run that has not passed its own.",
         EarlySwitch("lambda_K_1"),
         "early_switch",
     ),
     Claim(
         "early_phase.lambda_H",
-        "The early phase decides: switched to another learning rate after the break-even point, the curvature λ_H^1 ends "
-        "further from that rate's own than if switched before.",
+        "The early phase decides: if the learning rate switches after the break-even point, the curvature λ_H^1 forgets less "
+        "of where it was than if it switches before, or as late in a run that has not passed its own.",
         EarlySwitch("lambda_H_1"),
         "early_switch",
     ),
     Claim(
         "early_phase.test_accuracy",
-        "The early phase decides: switched to another learning rate after the break-even point, the final test accuracy is "
-        "further from that rate's own than if switched before.",
-        EarlySwitch("final_test_accuracy"),
+        "The early phase decides: if the learning rate switches after the break-even point, the test accuracy forgets less of "
+        "where it was than if it switches before, or as late in a run that has not passed its own.",
+        EarlySwitch("test_accuracy"),
         "early_switch",
     ),
     # what the paper leaves open

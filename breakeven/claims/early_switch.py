@@ -1,54 +1,98 @@
-"""Does the early phase decide? Runs whose learning rate switches before the break-even point, against those after it."""
+"""Does the early phase decide? A run that switches after its break-even point, against two that had not passed theirs.
+
+Take a run that switches from η₁ to η₂ at step s, q the quantity along it, and q_η along the run that keeps η from the start. At
+time τ after the switch this share of its distance from the curve of η₂ is left:
+
+    r(τ) = (f(q(s + τ)) − f(q_η₂(s + τ))) / (f(q_η₁(s)) − f(q_η₂(s)))
+
+It is 1 right after the switch, and falls to 0 as the run forgets where it was. Runs are compared at equal times since their
+switches, never at equal steps, which would give the later switch less time to forget:
+
+- with **the earlier switch**, from η₁ to η₂ before the break-even point. A system without memory, which relaxes to the curve of
+  its present rate, has equal r after both, however the distance of the curves grows. But if everything changes more slowly late
+  in training, more is left of the later switch, too.
+- with **the control**, which begins at another rate and switches to η₂ at the same step, where it has not passed its own
+  break-even point. A system without memory has equal r, also where it slows down as steps go by. But the two began at different
+  rates, so that the control has trained less far by then if its rate is the smaller one, and starts at another distance.
+
+What both say is explained by neither one's weakness. What is not excluded: that a network forgets less, the further (not the
+longer) it has trained. f is the logarithm, and the quantity itself: a distance that shrinks exponentially on one scale does not
+on the other, where more is left of a larger one, or less; and nobody knows the scale.
+"""
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
 from breakeven.claims.evidence import Evidence, from_seeds
 from breakeven.claims.hypothesis_tests import Numbers
-from breakeven.claims.study_tables import StudyTables, curve, number
+from breakeven.claims.study_tables import WINDOW, StudyTables, curve, number
 from breakeven.claims.words import joined, symbol, with_names
 from breakeven.specs.run import Switch
 
-ACCURACY = "final_test_accuracy"
+ACCURACY = "test_accuracy"  # told as its error, which is a positive quantity as the others
+APART = 1.5  # curves lie apart where they differ by this factor; a share of less than that would be one of noise
+ROUNDING = 1  # steps; a switch at a multiple of the break-even point is rounded to a step
+NO_CONTROL = (
+    "no test: without a control, which switches as late without having passed its break-even point, lateness alone may "
+    "leave as much"
+)
+
+
+@dataclass(frozen=True)
+class Switched:
+    """A schedule that switches once, and the one that keeps its first learning rate, in words."""
+
+    schedule: str
+    first: str
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Three schedules, in words, that end at the same learning rate ``second``.
+    """Schedules that switch, ``before`` or ``after`` the break-even point, to the learning rate that ``second`` keeps.
 
-    It is the rate from the start, or from a switch ``before`` or ``after`` the break-even point of the rate before it.
+    ``control``: another first rate, at the step of ``after``; None where there is none.
     """
 
-    second: float
-    from_the_start: str
-    before: str
-    after: str
+    second: str
+    before: Switched
+    after: Switched
+    control: Switched | None = None
+
+    @property
+    def switched(self) -> list[Switched]:
+        """Those that switch, the one that is compared with the others first."""
+        return [self.after, self.before, *([] if self.control is None else [self.control])]
 
     @property
     def schedules(self) -> list[str]:
-        """All three."""
-        return [self.from_the_start, self.before, self.after]
+        """All, each once."""
+        each = [self.second, *(name for one in self.switched for name in (one.schedule, one.first))]
+        return list(dict.fromkeys(each))
 
 
 @dataclass(frozen=True)
 class EarlySwitch:
-    """Where a run ends whose learning rate switches from η₁ to η₂ before, or after, the break-even point of η₁.
+    """Is more left of the distance at the switch, if it comes after the break-even point?
 
-    With q a quantity after both switches, and its reference that of η₂ from the start: |log(q_after/q_ref)| −
-    |log(q_before/q_ref)|. It is above 0 if the later switch ends further away, so if the early phase has decided. q: the
-    geometric mean over the measured steps after the later of the two switches; the final test accuracy is compared by
-    plain differences. Effect: the median of this difference over seeds.
+    The number of a seed: with the mean of r over the measured times that all runs have, the differences after − before and
+    after − control, on both scales; of these four the one that is closest to 0, and 0 where they differ in sign. So it is above
+    0 only where all say that more is left. Effect: its median over seeds. Without a control there is no test. The distance at
+    the switch, by which is divided, is that of the curves smoothed as in the paper.
     """
 
     quantity: str
     direction: int = 1
-    outcomes: ClassVar[dict[int, str]] = {1: "the later switch ends further away", -1: "the later switch ends closer"}
+    outcomes: ClassVar[dict[int, str]] = {
+        1: "more is left if switched after the break-even point",
+        -1: "less is left if switched after the break-even point",
+    }
     needs: ClassVar[str] = "sweeps schedules that switch before and after the break-even point"
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -63,42 +107,73 @@ class EarlySwitch:
                 yield self._compared(tables, chosen, comparison, others)
 
     def _compared(self, tables: StudyTables, runs: pd.DataFrame, comparison: Comparison, others: str) -> Evidence:
-        """How much further from the reference the later switch ends than the earlier one."""
-        accuracy = self.quantity == ACCURACY
-        name = symbol(self.quantity) + ("" if accuracy else " after both switches")
-        quantity = joined([name, comparison.before, comparison.after, others])
+        """What is left if the learning rate switches after the break-even point, less what is left otherwise."""
+        words = [one.schedule for one in comparison.switched]
+        name = "test error" if self.quantity == ACCURACY else symbol(self.quantity)
+        quantity = joined([f"distance of {name} left at equal times since the switch", *words, others])
         runs, notes = complete(runs, ["schedule"])
         ids = runs.assign(run=runs.index).pivot(index="seed", columns="schedule", values="run")
         if set(ids.columns) != set(comparison.schedules):
-            return Evidence(quantity, note=joined([*notes, "the comparison takes all three schedules"]))
-        ends = np.array([self._ends(tables, list(of_seed)) for of_seed in ids[comparison.schedules].to_numpy()])
-        known = np.isfinite(ends).all(axis=1)
-        if not known.all():
-            seeds = ", ".join(str(seed) for seed in ids.index[~known])
-            notes.append(f"seeds left out, without a switch or a measured step after it: {seeds}")
-        ends = ends[known]
-        reference, before, after = ends.T
-        return from_seeds(
-            quantity,
-            np.abs(after - reference) - np.abs(before - reference),
-            our_value=_means(ends, comparison, logarithmic=not accuracy),
-            notes=notes,
-        )
+            return Evidence(
+                quantity, note=joined([*notes, "the comparison takes all these schedules, with their constant rates"])
+            )
+        left_out: dict[str, list[str]] = {}
+        shares = []
+        for seed, of_seed in ids.iterrows():
+            try:
+                shares.append(
+                    shares_left(
+                        tables, self.quantity, comparison, {str(name): str(run) for name, run in of_seed.items()}
+                    )
+                )
+            except NoPosition as reason:
+                left_out.setdefault(str(reason), []).append(str(seed))
+        notes += [f"left out, {reason}: seed {', '.join(seeds)}" for reason, seeds in left_out.items()]
+        table = np.array(shares).reshape(-1, len(words), 2)  # seeds, schedules, scales
+        our_value = with_names([(float(np.median(table[:, i, 0])), word) for i, word in enumerate(words) if len(table)])
+        numbers = closest_to_zero((table[:, :1] - table[:, 1:]).reshape(len(table), -1))
+        if comparison.control is None:
+            return Evidence(quantity, our_value=our_value, note=joined([*notes, NO_CONTROL]))
+        return from_seeds(quantity, numbers, our_value=our_value, notes=notes)
 
-    def _ends(self, tables: StudyTables, runs: list[str]) -> list[float]:
-        """Where the three runs of a seed end: test accuracies, or mean logarithms of the quantity after both switches.
 
-        The mean is over the steps that all three are measured at. NaN where a switch never came or nothing follows it.
-        """
-        switches = [number(tables, run, "first_switch_step") for run in runs[1:]]
-        if any(map(math.isnan, switches)):
-            return [math.nan] * len(runs)
-        if self.quantity == ACCURACY:
-            return [number(tables, run, ACCURACY) for run in runs]
-        curves = [curve(tables, run, self.quantity).set_index("step")["value"] for run in runs]
-        table = pd.concat(curves, axis=1, join="inner")
-        table = table[(table.index > max(switches)) & (table > 0).all(axis=1)]
-        return list(np.log(table.to_numpy(float)).mean(axis=0)) if len(table) else [math.nan] * len(runs)
+class NoPosition(Exception):
+    """Why a seed has no number."""
+
+
+def shares_left(tables: StudyTables, quantity: str, comparison: Comparison, runs: Mapping[str, str]) -> Numbers:
+    """The mean of r over the times that all have, of each schedule that switches, on either scale: (schedules, 2).
+
+    ``runs``: the run of each schedule, of one seed.
+    """
+    switched = comparison.switched
+    steps = [number(tables, runs[one.schedule], "first_switch_step") for one in switched]
+    if any(map(math.isnan, steps)):
+        raise NoPosition("a learning rate never switches")
+    if comparison.control and number(tables, runs[comparison.control.first], "break_even_step") <= steps[-1]:
+        raise NoPosition("the control had passed its own break-even point")
+    second = _positive(tables, runs[comparison.second], quantity)
+    firsts = [_both(_positive(tables, runs[one.first], quantity), second) for one in switched]
+    at_switch = np.array([_distance(both, step) for both, step in zip(firsts, steps, strict=True)])
+    if not (np.abs(at_switch[:, 0]) >= math.log(APART)).all():
+        raise NoPosition(f"the curves of the constant rates do not lie {APART} times apart at a switch")
+    later = [_both(_positive(tables, runs[one.schedule], quantity), second) for one in switched]
+    since = [both.steps - step for both, step in zip(later, steps, strict=True)]
+    chosen = _common(since)
+    if not len(chosen[0]):
+        raise NoPosition("no measured times since the switch that all have")
+    left = np.array([_scales(both.values[:, at]).mean(axis=1) for both, at in zip(later, chosen, strict=True)])
+    shares: Numbers = left / at_switch
+    return shares
+
+
+def closest_to_zero(differences: Numbers) -> Numbers:
+    """Of each row the number that is closest to 0; 0 where the row has both signs."""
+    smallest = np.abs(differences).min(axis=1)
+    agreed: Numbers = np.where(
+        (differences > 0).all(axis=1), smallest, np.where((differences < 0).all(axis=1), -smallest, 0.0)
+    )
+    return agreed
 
 
 def schedules_of(runs: pd.DataFrame) -> dict[str, tuple[float, tuple[Switch, ...]]]:
@@ -109,33 +184,89 @@ def schedules_of(runs: pd.DataFrame) -> dict[str, tuple[float, tuple[Switch, ...
 
 
 def comparisons(schedules: Mapping[str, tuple[float, tuple[Switch, ...]]]) -> list[Comparison]:
-    """The comparisons that schedules allow, for each pair of learning rates.
+    """The comparisons that schedules allow, for each pair of learning rates that runs keep.
 
-    Of several switches before the break-even point it takes the last, and of those after it the first.
+    Of several switches before the break-even point it takes the last, and of those after it the first; of several controls that
+    whose first rate is closest.
     """
     constant = {rate: words for words, (rate, switches) in schedules.items() if not switches}
-    by_rates: dict[tuple[float, float], dict[float, str]] = {}
-    for words, (first, switches) in schedules.items():
-        if len(switches) == 1 and switches[0].unit == "break_even":
-            by_rates.setdefault((first, switches[0].learning_rate), {})[switches[0].at] = words
+    once = {
+        words: (first, switches[0])
+        for words, (first, switches) in schedules.items()
+        if len(switches) == 1 and switches[0].unit == "break_even" and first in constant
+    }
     found = []
-    for (_, second), by_multiple in by_rates.items():
-        before = [at for at in by_multiple if at < 1]
-        after = [at for at in by_multiple if at > 1]
-        if before and after and second in constant:
-            words_before, words_after = by_multiple[max(before)], by_multiple[min(after)]
-            found.append(Comparison(second, constant[second], words_before, words_after))
+    for first, second in dict.fromkeys((first, switch.learning_rate) for first, switch in once.values()):
+        to_second = {words: pair for words, pair in once.items() if pair[1].learning_rate == second}
+        own = {
+            switch.at: words
+            for words, (rate, switch) in to_second.items()
+            if rate == first and switch.of in (None, first)
+        }
+        before, after = [at for at in own if at < 1], [at for at in own if at > 1]
+        if not before or not after or second not in constant:
+            continue
+        at = min(after)
+        controls = {
+            rate: words
+            for words, (rate, switch) in to_second.items()
+            if rate != first and switch.of == first and switch.at == at
+        }
+        nearest = min(controls, key=lambda rate: abs(math.log(rate / first)), default=None)
+        found.append(
+            Comparison(
+                constant[second],
+                before=Switched(own[max(before)], constant[first]),
+                after=Switched(own[at], constant[first]),
+                control=None if nearest is None else Switched(controls[nearest], constant[nearest]),
+            )
+        )
     return found
 
 
-def _means(ends: Numbers, comparison: Comparison, logarithmic: bool) -> str:
-    """The three means over seeds, plain or geometric, with the learning rates that they belong to."""
-    if not len(ends):
-        return ""
-    means = np.exp(ends.mean(axis=0)) if logarithmic else ends.mean(axis=0)
-    names = [
-        f"η = {comparison.second:g} from the start",
-        f"η = {comparison.before}",
-        f"η = {comparison.after}",
-    ]
-    return with_names(list(zip(means, names, strict=True)))
+@dataclass(frozen=True)
+class _Curves:
+    """Values at measured steps: (steps,), and (curves, steps) or, of one, (steps,)."""
+
+    steps: Numbers
+    values: Numbers
+
+
+def _positive(tables: StudyTables, run: str, quantity: str) -> _Curves:
+    """The quantity along a run, where it is above 0; of the accuracy its error."""
+    rows = curve(tables, run, quantity)
+    steps, values = rows["step"].to_numpy(float), rows["value"].to_numpy(float)
+    if quantity == ACCURACY:
+        values = 1 - values
+    return _Curves(steps[values > 0], values[values > 0])
+
+
+def _both(one: _Curves, other: _Curves) -> _Curves:
+    """Two curves at the steps that both have."""
+    steps, i, j = np.intersect1d(one.steps, other.steps, return_indices=True)
+    return _Curves(steps, np.stack([one.values[i], other.values[j]]))
+
+
+def _scales(both: Numbers) -> Numbers:
+    """The differences of two curves, on the logarithmic scale and on their own: (2, steps)."""
+    logs = np.log(both)
+    return np.stack([logs[0] - logs[1], both[0] - both[1]])
+
+
+def _distance(both: _Curves, step: float) -> Numbers:
+    """The distances of two curves at a step, on both scales, smoothed over measured steps; NaN where they don't reach so far."""
+    if len(both.steps) < WINDOW:
+        return np.full(2, math.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(np.vstack([both.steps, _scales(both.values)]), WINDOW, axis=1)
+    centres, *smoothed = windows.mean(axis=2)  # a window of unequal gaps stands for its own middle
+    return np.array([np.interp(step, centres, scale, left=math.nan, right=math.nan) for scale in smoothed])
+
+
+def _common(since: Sequence[Numbers]) -> list[npt.NDArray[np.intp]]:
+    """The indices, in each of several arrays, of the times after the switch that all have, up to the rounding of a step."""
+    if not all(map(len, since)):
+        return [np.array([], dtype=int)] * len(since)
+    nearest = [np.abs(times[None] - since[0][:, None]).argmin(axis=1) for times in since]
+    near = [np.abs(times[at] - since[0]) <= ROUNDING for times, at in zip(since, nearest, strict=True)]
+    shared = np.all([*near, *(times[at] > 0 for times, at in zip(since, nearest, strict=True))], axis=0)
+    return [at[shared] for at in nearest]

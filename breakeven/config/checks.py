@@ -72,6 +72,7 @@ def _check_range(run: Hyperparameters) -> Iterator[Finding]:
         (name, (), getattr(run, name)) for name in ("learning_rate", "weight_decay")
     ]
     given += [("schedule", (i, "learning_rate"), switch.learning_rate) for i, switch in enumerate(run.schedule)]
+    given += [("schedule", (i, "of"), switch.of) for i, switch in enumerate(run.schedule) if switch.of is not None]
     for name, place, value in given:
         if value > LARGEST:
             message = (
@@ -140,6 +141,7 @@ def _check_number_of_snapshots(run: Hyperparameters, steps_per_epoch: int | None
 
 def _check_schedule(run: Hyperparameters, steps_per_epoch: int | None) -> Iterator[Finding]:
     end = (run.steps, "step") if run.steps is not None else (run.epochs, "epoch")
+    yield from _check_whose_break_even_point(run)
     previous = None
     for index, switch in enumerate(run.schedule):
         if switch.unit == "break_even":
@@ -163,6 +165,26 @@ def _check_schedule(run: Hyperparameters, steps_per_epoch: int | None) -> Iterat
             message = f"{_words(now)} is not before the end of the run at {_words(end)}"
             yield Finding("schedule", message, ("steps", "epochs", *_because(now, end)), (index, "at"))
         previous = now
+
+
+def _check_whose_break_even_point(run: Hyperparameters) -> Iterator[Finding]:
+    """That is of one run, and is counted in where a switch says so."""
+    counted: float | None = None
+    for index, switch in enumerate(run.schedule):
+        if switch.unit != "break_even":
+            if switch.of is not None:
+                message = f"counts with unit: break_even only, and this switch is at a {switch.unit}: leave it out"
+                yield Finding("schedule", message, (), (index, "of"))
+            continue
+        rate = run.learning_rate if switch.of is None else switch.of
+        if counted not in (None, rate):
+            message = (
+                f"this switch counts in the break-even point of learning rate {show(rate)}, one before it in that of "
+                f"{show(counted)}: a schedule counts in that of one run"
+            )
+            because = ("learning_rate",) if run.learning_rate in (counted, rate) else ()
+            yield Finding("schedule", message, because, (index, "of"))
+        counted = rate if counted is None else counted
 
 
 def _may_follow(first: tuple[int, str], second: tuple[int, str], steps_per_epoch: int | None) -> bool:

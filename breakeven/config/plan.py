@@ -150,7 +150,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if isinstance(value, Switch):
-        return {"at": value.at, "unit": value.unit, "learning_rate": value.learning_rate}
+        other = {} if value.of is None else {"of": value.of}
+        return {"at": value.at, "unit": value.unit, **other, "learning_rate": value.learning_rate}
     return asdict(value) if hasattr(value, "__dataclass_fields__") else value
 
 
@@ -274,12 +275,17 @@ def _run_spec(run: Hyperparameters, seed: int, datasets: Mapping[str, Mapping[st
         | {
             "dataset": datasets[run.dataset],
             "network_options": canonical_options(network_source(run.network), run.network_options),
-            "schedule": tuple(
-                switch if switch.unit == "break_even" else replace(switch, at=int(switch.at)) for switch in run.schedule
-            ),
+            "schedule": tuple(_canonical_switch(switch, run.learning_rate) for switch in run.schedule),
             "seed": seed,
         }
     )
+
+
+def _canonical_switch(switch: Switch, begins_at: float) -> Switch:
+    """As it is in the specification of a run that begins at this learning rate, of which ``of`` need not be said."""
+    if switch.unit != "break_even":
+        return replace(switch, at=int(switch.at))
+    return replace(switch, of=None) if switch.of == begins_at else switch
 
 
 def _used(hyperparameter: str, points: Mapping[str, list[Point]]) -> list[str]:

@@ -36,7 +36,9 @@ def measure_hessian(
     """Write ``hessian.csv``, one row per snapshot, each warm-started from the eigenvectors of the one before.
 
     ``trace`` is the estimate of Tr(H) with standard error ``trace_error``; ``trace_top_5`` the paper's approximation,
-    the sum of the largest five eigenvalues, empty where fewer were asked for. The eigenvector e_H^1 of each snapshot goes
+    the sum of the largest five eigenvalues, empty where fewer were asked for. ``trace_over_lambda_1`` and
+    ``trace_top_5_over_lambda_1``: Tr(H)/λ_H^1 by the one and by the other, empty where λ_H^1 is not above 0. The eigenvector
+    e_H^1 of each snapshot goes
     into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``note``: why cells are empty, or all 0.
     ``memory_mb``: see `Hessian`.
     """
@@ -57,13 +59,15 @@ def measure_hessian(
             hessian.matvec, pairs.basis, pairs.projected, trace_probes, generator(seed, "trace", measured.step)
         )
         values, residuals = pairs.values.tolist(), pairs.residuals.tolist()
+        top_5 = sum(values[:TOP]) if len(values) >= TOP else None
         rows.append(
             {"step": measured.step}
             | {f"lambda_{i}": value for i, value in enumerate(values, start=1)}
             | {"trace": trace}
             | {f"residual_{i}": residual for i, residual in enumerate(residuals, start=1)}
             | {"matvecs": pairs.matvecs, "converged": pairs.converged}
-            | {"trace_error": trace_error, "trace_top_5": sum(values[:TOP]) if len(values) >= TOP else None}
+            | {"trace_error": trace_error, "trace_top_5": top_5}
+            | {"trace_over_lambda_1": _over(trace, values[0]), "trace_top_5_over_lambda_1": _over(top_5, values[0])}
             | {"note": cell(_notes(pairs))}
         )
         del hessian, pairs  # the graph and the basis, before those of the next snapshot
@@ -76,7 +80,14 @@ def _notes(pairs: RitzPairs) -> list[Note]:
         return [Note.H_NOT_FINITE]
     if bool(pairs.values.isnan().any()):
         return [Note.H_FEW_PRODUCTS]
-    return [] if bool(pairs.projected.any()) else [Note.H_ZERO]
+    if not bool(pairs.projected.any()):
+        return [Note.H_ZERO]
+    return [] if float(pairs.values[0]) > 0 else [Note.H_NOT_POSITIVE]
+
+
+def _over(trace: float | None, lambda_1: float) -> float | None:
+    """Tr(H)/λ_H^1; None where it says nothing of the conditioning of H, or the trace is not had."""
+    return trace / lambda_1 if trace is not None and lambda_1 > 0 else None
 
 
 def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: torch.Generator) -> Tensor:
@@ -104,4 +115,16 @@ def columns(eigenvalues: int) -> list[str]:
     """The columns of ``hessian.csv``."""
     numbers = range(1, eigenvalues + 1)
     lambdas, residuals = [f"lambda_{i}" for i in numbers], [f"residual_{i}" for i in numbers]
-    return ["step", *lambdas, "trace", *residuals, "matvecs", "converged", "trace_error", "trace_top_5", "note"]
+    ratios = ["trace_over_lambda_1", "trace_top_5_over_lambda_1"]
+    return [
+        "step",
+        *lambdas,
+        "trace",
+        *residuals,
+        "matvecs",
+        "converged",
+        "trace_error",
+        "trace_top_5",
+        *ratios,
+        "note",
+    ]

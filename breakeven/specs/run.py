@@ -37,6 +37,7 @@ class Switch:
     """A switch of the learning rate: it is ``learning_rate`` from step (or epoch) ``at`` on.
 
     In the unit ``break_even``, ``at`` counts break-even points: 0.5 is half of the way there, 1 is at it, 2 is as far again.
+    ``of``: of the run that begins at this learning rate instead, so that runs with several first rates switch at one step.
     """
 
     at: Annotated[
@@ -52,6 +53,11 @@ class Switch:
         "What is counted; break_even counts in the break-even point of the same run without this switch, which is trained and "
         "measured first.",
     ] = "step"
+    of: Annotated[
+        Annotated[float, Gt(0)] | None,
+        "In the unit break_even: the learning rate at which the run begins whose break-even point is counted in; null means that "
+        "at which this run begins.",
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -163,10 +169,14 @@ def from_hand(text: str) -> RunSpec:
 
 
 def source_of(spec: RunSpec) -> RunSpec | None:
-    """The run whose break-even point ``spec`` counts in: the same, but for this and all later switches; None if none is."""
+    """The run whose break-even point ``spec`` counts in; None if it counts in none.
+
+    It is the same, but for this and all later switches, and for the learning rate that it begins at where the switch says ``of``.
+    """
     for index, switch in enumerate(spec.schedule):
         if switch.unit == "break_even":
-            return replace(spec, schedule=spec.schedule[:index])
+            begins_at = spec.learning_rate if switch.of is None else switch.of
+            return replace(spec, learning_rate=begins_at, schedule=spec.schedule[:index])
     return None
 
 
@@ -179,5 +189,11 @@ def _without_neutral(record: Any) -> dict[str, Any]:
             continue
         if isinstance(value, tuple):
             value = [_without_neutral(item) for item in value]
-        content[field.name] = float(value) if get_args(field.type)[0] is float else value
+        content[field.name] = float(value) if _takes_floats(field.type) else value
     return content
+
+
+def _takes_floats(annotated: Any) -> bool:
+    """Of the type of a field: float, or also None."""
+    declared = get_args(annotated)[0]
+    return declared is float or any(get_args(each)[:1] == (float,) for each in get_args(declared))

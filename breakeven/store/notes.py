@@ -33,6 +33,10 @@ class Note(Enum):
     )
     H_FEW_PRODUCTS = ("H:few_products", "max_matvecs is fewer than the eigenvalues that were asked for")
     H_ZERO = ("H:zero", "H is 0")
+    H_NOT_POSITIVE = (
+        "H:not_positive",
+        "λ_H^1 is not above 0, so that Tr(H)/λ_H^1 says nothing of the conditioning of H",
+    )
     NO_EIGENVECTOR = ("lhs:no_eigenvector", "e_H^1 was not found")
     NO_CURVATURE = ("lhs:no_curvature", "there is no curvature along e_H^1")
     NOT_PLAIN_SGD = ("lhs:not_plain_sgd", "Eq. 1 holds for plain SGD only, without momentum and weight decay")

@@ -1,139 +1,230 @@
-import json
-import math
-
+import numpy as np
 import pytest
 from simulated_studies import run, study
+from switched_worlds import world
 
-from breakeven.claims.early_switch import Comparison, EarlySwitch, comparisons
+from breakeven.claims.early_switch import NO_CONTROL, Comparison, EarlySwitch, Switched, closest_to_zero, comparisons
+from breakeven.claims.hypothesis_tests import LEVEL, Seeds
 from breakeven.specs.run import Switch
 from breakeven.specs.words import in_words
 
-EARLY, LATE, LATER = (f"0.03, 0.3 from {at} x break-even" for at in ("0.5", "1.5", "3"))
-# as the tables have them: the learning rate that each begins at, and its switches
-TABLES = {"0.03": (0.03, []), "0.3": (0.3, [])} | {
-    words: (0.03, [{"at": at, "learning_rate": 0.3, "unit": "break_even"}])
-    for words, at in {EARLY: 0.5, LATE: 1.5, LATER: 3}.items()
-}
-NOISE = [0.9, 1.0, 1.1]
+EARLY, LATE, CONTROL = (
+    "0.03, 0.3 from 0.5 x break-even",
+    "0.03, 0.3 from 1.5 x break-even",
+    "0.01, 0.3 from 1.5 x break-even of 0.03",
+)
 
 
-def rows(runs, quantity="lambda_K_1", swept=("schedule",)):
-    return list(EarlySwitch(quantity).rows(study(runs, swept)))
+def rows(tables, quantity="lambda_K_1"):
+    return list(EarlySwitch(quantity).rows(tables))
 
 
-def one(seed, schedule, after, at=None, accuracy=None, **others):
-    """λ_K^1 is 100 up to step 30, which must not count, then ``after``; the later switch is at 30, the earlier at 10."""
-    at = {EARLY: 10, LATE: 30, LATER: 40}.get(schedule) if at is None else at
-    curve = [100.0] * 4 + [after] * 3
-    rate, switches = TABLES[schedule]
-    others |= {"learning_rate": rate, "schedule": json.dumps(switches)}
-    return run(seed, {"lambda_K_1": curve}, first_switch_step=at, final_test_accuracy=accuracy, **others)
+def verdict(row):
+    """1 supported, −1 contradicted, 0 neither, of a claim alone."""
+    return row.sample.direction if row.sample.p_value <= LEVEL else 0
 
 
-def has(run, schedule):
-    rate, switches = TABLES[schedule]
-    return run["learning_rate"] == rate and json.loads(run["schedule"]) == switches
+def exact(**settings):
+    """A study without noise."""
+    return world(np.random.default_rng(0), 8, noise=0, **settings)
 
 
-def all_runs(early, late, reference=2.0):
-    ends = {"0.03": 50.0, "0.3": reference, EARLY: early, LATE: late, LATER: 77.0}
-    return [
-        one(seed, name, end * (NOISE[seed] if name == LATE else 1), accuracy=end / 100)
-        for name, end in ends.items()
-        for seed in range(3)
-    ]
+# ------------------------------------------------------------------ what is computed
 
 
-def test_the_later_switch_ends_further_away():
-    [row] = rows(all_runs(early=2.2, late=8.0))
-    logs = [math.log(4 * noise) - math.log(1.1) for noise in NOISE]
-    assert row.quantity == f"λ_K^1 after both switches; {EARLY}; {LATE}"
-    assert row.effect == pytest.approx(sum(logs) / 3)
-    assert row.p_value < 0.05 and row.direction == 1 and row.n_seeds == 3
-    centre = 8 * (0.9 * 1.1) ** (1 / 3)
-    assert row.our_value == f"2 (η = 0.3 from the start), 2.2 (η = {EARLY}), {centre:.3g} (η = {LATE})"
+def test_without_memory_all_forget_alike_at_equal_times_however_their_distance_grows():
+    """r is the mean of exp(−0.02 τ) over the measured times; the grid is the same for all only where it is dense."""
+    [row] = rows(exact(growth="grows"))
+    assert row.quantity == f"distance of λ_K^1 left at equal times since the switch; {LATE}; {EARLY}; {CONTROL}"
+    assert row.effect == pytest.approx(0, abs=0.01) and verdict(row) == 0
+    shares = [float(part.split(" (")[0]) for part in row.our_value.split("), ")]
+    assert shares == pytest.approx([shares[0]] * 3, abs=0.01) and 0.1 < shares[0] < 0.6
 
 
-def test_the_later_switch_ends_closer():
-    """Whether above or below the reference."""
-    [row] = rows(all_runs(early=0.5, late=2.0))
-    assert row.effect == pytest.approx(sum(abs(math.log(n)) for n in NOISE) / 3 - math.log(4))
-    assert EarlySwitch("lambda_K_1").outcomes[row.direction] == "the later switch ends closer"
+def test_what_is_left_by_hand():
+    """The curves of 0.03, 0.01 and 0.3 are 16, 8 and 2; of the distances ln 8 and ln 4, three quarters, a third, half is left."""
 
+    def one(seed, name, value, step=None):
+        rate, switches = {"0.3": (0.3, []), "0.03": (0.03, []), "0.01": (0.01, [])}.get(name) or {
+            EARLY: (0.03, '[{"at": 0.5, "learning_rate": 0.3, "unit": "break_even"}]'),
+            LATE: (0.03, '[{"at": 1.5, "learning_rate": 0.3, "unit": "break_even"}]'),
+            CONTROL: (0.01, '[{"at": 1.5, "learning_rate": 0.3, "unit": "break_even", "of": 0.03}]'),
+        }[name]
+        columns = {
+            "learning_rate": rate,
+            "schedule": switches or "[]",
+            "first_switch_step": step,
+            "break_even_step": None,
+        }
+        return run(seed, {"lambda_K_1": {10 * i: value for i in range(12)}}, **columns)
 
-def test_accuracies_are_compared_by_plain_differences():
-    [row] = rows([r | {"final_test_accuracy": r["final_test_accuracy"] + 0.01 * r["seed"] * (has(r, EARLY))}
-                  for r in all_runs(early=90.0, late=70.0, reference=95.0)], "final_test_accuracy")  # fmt: skip
-    assert row.quantity == f"final test accuracy; {EARLY}; {LATE}"
-    assert row.effect == pytest.approx(0.25 - (0.05 + 0.04 + 0.03) / 3)
-    assert row.direction == 1
-    assert row.our_value == f"0.95 (η = 0.3 from the start), 0.91 (η = {EARLY}), 0.7 (η = {LATE})"
+    def left(first, share):
+        return 2 * (first / 2) ** share
 
-
-def test_a_run_that_never_switched():
-    runs = [r | {"first_switch_step": None if r["seed"] == 1 else r["first_switch_step"]} for r in all_runs(2.2, 8.0)]
-    for quantity in ("lambda_K_1", "final_test_accuracy"):
-        [row] = rows(runs, quantity)
-        assert row.n_seeds == 2 and math.isnan(row.p_value)
-        assert (
-            row.note == "seeds left out, without a switch or a measured step after it: 1; fewer than 3 seeds: no test"
+    runs = [
+        each
+        for seed in range(8)
+        for each in (
+            one(seed, "0.3", 2.0), one(seed, "0.03", 16.0), one(seed, "0.01", 8.0),
+            one(seed, LATE, left(16, 0.75), 60), one(seed, EARLY, left(16, 1 / 3), 20), one(seed, CONTROL, left(8, 0.5), 60),
         )
+    ]  # fmt: skip
+    [row] = rows(study(runs, ("learning_rate", "schedule")))
+    assert row.our_value == f"0.75 ({LATE}), 0.333 ({EARLY}), 0.5 ({CONTROL})"
+    linear = [(left(first, share) - 2) / (first - 2) for first, share in ((16, 0.75), (16, 1 / 3), (8, 0.5))]
+    differences = [0.75 - 1 / 3, 0.75 - 0.5, linear[0] - linear[1], linear[0] - linear[2]]
+    assert row.effect == pytest.approx(min(differences)) and min(differences) > 0
+    assert (row.seeds, verdict(row), row.note) == (8, 1, "")
 
 
-def test_nothing_measured_after_the_switch():
-    runs = [r | {"first_switch_step": 60 if has(r, LATE) else r["first_switch_step"]} for r in all_runs(2, 8)]
-    [row] = rows(runs)
-    assert row.n_seeds == 0 and math.isnan(row.effect) and row.our_value == "" and "0, 1, 2" in row.note
+def test_what_says_both_says_nothing():
+    found = closest_to_zero(np.array([[3.0, 1.0, 2.0], [-3.0, -1.0, -2.0], [3.0, 1.0, -2.0], [0.0, 1.0, 2.0]]))
+    assert found.tolist() == [1.0, -1.0, 0.0, 0.0]
+
+
+def test_the_test_accuracy_is_told_by_its_error():
+    tables = exact(freezes=True)
+    curves = {
+        ("test_accuracy", name): rows.assign(value=1 - rows["value"] / 1000)
+        for (_, name), rows in tables.curves.items()
+    }
+    errors = type(tables)(tables.study, tables.runs, curves)
+    [row], [same] = rows(errors, "test_accuracy"), rows(tables)
+    assert row.quantity.startswith("distance of test error left") and row.effect == pytest.approx(same.effect)
+
+
+# ------------------------------------------------------------------ worlds
+
+FALSE = [
+    pytest.param({"growth": growth, "slows": slows, "scale": scale}, id=f"{growth}, {'slows, ' * slows}{scale}")
+    for growth in ("levels off", "grows")
+    for slows in (False, True)
+    for scale in ("log", "linear")
+]
+
+
+@pytest.mark.parametrize("settings", FALSE)
+def test_without_memory_it_is_not_supported(settings):
+    """Not with 60 seeds either, which would tell the smallest bias: the level is that of a sign test."""
+    [row] = rows(world(np.random.default_rng(1), 60, **settings))
+    assert verdict(row) != 1
+
+
+def test_lateness_alone_leaves_more_than_an_earlier_switch_and_no_verdict():
+    """What the control is for."""
+    [row] = rows(world(np.random.default_rng(1), 40, slows=True, control=False))
+    after, before = (float(part.split(" (")[0]) for part in row.our_value.split("), "))
+    assert after > before + 0.1
+    assert row.sample is None and row.note.endswith(NO_CONTROL)
+
+
+def test_equal_steps_in_place_of_equal_times_would_have_supported_it():
+    """The mean over the steps after the later switch: the earlier one has had longer to forget."""
+    tables = exact(growth="levels off")
+    runs = {words: tables.runs[tables.runs["schedule"] == words].index for words in ("0.3", EARLY, LATE)}
+    later = 0
+    for second, early, late in zip(*runs.values(), strict=True):
+        step = float(tables.runs.at[late, "first_switch_step"])
+        ends = [
+            np.log(tables.curves["lambda_K_1", run].query(f"step > {step}")["value"]).mean()
+            for run in (second, early, late)
+        ]
+        later += abs(ends[2] - ends[0]) > abs(ends[1] - ends[0])
+    assert later == 8
+
+
+@pytest.mark.parametrize(("scale", "power"), [("log", 0.9), ("linear", 0.6)])
+def test_where_the_break_even_point_decides_it_is_supported(scale, power):
+    """With 10 seeds, in at least this share of 20 studies, and contradicted in none; noise as `NOISE` says."""
+    [row] = rows(world(np.random.default_rng(2), 200, freezes=True, scale=scale))
+    studies = np.array(row.sample.values)[: 10 * (row.seeds // 10)].reshape(-1, 10)
+    found = [sample.direction if sample.p_value <= LEVEL else 0 for sample in map(Seeds, map(tuple, studies))]
+    assert found.count(1) >= len(found) * power and found.count(-1) == 0
+
+
+# ------------------------------------------------------------------ what is left out
+
+
+def test_seeds_that_say_nothing_are_left_out_with_the_reason():
+    tables = exact(freezes=True)
+    [whole] = rows(tables)
+    runs = tables.runs.copy()
+
+    def of(words, seed):
+        return runs.index[(runs["schedule"] == words) & (runs["seed"] == seed)][0]
+
+    runs.loc[of(EARLY, 0), "first_switch_step"] = None
+    runs.loc[of("0.01", 1), "break_even_step"] = runs.loc[of(CONTROL, 1), "first_switch_step"]
+    runs.loc[of(LATE, 2), "first_switch_step"] = 590
+    curves = dict(tables.curves)
+    second = curves["lambda_K_1", of("0.3", 3)]
+    curves["lambda_K_1", of("0.03", 3)] = second.assign(value=1.4 * second["value"])
+    late = curves["lambda_K_1", of(LATE, 4)]
+    curves["lambda_K_1", of(LATE, 4)] = late[late["step"] < runs.at[of(LATE, 4), "first_switch_step"]]
+    [row] = rows(type(tables)(tables.study, runs, curves))
+    assert row.seeds == whole.seeds - 5 == 3
+    for sentence in (
+        "left out, a learning rate never switches: seed 0",
+        "left out, the control had passed its own break-even point: seed 1",
+        "left out, the curves of the constant rates do not lie 1.5 times apart at a switch: seed 2, 3",
+        "left out, no measured times since the switch that all have: seed 4",
+    ):
+        assert sentence in row.note
 
 
 def test_a_schedule_that_diverged():
-    [row] = rows([r | {"diverged": has(r, EARLY) and r["seed"] == 0} for r in all_runs(2.2, 8.0)])
-    assert row.n_seeds == 0 and "diverged: schedule = 0.03, 0.3 from 0.5 x" in row.note and "all three" in row.note
+    tables = exact(after={"diverged": True})
+    [row] = rows(tables)
+    assert row.sample is None and "diverged" in row.note and "the comparison takes all these schedules" in row.note
+
+
+# ------------------------------------------------------------------ which schedules are compared
 
 
 def compared(*schedules):
-    """The comparisons that schedules allow: each its first learning rate and its switches (at, learning rate, unit)."""
+    """The comparisons that schedules allow: each its first learning rate and its switches (at, learning rate, unit, of)."""
     found = {}
     for rate, *switches in schedules:
-        described = [dict(zip(("at", "learning_rate", "unit"), switch, strict=True)) for switch in switches]
+        described = [dict(zip(("at", "learning_rate", "unit", "of"), switch, strict=False)) for switch in switches]
         found[in_words(rate, described)] = (rate, tuple(Switch(**switch) for switch in described))
     return comparisons(found)
 
 
-def at(multiple, first=0.03, second=0.3):
-    return (first, (multiple, second, "break_even"))
+def at(multiple, first=0.03, second=0.3, of=None):
+    return (first, (multiple, second, "break_even", of))
 
 
 ALL = [(0.03,), (0.3,), at(0.5), at(1.5), at(3)]
-BOTH = Comparison(0.3, "0.3", EARLY, LATE)
+BOTH = Comparison("0.3", Switched(EARLY, "0.03"), Switched(LATE, "0.03"))
+CONTROLLED = Comparison("0.3", Switched(EARLY, "0.03"), Switched(LATE, "0.03"), Switched(CONTROL, "0.01"))
 
 
 def test_which_schedules_are_compared():
     assert compared(*ALL) == [BOTH]
-    assert compared(*ALL, at(0.9)) == [Comparison(0.3, "0.3", "0.03, 0.3 from 0.9 x break-even", LATE)]
-    back = Comparison(0.03, "0.03", "0.3, 0.03 from 1e-05 x break-even", "0.3, 0.03 from 1.5 x break-even")
+    assert compared(*ALL, at(0.9)) == [
+        Comparison("0.3", Switched("0.03, 0.3 from 0.9 x break-even", "0.03"), Switched(LATE, "0.03"))
+    ]
+    back = Comparison(
+        "0.03",
+        Switched("0.3, 0.03 from 1e-05 x break-even", "0.3"),
+        Switched("0.3, 0.03 from 1.5 x break-even", "0.3"),
+    )
     assert compared(*ALL, *(at(multiple, 0.3, 0.03) for multiple in (1.5, 1e-05, 1))) == [BOTH, back]
     assert compared((0.03,), at(0.5), at(1.5)) == []  # no 0.3 from the start
+    assert compared((0.3,), at(0.5), at(1.5)) == []  # nor 0.03
     others = [(*at(1.5), (90, 0.1, "step")), (0.03, (20, 0.3, "step")), (0.03, (2, 0.3, "epoch"))]
-    assert compared((0.3,), at(0.5), *others) == []
+    assert compared((0.3,), (0.03,), at(0.5), *others) == []
+
+
+def test_which_control():
+    control = at(1.5, first=0.01, of=0.03)
+    assert compared(*ALL, (0.01,), control) == [CONTROLLED]
+    assert compared(*ALL, control) == [BOTH]  # without the constant rate nothing is known of its distance
+    assert compared(*ALL, (0.01,), at(3, 0.01, of=0.03)) == [BOTH]  # it switches at another step
+    assert compared(*ALL, (0.01,), at(1.5, 0.01)) == [BOTH]  # at its own break-even point
+    assert compared(*ALL, (0.01,), (0.001,), control, at(1.5, 0.001, of=0.03)) == [CONTROLLED]  # the closest
+    assert compared((0.03,), (0.3,), at(0.5, of=0.03), at(1.5, of=0.03))[0].control is None  # the run itself
 
 
 def test_learning_rates_that_differ_in_a_digit_that_no_words_tell():
-    assert compared((0.3000000001,), at(0.5), at(1.5)) == []
-
-
-def test_a_switch_without_a_unit_counts_steps():
-    runs = [r | {"schedule": r["schedule"].replace(', "unit": "break_even"', "")} for r in all_runs(2.2, 8.0)]
-    assert rows(runs) == []
-
-
-def test_the_learning_rate_may_be_swept_beside_the_schedule():
-    """It is told with the schedule, and makes no rows of its own."""
-    assert rows(all_runs(2.2, 8.0), swept=("learning_rate", "schedule")) == rows(all_runs(2.2, 8.0))
-
-
-def test_a_grid_with_batch_sizes():
-    runs = [r | {"batch_size": size} for size in (8, 32) for r in all_runs(2.2, 8.0)]
-    found = rows(runs, swept=("batch_size", "schedule"))
-    assert [row.quantity.rpartition("; ")[2] for row in found] == ["S = 8", "S = 32"]
-    assert found[0].effect == found[1].effect
+    assert compared((0.03,), (0.3000000001,), at(0.5), at(1.5)) == []

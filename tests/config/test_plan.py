@@ -3,10 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from breakeven.config import checks
-from breakeven.config.options import canonical_options, option_problems
 from breakeven.claims.hypothesis_tests import LEVEL, fewest_seeds
+from breakeven.config import checks
 from breakeven.config import plan as plan_module
+from breakeven.config.options import canonical_options, option_problems
 from breakeven.config.plan import DatasetUse, describe
 from breakeven.networks import registry
 from breakeven.specs.run import Switch, run_id, source_of
@@ -125,6 +125,25 @@ def test_the_run_that_another_takes_its_break_even_point_from_is_planned(tmp_pat
         assert source.schedule == (Switch(20, 0.2),)
         assert plan.runs[run_id(source)] == source
         assert (source.seed, source.learning_rate) == (plan.runs[run].seed, plan.runs[run].learning_rate)
+
+
+def test_runs_that_begin_at_several_learning_rates_switch_at_the_break_even_point_of_one(tmp_path):
+    """The learning rate's own run need not say whose: it is the run that it would be without ``of``."""
+    grid = "{learning_rate: [0.01, 0.03], schedule: [[{at: 1.5, unit: break_even, of: 0.03, learning_rate: 0.1}]]}"
+    plan = plan_of(tmp_path, edited((SWEEP, f"      - {grid}")))
+    specs = {(plan.runs[run].learning_rate, plan.runs[run].seed): plan.runs[run] for run in plan.studies["main"].runs}
+    for (rate, seed), spec in specs.items():
+        of = None if rate == 0.03 else 0.03
+        assert spec.schedule == (Switch(1.5, 0.1, "break_even", of),)
+        source = source_of(spec)
+        assert (source.learning_rate, source.seed, source.schedule) == (0.03, seed, ())
+        assert plan.runs[run_id(source)] == source
+    assert len(specs) == 4 and len(plan.runs) == 4 + 2
+    told = [labels["schedule"][0] for labels in plan.studies["main"].points.values()]
+    assert sorted(each.get("of", 0) for each in told) == [0, 0, 0.03, 0.03]
+    grid = "{learning_rate: [0.03], schedule: [[{at: 1.5, unit: break_even, learning_rate: 0.1}]]}"
+    own = plan_of(tmp_path, edited((SWEEP, f"      - {grid}")))
+    assert set(own.studies["main"].runs) < set(plan.runs)
 
 
 OWN = """
@@ -329,8 +348,11 @@ def test_describe(tmp_path):
         "too few seeds for a verdict on a claim, which takes 6: main, second",
     ]
     enough = plan_of(tmp_path, CONFIG.replace("seeds: [0, 1]", "seeds: [0, 1, 2, 3, 4, 5]"))
-    assert [line.partition(":")[0] for line in describe(enough).splitlines()] == ["1 study, 12 runs, 1 data set", "main"]
-    assert plan_module.SEEDS_FOR_A_VERDICT == fewest_seeds(LEVEL)
+    assert [line.partition(":")[0] for line in describe(enough).splitlines()] == [
+        "1 study, 12 runs, 1 data set",
+        "main",
+    ]
+    assert fewest_seeds(LEVEL) == plan_module.SEEDS_FOR_A_VERDICT
 
 
 # ------------------------------------------------------------------ identity
@@ -507,6 +529,30 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
             ],
         ),
         (
+            [(STEPS, STEPS + "      schedule: [{at: 5, of: 0.3, learning_rate: 1}]\n")],
+            [f"{BASE}.schedule[0].of: counts with unit: break_even only, and this switch is at a step: leave it out"],
+        ),
+        (
+            [
+                (
+                    STEPS,
+                    STEPS
+                    + "      schedule: [{at: 1, unit: break_even, of: 0.3, learning_rate: 1}, {at: 2, unit: break_even, of: 0.4, "
+                    "learning_rate: 2}]\n",
+                )
+            ],
+            [
+                f"{BASE}.schedule[1].of: this switch counts in the break-even point of learning rate 0.4, one before it in "
+                "that of 0.3: a schedule counts in that of one run"
+            ],
+        ),
+        (
+            [(STEPS, STEPS + "      schedule: [{at: 1, unit: break_even, of: 1.0e+39, learning_rate: 1}]\n")],
+            [
+                f"{BASE}.schedule[0].of: 1e+39 is more than float32 can hold; allowed: at most 3.4e+38, or precision: float64"
+            ],
+        ),
+        (
             [(NETWORK, "network: lstm")],
             [f"{BASE}.network: 'lstm' reads words, and data set 'digits' holds pictures"],
         ),
@@ -618,7 +664,7 @@ def test_an_option_without_a_default_must_be_given(tmp_path):
 
 def test_a_switch_at_the_break_even_point_of_another_optimizer():
     """As one that is added would have it: Eq. 1 does not hold for it."""
-    switch = SimpleNamespace(at=1.0, unit="break_even", learning_rate=1.0)
-    run = SimpleNamespace(steps=9, epochs=None, optimizer="adam", momentum=0.0, weight_decay=0.0, schedule=(switch,))
+    settings = {"steps": 9, "epochs": None, "optimizer": "adam", "momentum": 0.0, "weight_decay": 0.0}
+    run = SimpleNamespace(**settings, learning_rate=0.1, schedule=(Switch(1.0, 1.0, "break_even"),))
     [finding] = checks._check_schedule(run, None)
     assert finding.message == "break_even has no meaning with optimizer adam: Eq. 1 is the condition of plain SGD"

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 import torch
 
+from breakeven.measurements import hessian as stage
 from breakeven.measurements.hessian import columns, measure_hessian, start_vectors
 from breakeven.measurements.measured import measured_snapshots
 from breakeven.specs.run import run_id
 from breakeven.spectra.graph_memory import graph_bytes
+from breakeven.store.notes import Note
 from breakeven.training.train import train
 from tests.spectra.oracles import dense_hessian
 from tests.tiny import tiny_dataset, tiny_spec
@@ -44,6 +46,29 @@ def test_every_snapshot_against_the_dense_matrix(trained, eigenvalues):
         dense = torch.linalg.eigvalsh(dense_hessian(measured.model, measured.batches(8))).flip(0)
         for i in range(eigenvalues):
             assert row[f"lambda_{i + 1}"] == pytest.approx(dense[i].item(), abs=2e-6 * dense[0].item())
+
+
+def test_the_conditioning_of_h_by_the_paper_and_by_the_estimated_trace(trained):
+    """Against the dense matrix; the estimated trace within its error."""
+    run, data = trained
+    found = table(trained, 5, trace_probes=60)
+    for measured, row in zip(
+        measured_snapshots(run, data, "float64", CPU, "test"), found.to_dict("records"), strict=True
+    ):
+        dense = torch.linalg.eigvalsh(dense_hessian(measured.model, measured.batches(8))).flip(0)
+        assert row["trace_top_5_over_lambda_1"] == pytest.approx(float(dense[:5].sum() / dense[0]), rel=1e-5)
+        error = row["trace_error"] / float(dense[0])
+        assert abs(row["trace_over_lambda_1"] - float(dense.sum() / dense[0])) <= 4 * error + 1e-6
+    assert table(trained, 4)["trace_top_5_over_lambda_1"].isna().all()
+
+
+def test_where_the_largest_eigenvalue_is_not_positive_there_is_no_conditioning(trained, monkeypatch):
+    """H is −diag(1, 2, 3, …), of a loss that curves downward everywhere."""
+    monkeypatch.setattr(stage.Hessian, "matvec", lambda self, vector: -torch.arange(1, len(vector) + 1) * vector)
+    found = table(trained, 5, max_matvecs=10_000)
+    assert (found["lambda_1"] < 0).all() and found["trace"].notna().all()
+    assert found[["trace_over_lambda_1", "trace_top_5_over_lambda_1"]].isna().all(axis=None)
+    assert (found["note"] == Note.H_NOT_POSITIVE.code).all()
 
 
 def test_the_memory_limit_changes_nothing(trained):

@@ -62,6 +62,17 @@ def test_integers_in_float_fields_are_floats():
     assert run_id(one) == run_id(dataclasses.replace(PLAIN, learning_rate=1.0, schedule=(Switch(5, 2.0),)))
 
 
+def test_whose_break_even_point_a_switch_counts_in_is_part_of_the_identity_where_it_is_said():
+    """The first id is of a run of before ``of``: don't edit it."""
+    plain = dataclasses.replace(PLAIN, schedule=(Switch(1.5, 0.3, "break_even"),))
+    assert canonical_json(plain).endswith('"schedule":[{"at":1.5,"learning_rate":0.3,"unit":"break_even"}],"seed":0,"snapshots":'
+                                          '[{"every":10,"until":100},{"every":50}],"steps":500}')  # fmt: skip
+    assert run_id(plain) == "digits-simple_cnn-lr0.1-bs32-seed0-7eb8618ed6"
+    of_another = dataclasses.replace(PLAIN, schedule=(Switch(1.5, 0.3, "break_even", of=1),))
+    assert json.loads(canonical_json(of_another))["schedule"][0]["of"] == 1 and '"of":1.0' in canonical_json(of_another)
+    assert from_json(canonical_json(of_another)) == of_another and run_id(of_another) != run_id(plain)
+
+
 LATER = {"steps": None, "label_smoothing": 0.1, "stop_at_accuracy": 0.9}  # fields that came after the pinned ids
 
 

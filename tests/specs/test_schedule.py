@@ -44,6 +44,8 @@ def test_the_run_whose_break_even_point_is_counted_in():
     switched = dataclasses.replace(RUN, schedule=(Switch(10, 0.05), Switch(1.5, 0.01, "break_even")))
     assert source_of(switched) == dataclasses.replace(RUN, schedule=(Switch(10, 0.05),))
     assert source_of(dataclasses.replace(RUN, schedule=(Switch(10, 0.05),))) is None
+    of_another = dataclasses.replace(RUN, schedule=(Switch(10, 0.05), Switch(1.5, 0.01, "break_even", of=0.3)))
+    assert source_of(of_another) == dataclasses.replace(RUN, learning_rate=0.3, schedule=(Switch(10, 0.05),))
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,12 @@ def write_run(
             ),
         ],
         "hessian": [
-            "step,lambda_1,lambda_2,trace,residual_1,residual_2,matvecs,converged,note",
-            *(f"{step},{h1},{h2},{tr},1e-4,1e-4,30,{step != 20}," for step, (h1, h2, tr) in hessian.items()),
+            "step,lambda_1,lambda_2,trace,residual_1,residual_2,matvecs,converged,trace_over_lambda_1,"
+            "trace_top_5_over_lambda_1,note",
+            *(
+                f"{step},{h1},{h2},{tr},1e-4,1e-4,30,{step != 20},{tr / h1},{2 * tr / h1},"
+                for step, (h1, h2, tr) in hessian.items()
+            ),
         ],
         "stability": [
             "step,learning_rate,lambda_1,curvature_variance,stability_lhs,two_over_lr,alpha_star,delta_loss,note",
@@ -143,6 +147,8 @@ def test_one_row_per_run(tmp_path):
         "first_switch_step": "",
         "max_trace_H": "12.0",
         "remarks": "",
+        "max_trace_H_over_lambda_1": str(9 / 7),
+        "max_trace_top_5_H_over_lambda_1": str(18 / 7),
     }
 
 
@@ -165,6 +171,8 @@ def test_the_long_table(tmp_path):
         "lambda_H_1": {step: h[0] for step, h in HESSIAN.items()},
         "lambda_H_2": {step: h[1] for step, h in HESSIAN.items()},
         "trace_H": {step: h[2] for step, h in HESSIAN.items()},
+        "trace_H_over_lambda_1": {step: h[2] / h[0] for step, h in HESSIAN.items()},
+        "trace_top_5_H_over_lambda_1": {step: 2 * h[2] / h[0] for step, h in HESSIAN.items()},
         "converged_H": {0: 1.0, 10: 1.0, 20: 0.0},
         "curvature_variance": {step: s[0] for step, s in STABILITY.items()},
         "stability_lhs": {step: s[1] for step, s in STABILITY.items()},
@@ -235,7 +243,7 @@ def test_a_quantity_that_declares_a_maximum_has_a_column(tmp_path, monkeypatch):
     write_run(tmp_path, "a")
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
     assert float(row["max_a"]) == max(values[2] for values in STABILITY.values())
-    assert list(row)[-2:] == ["remarks", "max_a"]
+    assert list(row)[-2:] == ["max_trace_top_5_H_over_lambda_1", "max_a"]
 
 
 def test_a_ratio_that_does_not_exist_is_no_gap(tmp_path):

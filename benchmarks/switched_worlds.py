@@ -1,0 +1,76 @@
+"""Studies of switched learning rates in worlds where it is known whether passing the break-even point leaves anything."""
+
+import json
+import math
+
+import numpy as np
+from simulated_studies import run, study
+
+SWITCH = {"unit": "break_even", "learning_rate": 0.3}
+SCHEDULES = {  # the learning rate that each begins at, and its switches
+    "second": (0.3, []),
+    "first": (0.03, []),
+    "other": (0.01, []),
+    "before": (0.03, [SWITCH | {"at": 0.5}]),
+    "after": (0.03, [SWITCH | {"at": 1.5}]),
+    "control": (0.01, [SWITCH | {"at": 1.5, "of": 0.03}]),
+}
+FIRST = {"before": "first", "after": "first", "control": "other"}
+GRID = (*range(0, 201, 10), 250, 300, 400, 500, 600)  # measured steps, sparse late
+END = GRID[-1]
+NOISE = 0.3  # standard deviation of the logarithm of each measured value
+
+
+def log_curves(random, growth):
+    """The curves of the constant rates, as logarithms at each step: those of the first two part from that of the second.
+
+    ``growth``: they part at once and stay apart ("levels off"), or go on parting ("grows"), each in its own way.
+    """
+    t = np.arange(END + 1)
+    size = math.exp(random.normal(0, 0.2))
+    second = math.log(5) + 0.5 * np.exp(-(((t - 40) / 60) ** 2))
+    if growth == "levels off":
+        return {"second": second, "first": second + 2 * size * (1 - np.exp(-t / 60)),
+                "other": second + 2.6 * size * (1 - np.exp(-t / 120))}  # fmt: skip
+    return {"second": second, "first": second + size * t / 100, "other": second + 0.7 * size * (t / 100) ** 1.5}
+
+
+def relaxed(curve, second, step, rate, scale):
+    """``curve`` until the step; then its distance from ``second``, on a scale, shrinks by exp(−rate) in each step. Logarithms."""
+    there, back = (np.exp, np.log) if scale == "linear" else (lambda x: x, lambda x: x)
+    distance = (there(curve[step]) - there(second[step])) * np.exp(-np.cumsum(rate[step:]))
+    after = back(there(second[step + 1 :]) + distance[: END - step])
+    return np.concatenate([curve[: step + 1], after])
+
+
+def world(
+    random, seeds, growth="levels off", slows=False, scale="log", freezes=False, noise=NOISE, control=True, **changes
+):
+    """A study. A run without memory relaxes to the curve of its present rate; with ``slows``, the later the more slowly.
+
+    ``freezes``: where it has passed its break-even point before the switch, it goes on as if there had been none.
+    ``control``: with the schedules of the control. ``changes``: columns of runs.csv, by schedule.
+    """
+    t = np.arange(END + 1)
+    rate = 0.08 / (1 + t / 40) ** 1.5 if slows else np.full(END + 1, 0.02)
+    runs = []
+    for seed in range(seeds):
+        point = int(random.choice(range(80, 161, 10)))
+        curves = log_curves(random, growth)
+        steps = {"before": round(0.5 * point), "after": round(1.5 * point), "control": round(1.5 * point)}
+        for name, step in steps.items():
+            first = curves[FIRST[name]]
+            stays = freezes and name == "after"
+            curves[name] = first if stays else relaxed(first, curves["second"], step, rate, scale)
+        for name, values in curves.items():
+            if name in ("other", "control") and not control:
+                continue
+            eta, switches = SCHEDULES[name]
+            measured = {step: math.exp(values[step] + random.normal(0, noise)) for step in GRID}
+            columns = {
+                "break_even_step": {"first": point, "other": 400}.get(name),
+                "first_switch_step": steps.get(name),
+            }
+            columns |= {"learning_rate": eta, "schedule": json.dumps(switches)} | changes.get(name, {})
+            runs.append(run(seed, {"lambda_K_1": measured}, **columns))
+    return study(runs, ("learning_rate", "schedule"))

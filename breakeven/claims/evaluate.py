@@ -9,8 +9,8 @@ import pandas as pd
 
 from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim
-from breakeven.claims.evidence import Evidence
-from breakeven.claims.hypothesis_tests import INCONCLUSIVE, adjusted, verdict
+from breakeven.claims.evidence import Evidence, Role
+from breakeven.claims.hypothesis_tests import LEVEL, Sample, adjusted, shared_level, verdict
 from breakeven.claims.study_tables import StudyTables, read_study
 from breakeven.claims.words import joined
 from breakeven.specs.study import Study
@@ -34,7 +34,10 @@ COLUMNS = [
     "p_adjusted",
     "figure",
     "note",
+    "role",
+    "ci_level",
 ]
+DESCRIPTIVE = "descriptive"  # the role of a row about which the paper says nothing
 
 
 def evaluate(tables: Path, studies: Sequence[Study], out: Path) -> None:
@@ -47,15 +50,26 @@ def evaluate(tables: Path, studies: Sequence[Study], out: Path) -> None:
 
 
 def verdicts(studies: Sequence[StudyTables], claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
-    """The rows of ``claims.csv``. A claim that no study can tell of has a row without a study."""
+    """The rows of ``claims.csv``. A claim that no study can tell of has a row without a study.
+
+    All rows are judged, and have their intervals, at the level that the primary tests share, see `shared_level`: those that
+    as many seeds, or points, could decide, and about which the paper says something.
+    """
     found = [row for claim in progress(claims, "test claims", unit="claim") for row in _rows(claim, studies)]
-    # where the paper does not say what to expect, there is nothing to decide, and nothing to correct for
-    tested = [index for index, (claim, _, row) in enumerate(found) if claim.expected and not math.isnan(row.p_value)]
-    corrected = dict(zip(tested, adjusted([found[index][2].p_value for index in tested]), strict=True))
+    counted = {index: row.sample for index, (claim, _, row) in enumerate(found) if _counts(claim, row)}
+    p_values = {index: sample.p_value for index, sample in counted.items() if sample}
+    level = shared_level(list(p_values.values()))
+    corrected = dict(zip(p_values, adjusted(list(p_values.values())), strict=True))
     return pd.DataFrame(
-        [_cells(claim, study, row, corrected.get(index)) for index, (claim, study, row) in enumerate(found)],
+        [_cells(claim, study, row, level, corrected.get(index)) for index, (claim, study, row) in enumerate(found)],
         columns=COLUMNS,
     )
+
+
+def _counts(claim: Claim, row: Evidence) -> bool:
+    """Whether its test is one of those that there is a correction for."""
+    primary = row.role is Role.PRIMARY and bool(claim.expected)
+    return primary and row.sample is not None and row.sample.can_decide(LEVEL)
 
 
 def _rows(claim: Claim, studies: Sequence[StudyTables]) -> Iterator[tuple[Claim, str, Evidence]]:
@@ -69,24 +83,45 @@ def _rows(claim: Claim, studies: Sequence[StudyTables]) -> Iterator[tuple[Claim,
     yield from told or [(claim, "", Evidence("", note=f"no study {claim.test.needs}"))]
 
 
-def _cells(claim: Claim, study: str, row: Evidence, p_adjusted: float | None) -> dict[str, Any]:
-    observed = "" if row.direction is None else claim.test.outcomes.get(row.direction, "neither")
-    as_expected = row.direction == claim.test.direction
+def _cells(claim: Claim, study: str, row: Evidence, level: float, p_adjusted: float | None) -> dict[str, Any]:
+    sample = row.sample
+    decided = sample is not None and sample.p_value <= level
+    low, high = row.interval(level)
     return {
         "claim": claim.id,
         "study": study,
         "quantity": row.quantity,
         "expected": claim.expected,
-        "observed": observed,
+        "observed": _observed(claim, sample, decided),
         "effect": row.effect,
-        "ci_low": row.ci_low,
-        "ci_high": row.ci_high,
-        "p_value": row.p_value,
-        "n_seeds": row.n_seeds,
-        "verdict": INCONCLUSIVE if p_adjusted is None else verdict(p_adjusted, as_expected),
+        "ci_low": low,
+        "ci_high": high,
+        "p_value": sample.p_value if sample else math.nan,
+        "n_seeds": row.seeds,
+        "verdict": verdict(
+            decided and bool(claim.expected), sample is not None and sample.direction == claim.test.direction
+        ),
         "paper_value": claim.paper_value,
         "our_value": row.our_value,
         "p_adjusted": p_adjusted,
         "figure": claim.figure,
-        "note": joined([row.note, "the paper does not say what to expect" if observed and not claim.expected else ""]),
+        "note": joined([row.note, *_undecided(claim, sample, decided, level)]),
+        "role": row.role.value if claim.expected else DESCRIPTIVE,
+        "ci_level": 1 - level,
     }
+
+
+def _observed(claim: Claim, sample: Sample | None, decided: bool) -> str:
+    if sample is None:
+        return ""
+    return claim.test.outcomes[sample.direction] if decided else "no clear direction"
+
+
+def _undecided(claim: Claim, sample: Sample | None, decided: bool, level: float) -> Iterator[str]:
+    """Why there is no verdict, and what it would take."""
+    if sample is None:
+        return
+    if not claim.expected:
+        yield "the paper does not say what to expect"
+    elif not decided:
+        yield sample.what_would_decide(level)

@@ -1,60 +1,83 @@
-"""What a study shows of a claim, from one number of each seed."""
+"""What a study shows of a claim, before the verdict."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
-from breakeven.claims.hypothesis_tests import MIN_SEEDS, Numbers, Tested, bootstrap_interval
+from breakeven.claims.hypothesis_tests import Numbers, Points, Sample, Seeds
 from breakeven.claims.words import joined
+
+
+class Role(Enum):
+    """What a row is for: each claim has one primary test at each point of a study, on which its verdict rests."""
+
+    PRIMARY = "primary"
+    ROBUSTNESS = "robustness"  # the same question asked in another way, judged at the same level, counted nowhere
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a row of ``claims.csv`` says before the verdict: NaN or empty where there is nothing, ``note`` says why.
+    """What a row of ``claims.csv`` says before the verdict.
 
-    ``direction``: the outcome that the data point to, 1 or −1, or 0 for neither; None where nothing was tested.
+    ``sample``: what is tested; None where there is nothing, and ``note`` says why. ``scale`` takes a value of the sample to the
+    scale of the effect: logarithms to ratios, Fisher's z to ρ.
     """
 
     quantity: str
-    direction: int | None = None
-    effect: float = math.nan
-    ci_low: float = math.nan
-    ci_high: float = math.nan
-    p_value: float = math.nan
-    n_seeds: int = 0
+    sample: Sample | None = None
+    scale: Callable[[float], float] = float
     our_value: str = ""
     note: str = ""
+    role: Role = Role.PRIMARY
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds it rests on."""
+        if isinstance(self.sample, Seeds):
+            return len(self.sample.values)
+        return self.sample.seeds if self.sample else 0
+
+    @property
+    def effect(self) -> float:
+        """The effect; NaN where nothing is tested."""
+        return self.scale(self.sample.effect) if self.sample else math.nan
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Its interval at 1 − ``level``; NaN where there are too few seeds, or points, for one."""
+        low, high = self.sample.interval(level) if self.sample else (math.nan, math.nan)
+        known = math.isfinite(low) and math.isfinite(high)
+        return (self.scale(low), self.scale(high)) if known else (math.nan, math.nan)
 
 
 def from_seeds(
     quantity: str,
     values: Numbers,
-    test: Callable[[Numbers], Tested],
     scale: Callable[[float], float] = float,
-    interval: Callable[[Numbers], tuple[float, float]] = bootstrap_interval,
+    null: float = 0.0,
+    within: float | None = None,
     our_value: str = "",
     notes: Sequence[str] = (),
+    role: Role = Role.PRIMARY,
 ) -> Evidence:
-    """The evidence of ``values``, one number of each seed: logarithms, or Fisher's z, or plain ones.
-
-    ``test``, and ``interval`` of their mean, are on the scale of ``values``; ``scale`` takes the mean and the interval to
-    the scale of the effect.
-    """
+    """The evidence of ``values``, one number of each seed, on the scale of which ``null`` and ``within`` are, see `Seeds`."""
     if len(values) == 0:
-        return Evidence(quantity, note=joined(notes) or "nothing was measured")
-    effect = scale(float(values.mean()))
-    if len(values) < MIN_SEEDS:
-        note = joined([*notes, f"fewer than {MIN_SEEDS} seeds: no test"])
-        return Evidence(quantity, effect=effect, n_seeds=len(values), our_value=our_value, note=note)
-    tested, (low, high) = test(values), interval(values)
-    return Evidence(
-        quantity=quantity,
-        direction=tested.direction,
-        effect=effect,
-        ci_low=scale(low),
-        ci_high=scale(high),
-        p_value=tested.p_value,
-        n_seeds=len(values),
-        our_value=our_value,
-        note=joined(notes),
-    )
+        return Evidence(quantity, note=joined(notes) or "nothing was measured", role=role)
+    sample = Seeds(tuple(map(float, values)), null, within)
+    return Evidence(quantity, sample, scale, our_value, joined(notes), role)
+
+
+def from_points(
+    quantity: str,
+    x: Numbers,
+    y: Numbers,
+    seeds: int,
+    our_value: str = "",
+    notes: Sequence[str] = (),
+    role: Role = Role.PRIMARY,
+) -> Evidence:
+    """The evidence of a pair of numbers of each point of a sweep, see `Points`."""
+    if len(x) < 2:
+        return Evidence(quantity, note=joined([*notes, "fewer than 2 points of the sweep"]), role=role)
+    sample = Points(tuple(map(float, x)), tuple(map(float, y)), seeds)
+    return Evidence(quantity, sample, our_value=our_value, note=joined(notes), role=role)

@@ -22,7 +22,10 @@ from breakeven.store.errors import UserError
 from breakeven.store.tables import read_table
 
 WINDOW = 3  # measured steps; the paper smooths its curves, and does not say over how many
-RAW_AND_SMOOTHED = (False, True)  # the largest value along a run is taken of its raw curve, and of its smoothed one
+SMOOTHED_AND_RAW = (
+    True,
+    False,
+)  # the primary test is of the smoothed curve, as in the paper; the raw one stands beside it
 
 NO_CURVE = pd.DataFrame({"step": [], "epoch": [], "value": []}, dtype=float)
 
@@ -85,12 +88,22 @@ def curve(tables: StudyTables, run: str, quantity: str, smoothed: bool = False) 
     rows = tables.curves.get((quantity, run), NO_CURVE)
     if smoothed:
         rows = rows.assign(value=rows["value"].rolling(WINDOW, center=True).mean())
-    return rows.dropna(subset="value")
+    return rows[rows["value"].notna()]
 
 
 def maxima(tables: StudyTables, quantity: str, smoothed: bool) -> pd.Series:
     """The largest value that a quantity attains along each run; NaN where one is missing, as that may be the largest."""
     return _of_runs(tables, lambda run: _whole_curve(tables, run, quantity, smoothed)["value"].max())
+
+
+def log_levels(tables: StudyTables, quantity: str) -> pd.Series:
+    """The mean logarithm of a quantity along each run; NaN where a value is missing, or not positive."""
+
+    def level(run: str) -> float:
+        values = _whole_curve(tables, run, quantity, smoothed=False)["value"].to_numpy(float)
+        return float(np.log(values).mean()) if len(values) and (values > 0).all() else math.nan
+
+    return _of_runs(tables, level)
 
 
 def peak_epochs(tables: StudyTables, quantity: str, smoothed: bool) -> pd.Series:
@@ -101,6 +114,17 @@ def peak_epochs(tables: StudyTables, quantity: str, smoothed: bool) -> pd.Series
         return float(rows["epoch"].iloc[rows["value"].argmax()]) if len(rows) else math.nan
 
     return _of_runs(tables, peak)
+
+
+def ends_of_growth(tables: StudyTables) -> pd.Series:
+    """λ_H^1 at its first peak along each run; its largest value where it has no peak; NaN where a value is missing."""
+
+    def end(run: str) -> float:
+        rows = _whole_curve(tables, run, "lambda_H_1", smoothed=False)
+        peak = rows["value"][rows["step"] == number(tables, run, "first_peak_step")]
+        return float(peak.iloc[0]) if len(peak) else float(rows["value"].max())
+
+    return _of_runs(tables, end)
 
 
 def _whole_curve(tables: StudyTables, run: str, quantity: str, smoothed: bool) -> pd.DataFrame:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
-from breakeven.claims.evidence import Evidence, from_seeds
-from breakeven.claims.hypothesis_tests import page_trend
-from breakeven.claims.study_tables import RAW_AND_SMOOTHED, StudyTables, maxima
+from breakeven.claims.evidence import Evidence, Role, from_seeds
+from breakeven.claims.hypothesis_tests import LEVEL, Numbers, Seeds
+from breakeven.claims.study_tables import SMOOTHED_AND_RAW, StudyTables, log_levels, logarithms, maxima
 from breakeven.claims.words import joined, maximum, symbol, with_names
 from breakeven.specs.quantities import HYPERPARAMETERS
 
@@ -21,7 +21,10 @@ WORDS = {each.name: each.words for each in HYPERPARAMETERS}
 class Trend:
     """The largest value along each run, across a sweep: rises (1), falls (−1), or the paper does not say (0).
 
-    Effect: the largest value at the largest value of the hyperparameter over that at the smallest, geometric mean over seeds.
+    Of each seed, a line is fitted to the logarithms of the largest values, over that of the hyperparameter. Effect: the value of
+    the line at the largest value of the hyperparameter over that at the smallest, median over seeds. Of two values, and of three
+    of equal ratios, that is the ratio of the last to the first. Where the mean of the logarithm along the runs shows the
+    opposite, the note says so.
     """
 
     quantity: str
@@ -43,32 +46,56 @@ class Trend:
         return self.hyperparameter in compared
 
     def rows(self, tables: StudyTables) -> Iterator[Evidence]:
-        """A row at each combination of the other swept hyperparameters."""
+        """At each combination of the other swept hyperparameters a row of the smoothed curves, and one of the raw."""
         grids = list(combinations(tables, without=[self.hyperparameter]))
         # a study can be several grids, not all of which sweep this one
         grids = [(others, runs) for others, runs in grids if runs[self.hyperparameter].nunique() > 1] or grids[:1]
-        for smoothed in RAW_AND_SMOOTHED:
-            largest = maxima(tables, self.quantity, smoothed)
+        levels = log_levels(tables, self.quantity)
+        for smoothed in SMOOTHED_AND_RAW:
+            largest = logarithms(maxima(tables, self.quantity, smoothed))
             for others, runs in grids:
-                quantity = joined([maximum(self.quantity, smoothed), others])
-                yield self._along(runs, quantity, largest.where(largest > 0))
+                yield self._along(runs, joined([maximum(self.quantity, smoothed), others]), largest, levels, smoothed)
 
-    def _along(self, runs: pd.DataFrame, quantity: str, largest: pd.Series) -> Evidence:
-        """The trend of ``largest`` over ``runs``, which differ in nothing but the hyperparameter and the seed."""
+    def _along(
+        self, runs: pd.DataFrame, quantity: str, largest: pd.Series, levels: pd.Series, smoothed: bool
+    ) -> Evidence:
+        """The trend of ``largest``, logarithms, over ``runs``, which differ in nothing but the hyperparameter and the seed."""
         name = symbol(self.hyperparameter)
         runs, notes = complete(runs, [self.hyperparameter], largest)
-        runs = runs.assign(value=largest.reindex(runs.index))
-        table = runs.pivot(index="seed", columns=self.hyperparameter, values="value").sort_index(axis=1)
+        table = self._by_seed(runs, largest)
+        role = Role.PRIMARY if smoothed else Role.ROBUSTNESS
         if table.shape[1] < 2:
-            return Evidence(quantity, note=joined([*notes, f"fewer than 2 values of {name}: no trend"]))
-        numbers = table.to_numpy(float)
-        means = np.exp(np.log(numbers).mean(axis=0))
-        named = [(mean, f"{name} = {value:g}") for value, mean in zip(table.columns, means, strict=True)]
+            return Evidence(quantity, note=joined([*notes, f"fewer than 2 values of {name}: no trend"]), role=role)
+        changes = fitted_changes(table)
+        means = np.exp(table.mean(axis=0))
+        named = [(mean, f"{name} = {value:g}") for value, mean in means.items()]
         return from_seeds(
             quantity,
-            np.log(numbers[:, -1] / numbers[:, 0]),
-            lambda _: page_trend(numbers),
+            changes,
             scale=math.exp,
             our_value=with_names(named[::-1]),
-            notes=notes,
+            notes=[*notes, *self._but(Seeds(tuple(changes)), self._by_seed(runs, levels).dropna(axis=1))],
+            role=role,
         )
+
+    def _by_seed(self, runs: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
+        """A row for each seed, a column for each value of the hyperparameter."""
+        runs = runs.assign(value=values.reindex(runs.index))
+        return runs.pivot(index="seed", columns=self.hyperparameter, values="value").sort_index(axis=1)
+
+    def _but(self, peaks: Seeds, levels: pd.DataFrame) -> Iterator[str]:
+        """That the rest of the trajectory points the other way than its largest values, where it does."""
+        if levels.shape[1] < 2:
+            return
+        whole = Seeds(tuple(fitted_changes(levels)))
+        if whole.direction == -peaks.direction and whole.p_value <= LEVEL:
+            yield f"but its mean along the run {self.outcomes[whole.direction]}: {math.exp(whole.effect):.3g}"
+
+
+def fitted_changes(table: pd.DataFrame) -> Numbers:
+    """By how much each row changes from its first to its last column, on the line fitted to it over the columns' logarithms."""
+    x = np.log(table.columns.to_numpy(float))
+    centred = x - x.mean()
+    slopes = table.to_numpy(float) @ centred / (centred @ centred)
+    changes: Numbers = slopes * (x[-1] - x[0])
+    return changes

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 
 from breakeven.claims.catalogue import CLAIMS
+from breakeven.claims.evidence import Role
+from breakeven.claims.hypothesis_tests import LEVEL, fewest_seeds
 from breakeven.store.tables import read_table
 
 VERDICTS = ("supported", "contradicted", "inconclusive")
@@ -17,7 +19,8 @@ MISSING = "–"
 def verdicts_view(path: Path, views: list[dict[str, Any]]) -> dict[str, Any]:
     """The claims of ``claims.csv``, each with its rows of studies; ``views``: the studies of the page, for links.
 
-    ``untested``: what no study of the page can tell, and why.
+    ``tests`` and ``counts``: of the primary tests, on which the verdicts rest. ``untested``: what no study of the page can tell,
+    and why.
     """
     everything = read_table(path)
     table = everything.dropna(subset="study")
@@ -29,12 +32,15 @@ def verdicts_view(path: Path, views: list[dict[str, Any]]) -> dict[str, Any]:
         records: list[dict[Any, Any]] = rows.to_dict("records")
         of_studies = [_row(row, places, figures) for row in records]
         claims.append({"name": claim, "words": words[str(claim)], "rows": of_studies})
-    counts = Counter(table["verdict"])
+    primary = table[table["role"] == Role.PRIMARY.value]
+    counts = Counter(primary["verdict"])
     untested = everything[everything["study"].isna()]
     return {
         "claims": claims,
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
-        "tests": len(table),
+        "tests": len(primary),
+        "level": f"{100 * float(table['ci_level'].iloc[0]):.3g} %" if len(table) else MISSING,
+        "fewest": fewest_seeds(LEVEL),
         "untested": [(words[claim], note) for claim, note in zip(untested["claim"], untested["note"], strict=True)],
     }
 
@@ -46,6 +52,7 @@ def _row(row: dict[str, Any], places: dict[str, int], figures: dict[str, set[str
     return {
         "verdict": row["verdict"],
         "mark": MARKS[row["verdict"]],
+        "role": row["role"],
         "study": row["study"],
         "quantity": row["quantity"],
         "link": f"#figure-{number}-{row['figure']}" if shown else f"#study-{number}",
@@ -70,5 +77,5 @@ def _number(value: Any) -> str:
 
 def _p_value(value: Any) -> str:
     if pd.isna(value):
-        return MISSING
+        return ""
     return "< 0.001" if value < 0.001 else f"= {value:.2g}"

@@ -1,103 +1,136 @@
-"""Against numbers by hand, enumerations and published examples."""
+"""Against enumerations, numbers by hand, published examples and SciPy."""
 
 import itertools
 import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from breakeven.claims import hypothesis_tests
+from breakeven.claims.hypothesis_tests import Points, Seeds, fewest_points, fewest_seeds, power, seeds_for
 
-# Cushny and Peebles 1905: hours of sleep gained by one drug over another; Student 1908 has t = 4.06 of them
-SLEEP = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
-SLEEP_P = 0.002833  # R's t.test(extra ~ group, data = sleep, paired = TRUE)
-
-
-def l_of(ranks):
-    """Page's L: the sum of column number × rank."""
-    return sum((column + 1) * rank for row in ranks for column, rank in enumerate(row))
+# Cushny and Peebles 1905: hours of sleep gained by one drug over another; nine of ten are positive, one is 0
+SLEEP = (1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4)
+LEVELS = (0.2, 0.1, 0.05, 0.01)
 
 
-@pytest.mark.parametrize(
-    ("table", "l_by_hand"),
-    [
-        ([[1.0, 2.0, 3.0], [5.0, 7.0, 9.0], [0.1, 0.2, 0.4]], 42),  # 3 × (1·1 + 2·2 + 3·3)
-        ([[1.0, 3.0, 2.0], [5.0, 7.0, 9.0], [0.1, 0.2, 0.4]], 41),  # 13 + 14 + 14
-        ([[3.0, 2.0, 1.0], [9.0, 5.0, 7.0], [0.4, 0.2, 0.1]], 31),  # 10 + 11 + 10
-    ],
-)
-def test_pages_trend_test_is_an_enumeration_of_all_ranks(table, l_by_hand):
-    ranks = [[sorted(row).index(value) + 1 for value in row] for row in table]
-    assert l_of(ranks) == l_by_hand
-    all_l = [l_of(rows) for rows in itertools.product(itertools.permutations([1, 2, 3]), repeat=3)]
-    up = sum(value >= l_by_hand for value in all_l) / len(all_l)
-    down = sum(value <= l_by_hand for value in all_l) / len(all_l)
-    tested = hypothesis_tests.page_trend(np.array(table))
-    assert tested.p_value == pytest.approx(2 * min(up, down))
-    assert tested.direction == (1 if up < down else -1)
+def test_the_sign_test_is_an_enumeration_of_all_signs():
+    values = (0.5, 0.1, 2.0, -0.3, 0.7, 1.1, 0.2)
+    all_signs = list(itertools.product([1, -1], repeat=7))
+    as_many = sum(signs.count(1) >= 6 for signs in all_signs) / len(all_signs)
+    assert Seeds(values).p_value == pytest.approx(2 * as_many)
+    assert (Seeds(values).direction, Seeds(tuple(-v for v in values)).direction) == (1, -1)
+    assert Seeds(values).effect == 0.5
 
 
-def test_of_two_values_it_is_the_paired_t_test_of_the_logarithms():
-    first = np.full(10, 3.0)
-    tested = hypothesis_tests.page_trend(np.column_stack([first, first * np.exp(SLEEP)]))
-    assert tested.p_value == pytest.approx(SLEEP_P, rel=1e-3)
-    assert tested.direction == 1
-    assert hypothesis_tests.page_trend(np.column_stack([first * np.exp(SLEEP), first])) == hypothesis_tests.Tested(
-        tested.p_value, -1
-    )
+def test_a_published_example_and_ties():
+    """A zero counts for neither side: 9 of 10, 2 (10 + 1) / 1024."""
+    tested = Seeds(SLEEP)
+    assert tested.p_value == pytest.approx(22 / 1024)
+    assert tested.effect == pytest.approx(1.3)
+    assert tested.interval(0.05) == (0.8, 2.4)  # the second and the ninth
+    assert tested.interval(0.01) == (0.0, 4.6)  # the first and the last
+    assert Seeds((0.0,) * 8).p_value == 1 and Seeds((0.0,) * 8).direction == 0
 
 
-def test_the_mean_by_a_published_example():
-    assert hypothesis_tests.t_test(SLEEP).p_value == pytest.approx(SLEEP_P, rel=1e-3)
-    assert (hypothesis_tests.t_test(SLEEP).direction, hypothesis_tests.t_test(-SLEEP).direction) == (1, -1)
+@pytest.mark.parametrize("n", range(1, 13))
+def test_as_scipy_has_it(n):
+    values = np.random.default_rng(n).normal(0.5, 1, n)
+    quantile = stats.quantile_test(values, q=0, p=0.5)
+    assert Seeds(tuple(values)).p_value == pytest.approx(min(1, quantile.pvalue))
+    for level in LEVELS:
+        ours = Seeds(tuple(values)).interval(level)
+        theirs = quantile.confidence_interval(confidence_level=1 - level)
+        assert ours == pytest.approx([-math.inf if math.isnan(theirs.low) else theirs.low,
+                                      math.inf if math.isnan(theirs.high) else theirs.high])  # fmt: skip
 
 
-def test_numbers_that_are_all_equal_are_signs():
-    assert hypothesis_tests.t_test(np.full(5, 2.0)) == hypothesis_tests.Tested(2 / 32, 1)
-    assert hypothesis_tests.t_test(np.full(3, -0.1)) == hypothesis_tests.Tested(2 / 8, -1)
-    assert hypothesis_tests.t_test(np.zeros(4)) == hypothesis_tests.Tested(1.0, 0)
-    assert hypothesis_tests.page_trend(np.ones((5, 3))).direction == 0
-    assert hypothesis_tests.equivalence_test(np.zeros(4), 0.4) == hypothesis_tests.Tested(1 / 16, 1)
+@pytest.mark.parametrize("level", LEVELS)
+def test_an_interval_leaves_out_exactly_what_the_test_rejects(level):
+    random, seen = np.random.default_rng(0), set()
+    for _ in range(200):
+        n = int(random.integers(1, 12))
+        values = tuple(random.normal(size=n).round(1))  # with ties
+        low, high = Seeds(values).interval(level)
+        for null in (*values, *(v + 0.05 for v in values), *(v - 0.05 for v in values)):
+            kept = low <= null <= high
+            assert (Seeds(values, null=null).p_value > level) == kept
+            seen.add(kept)
+        assert low <= Seeds(values).effect <= high
+        assert Seeds(values).can_decide(level) == (low > -math.inf)
+    assert seen == {True, False}
 
 
-def test_equivalence_by_hand():
-    # mean 0.1, standard error 0.1 / √4 · … : differences ±0.1, so s² = 0.04/3 and se = √(0.04/12)
-    values = np.array([0.0, 0.2, 0.0, 0.2])
-    se = math.sqrt(0.04 / 12)
-    # t with three degrees of freedom: P(T > t) = 1/2 − (arctan(t/√3) + √3 t/(t² + 3))/π
-    t = (0.4 - 0.1) / se
-    by_hand = 0.5 - (math.atan(t / math.sqrt(3)) + math.sqrt(3) * t / (t**2 + 3)) / math.pi
-    tested = hypothesis_tests.equivalence_test(values, 0.4)
-    assert tested.p_value == pytest.approx(by_hand)  # the nearer bound decides
-    assert tested.direction == 1
-    t = (1.1 - 0.4) / se
-    by_hand = 0.5 - (math.atan(t / math.sqrt(3)) + math.sqrt(3) * t / (t**2 + 3)) / math.pi
-    for side in (1, -1):
-        tested = hypothesis_tests.equivalence_test(side * (values + 1), 0.4)
-        assert tested.p_value == pytest.approx(by_hand)
-        assert tested.direction == -1
-
-
-def test_equivalence_is_where_the_90_percent_interval_lies():
+def test_within_a_bound_is_where_the_interval_lies():
     random, seen = np.random.default_rng(0), set()
     for _ in range(300):
-        values = random.normal(random.uniform(-1, 1), 0.2, size=4)
-        low, high = hypothesis_tests.equivalence_interval(values)
-        tested = hypothesis_tests.equivalence_test(values, 0.4)
-        inside, outside = low >= -0.4 and high <= 0.4, high < -0.4 or low > 0.4
+        values = tuple(random.normal(random.uniform(-1, 1), 0.3, size=int(random.integers(4, 10))))
+        tested = Seeds(values, null=0.1, within=0.4)
+        low, high = tested.interval(0.05)
+        inside, outside = low > -0.3 and high < 0.5, high < -0.3 or low > 0.5
         assert (tested.p_value <= 0.05 and tested.direction == 1) == inside
         assert (tested.p_value <= 0.05 and tested.direction == -1) == outside
         seen.add((inside, outside))
     assert len(seen) == 3
 
 
-def test_the_bootstrap():
-    values = np.random.default_rng(0).normal(3, 1, size=50)
-    low, high = hypothesis_tests.bootstrap_interval(values)
-    half = 1.96 * values.std(ddof=1) / math.sqrt(50)  # with many values, that of the normal distribution
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.05)
-    assert hypothesis_tests.bootstrap_interval(values) == (low, high)  # seeded
-    assert hypothesis_tests.bootstrap_interval(np.full(5, 2.5)) == (2.5, 2.5)  # BCa has none here
+def test_within_a_bound_by_hand():
+    assert Seeds((0.0,) * 6, within=0.4).p_value == pytest.approx(2 / 64)
+    assert Seeds((0.1, 0.2, -0.3, 0.0, 0.1, 0.9), within=0.4).p_value == pytest.approx(2 * 7 / 64)  # one is above
+    assert Seeds((1.0,) * 6, within=0.4).direction == -1
+    # three far above and three far below are not within, nor is the median outside
+    assert Seeds((9.0, 9, 9, -9, -9, -9), within=0.4).p_value == 1
+
+
+def test_how_many_seeds_a_verdict_needs():
+    assert [fewest_seeds(level) for level in (0.05, 0.02, 0.01)] == [6, 7, 8]  # 2/2⁶ = 3.1 %, 2/2⁷ = 1.6 %
+    assert [fewest_points(level) for level in (0.05, 0.01)] == [5, 6]  # 2/5! = 1.7 %
+    # 9 or 10 of 10: 10 · 0.9⁹ · 0.1 + 0.9¹⁰
+    assert power(0.9, 10, 0.05) == pytest.approx(10 * 0.9**9 * 0.1 + 0.9**10)
+    assert power(1.0, 5, 0.05) == 0 and power(1.0, 6, 0.05) == 1
+    assert seeds_for(1.0, 0.05) == 6
+    assert seeds_for(0.9, 0.05) == 12 and power(0.9, 11, 0.05) < 0.8 <= power(0.9, 12, 0.05)
+    assert seeds_for(0.6, 0.05) is None
+    assert Seeds((1.0,) * 5).what_would_decide(0.05) == "5 of 5 seeds agree: about 6 would decide"
+    assert Seeds((1.0, 2.0, -1.0)).what_would_decide(0.05) == "2 of 3 seeds agree: about 72 would decide"
+    assert Points((1, 2, 3), (1, 2, 3), 4).what_would_decide(0.05) == "of 3 points of the sweep; at least 5 are needed"
+
+
+def test_kendalls_test_is_an_enumeration_of_all_orders():
+    y = (2.0, 1.0, 3.0, 5.0, 4.0)
+    orders = [sum(a < b for a, b in itertools.combinations(order, 2)) for order in itertools.permutations(range(5))]
+    rising = sum(a < b for a, b in itertools.combinations(y, 2))
+    assert Points((1, 2, 3, 4, 5), y, 3).p_value == pytest.approx(2 * sum(c >= rising for c in orders) / 120)
+    for n in range(4, 10):
+        x, y = np.random.default_rng(n).normal(size=(2, n))
+        expected = stats.kendalltau(x, y, method="exact")
+        assert Points(tuple(x), tuple(y), 3).p_value == pytest.approx(expected.pvalue)
+        assert Points(tuple(x), tuple(y), 3).direction == np.sign(expected.statistic) or expected.pvalue > 0.5
+
+
+def test_the_slope_and_its_interval():
+    random = np.random.default_rng(0)
+    for _ in range(30):
+        n = int(random.integers(5, 9))
+        x = random.normal(size=n)
+        y = 0.5 * x + 0.3 * random.normal(size=n)
+        tested = Points(tuple(x), tuple(y), 3)
+        assert tested.effect == pytest.approx(stats.theilslopes(y, x).slope)
+        low, high = tested.interval(0.05)
+        for b in (low - 1e-6, low + 1e-6, high - 1e-6, high + 1e-6):  # what the test says of y − b x
+            rejected = Points(tuple(x), tuple(y - b * x), 3).p_value <= 0.05
+            assert rejected == (not low <= b <= high)
+    assert Points((1, 2, 3, 4), (1, 2, 3, 4), 3).interval(0.05) == (-math.inf, math.inf)
+
+
+def test_equal_points_count_for_neither():
+    assert Points((1, 1, 1, 1, 1, 1), (1, 2, 3, 4, 5, 6), 3).p_value == 1
+    assert math.isnan(Points((1, 1), (1, 2), 3).effect) and Points((1, 1), (1, 2), 3).direction == 0
+    x = (1, 1, 2, 3, 4, 5)  # one pair is lost of fifteen: 14 rise, and in 1 + 5 of 720 orders so many do
+    assert Points(x, (0, 1, 2, 3, 4, 5), 3).p_value == pytest.approx(2 * 6 / 720)
+    low, high = Points(x, (0, 1, 2, 3, 4, 5), 3).interval(2 * 6 / 720)
+    assert low == pytest.approx(1.0) and high == pytest.approx(2.0)
 
 
 def test_correlations_by_hand():
@@ -106,24 +139,29 @@ def test_correlations_by_hand():
     assert hypothesis_tests.spearman_z(x, y) == pytest.approx(math.atanh(0.8))
     assert hypothesis_tests.spearman_z(x, np.exp(x)) == pytest.approx(math.atanh(0.95))  # half a swap: 1 − 6/120
     assert hypothesis_tests.spearman_z(x, -x) == pytest.approx(math.atanh(-0.95))
-    # r of (0, 0), (1, 1), (2, 1): covariance 1/2 over √(1 · 1/3), both ·(n − 1) = 2
-    assert hypothesis_tests.pearson_z(x[:3], np.array([0.0, 1, 1])) == pytest.approx(math.atanh(0.5 / math.sqrt(1 / 3)))
-    assert math.isfinite(hypothesis_tests.pearson_z(x, 2 * x))
-    for correlation in (hypothesis_tests.spearman_z, hypothesis_tests.pearson_z):
-        assert math.isnan(correlation(x, np.ones(5)))
-        assert math.isnan(correlation(x[:2], y[:2]))
+    assert math.isnan(hypothesis_tests.spearman_z(x, np.ones(5)))
     assert math.isnan(hypothesis_tests.spearman_z(x[:3], y[:3]))
 
 
 def test_the_correction_by_hand():
     # sorted 0.005, 0.01, 0.03, 0.04, times 4/1, 4/2, 4/3, 4/4, and never more than the next
     assert hypothesis_tests.adjusted([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.02, 0.04, 0.04, 0.02])
-    assert hypothesis_tests.adjusted([0.04, 0.04]) == pytest.approx([0.04, 0.04])
     assert hypothesis_tests.adjusted([]) == []
 
 
+def test_the_level_that_tests_share():
+    assert hypothesis_tests.shared_level([0.01, 0.04, 0.03, 0.005]) == 0.05  # all four
+    assert hypothesis_tests.shared_level([0.01, 0.9, 0.9, 0.9]) == 0.05 / 4  # one of four
+    assert hypothesis_tests.shared_level([0.02, 0.9, 0.9, 0.9]) == 0.05 / 4  # none
+    assert hypothesis_tests.shared_level([]) == 0.05
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        p = random.choice([2 / 2**n for n in range(1, 11)], size=int(random.integers(1, 30))).tolist()
+        level = hypothesis_tests.shared_level(p)
+        assert [value <= level for value in p] == [value <= 0.05 for value in hypothesis_tests.adjusted(p)]
+
+
 def test_verdicts():
-    assert hypothesis_tests.verdict(0.05, as_expected=True) == "supported"
-    assert hypothesis_tests.verdict(0.05, as_expected=False) == "contradicted"
-    assert hypothesis_tests.verdict(0.0501, as_expected=True) == "inconclusive"
-    assert hypothesis_tests.verdict(math.nan, as_expected=True) == "inconclusive"
+    assert hypothesis_tests.verdict(True, as_expected=True) == "supported"
+    assert hypothesis_tests.verdict(True, as_expected=False) == "contradicted"
+    assert hypothesis_tests.verdict(False, as_expected=True) == "inconclusive"

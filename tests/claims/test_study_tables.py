@@ -2,6 +2,7 @@ import math
 
 import pandas as pd
 import pytest
+from simulated_studies import run, study, tables
 
 from breakeven.claims import study_tables
 from breakeven.specs.run import Switch
@@ -10,7 +11,6 @@ from breakeven.store.errors import UserError
 from breakeven.store.tables import write_table
 from breakeven.summary import summarise as module
 from breakeven.summary.summarise import summarise
-from tests.claims.simulated import run, study, tables
 from tests.summary.test_summarise import points_of, write_run
 
 

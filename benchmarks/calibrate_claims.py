@@ -1,0 +1,258 @@
+"""For each kind of claim, worlds in which it is false, and one in which it holds: what the verdict says of them.
+
+A world draws the runs of a study, as `breakeven.summary.summarise` would leave them. In a false world a claim may be supported
+in at most 6 % of the studies; where the opposite holds it should be contradicted, and where it holds be supported.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import common
+import numpy as np
+from simulated_studies import run, study
+from switched_worlds import SWEPT, switched_runs
+
+from breakeven.claims.catalogue import CLAIMS
+from breakeven.claims.claim import Claim
+from breakeven.claims.evidence import Role
+from breakeven.claims.hypothesis_tests import LEVEL, verdict
+
+SEEDS = 10
+RATES = (0.03, 0.1, 0.3)
+MANY_RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+FALSE, HOLDS, OPPOSITE = "false", "holds", "opposite"
+
+Runs = list[dict[str, Any]]
+Draw = Callable[[np.random.Generator], Runs]
+
+
+@dataclass(frozen=True)
+class World:
+    """A world: the claims that it is about (their ids begin so), what is so in it, and what it makes of them."""
+
+    claims: str
+    words: str
+    truth: str
+    draw: Draw
+    swept: tuple[str, ...] = ("learning_rate",)
+
+
+def level(random: np.random.Generator, spread: float = 0.3) -> float:
+    """A log-normal factor about 1."""
+    return float(random.lognormal(0, spread))
+
+
+def walk(random: np.random.Generator, steps: int = 9) -> np.ndarray:
+    """A random walk."""
+    return random.normal(size=steps).cumsum()
+
+
+# --- C1, C2: maxima along a sweep
+
+
+def maxima(power: float) -> Draw:
+    """Maxima are a power of the hyperparameter; seeds and runs differ."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        return [
+            run(seed, {"lambda_K_1": [1.0, 2.0 * top, 2.0 * top, 2.0 * top, 1.0]}, learning_rate=eta)
+            for seed in range(SEEDS)
+            for of_seed in [level(random, 0.5)]
+            for eta in RATES
+            for top in [of_seed * eta**power * level(random)]
+        ]
+
+    return draw
+
+
+# --- along runs
+
+
+def curves(x: str, y: str, shared: float, until: str) -> Draw:
+    """Two curves along one run of each seed: random walks that share a part."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        runs = []
+        for seed in range(SEEDS):
+            own, other, common_part = (walk(random) for _ in range(3))
+            pair = {x: np.exp(0.2 * (own + common_part)), y: np.exp(0.2 * (other + shared * common_part))}
+            lists = {name: values.tolist() for name, values in pair.items()}
+            runs.append(run(seed, lists, **{until: 8.0}))
+        return runs
+
+    return draw
+
+
+def peaks(factor: float) -> Draw:
+    """The peak comes at the epoch of the threshold times a factor, give or take."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        runs = []
+        for seed in range(SEEDS):
+            of_seed = level(random)
+            for eta in RATES:
+                at = 12 * factor * of_seed * level(random)
+                curve = [math.exp(-(((epoch - at) / 10) ** 2)) for epoch in range(60)]
+                runs.append(
+                    run(seed, {"lambda_K_1": curve, "lambda_H_1": curve}, learning_rate=eta, threshold_epoch=12.0)
+                )
+        return runs
+
+    return draw
+
+
+# --- Eq. 1
+
+
+def growth(stopped_by: Callable[[float, np.random.Generator], float]) -> Draw:
+    """λ_H^1 grows up to a level, then swings about it; Eq. 1 predicts break-even at 1.6/η, and calls it past that."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        runs = []
+        for seed in range(SEEDS):
+            for eta in MANY_RATES:
+                top = stopped_by(eta, random) * level(random, 0.1)
+                curve = [top * min(1.0, 0.05 * 1.6**step) for step in range(8)] + [0.8 * top, 0.9 * top]
+                predicted = 1.6 / eta * level(random, 0.1)
+                crossed = next((value for value in curve if value >= predicted), None)
+                first = next((10 * i for i in range(9) if curve[i] > curve[i + 1] and curve[i] >= top / 2), None)
+                known = {"break_even_lambda_H": crossed, "predicted_lambda_H": predicted if crossed else None}
+                runs.append(run(seed, {"lambda_H_1": curve}, learning_rate=eta, first_peak_step=first, **known))
+        return runs
+
+    return draw
+
+
+def unrelated(eta: float, random: np.random.Generator) -> float:
+    """Growth ends where the data end it, far above the prediction at every η, and elsewhere at each."""
+    return 400.0 * {rate: factor for rate, factor in zip(MANY_RATES, UNRELATED, strict=True)}[eta]
+
+
+UNRELATED = (0.8, 1.3, 0.9, 1.2, 0.7, 1.1)
+
+
+def points(related: bool) -> Draw:
+    """What the points of a sweep do to two numbers, both or each by itself, the same for all seeds."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        x, y = random.normal(0, 1, (2, len(MANY_RATES)))
+        y = -x if related else y
+        return [
+            run(
+                seed,
+                {"lambda_K_1": [k] * 5, "lambda_H_1": [math.exp(y[i]) * level(random, 0.05)] * 5},
+                learning_rate=eta,
+                predicted_lambda_H=k,
+                break_even_lambda_H=k,
+                break_even_epoch=k,
+                final_test_accuracy=0.8 + 0.02 * y[i] + 0.002 * random.normal(),
+            )
+            for seed in range(SEEDS)
+            for i, eta in enumerate(MANY_RATES)
+            for k in [math.exp(x[i]) * level(random, 0.05)]
+        ]
+
+    return draw
+
+
+# --- batch normalization
+
+
+def two_networks(ratio: float) -> Draw:
+    """Maxima with batch normalization at the lowest η, and without at the next, are in a ratio."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        sides = {("cnn_bn", 0.01): ratio, ("cnn", 0.1): 1.0, ("cnn", 0.01): 2.0, ("cnn_bn", 0.1): 2.0}
+        return [
+            run(
+                seed,
+                dict.fromkeys(["trace_over_lambda_1", "lambda_K_1", "g_over_g5"], [value * level(random, 0.1)] * 5),
+                network=network,
+                learning_rate=eta,
+            )
+            for seed in range(SEEDS)
+            for (network, eta), value in sides.items()
+        ]
+
+    return draw
+
+
+# --- learning rates that switch
+
+
+def switched(**settings: Any) -> Draw:
+    """A world of `switched_worlds`."""
+    return lambda random: switched_runs(random, SEEDS, **settings)
+
+
+NETWORKS = ("learning_rate", "network")
+WORLDS = [
+    World("C1.lambda_K.learning_rate", "λ_K^1 has nothing to do with η", FALSE, maxima(0)),
+    World("C1.lambda_K.learning_rate", "λ_K^1 rises with η", OPPOSITE, maxima(0.5)),
+    World("C1.lambda_K.learning_rate", "λ_K^1 falls by a factor of 3 over a factor of 10 in η", HOLDS, maxima(-0.5)),
+    World("early.lambda_K", "two random walks", FALSE, curves("lambda_K_1", "lambda_H_1", 0, "break_even_epoch")),
+    World("early.lambda_K", "they part", OPPOSITE, curves("lambda_K_1", "lambda_H_1", -2, "break_even_epoch")),
+    World("early.lambda_K", "they share most", HOLDS, curves("lambda_K_1", "lambda_H_1", 2, "break_even_epoch")),
+    World("early.alpha_star", "two random walks", FALSE, curves("lambda_K_1", "alpha_star", 0, "threshold_epoch")),
+    World(
+        "early.alpha_star", "α* grows with λ_K^1", OPPOSITE, curves("lambda_K_1", "alpha_star", 2, "threshold_epoch")
+    ),
+    World("early.alpha_star", "α* falls with λ_K^1", HOLDS, curves("lambda_K_1", "alpha_star", -2, "threshold_epoch")),
+    World("peak.", "the peak comes when the threshold does", FALSE, peaks(1.0)),
+    World("peak.", "the peak comes later", OPPOSITE, peaks(1.8)),
+    World("peak.", "the peak comes before", HOLDS, peaks(0.5)),
+    World("break_even.point", "Eq. 1 stops nothing: growth ends where the data end it", OPPOSITE, growth(unrelated)),
+    World("break_even.point", "growth ends at a factor of 1.5 of it", FALSE, growth(lambda eta, _: 1.5 * 1.6 / eta)),
+    World("break_even.point", "growth ends there", HOLDS, growth(lambda eta, _: 1.1 * 1.6 / eta)),
+    World("break_even.maximum", "each point of the sweep has its own level", FALSE, points(related=False)),
+    World(
+        "break_even.maximum",
+        "growth ends in proportion to the prediction",
+        HOLDS,
+        growth(lambda eta, _: 1.8 * 1.6 / eta),
+    ),
+    World("break_even.maximum", "it is the other way round", OPPOSITE, points(related=True)),
+    World("batch_norm.", "a ratio of 3", OPPOSITE, two_networks(3.0), NETWORKS),
+    World("batch_norm.", "a ratio of 1.5", FALSE, two_networks(1.5), NETWORKS),
+    World("batch_norm.", "equal", HOLDS, two_networks(1.0), NETWORKS),
+    World("early_phase.", "no memory, while the curves go on parting", FALSE, switched(growth="grows"), SWEPT),
+    World("early_phase.", "no memory, and forgetting slows down", FALSE, switched(slows=True), SWEPT),
+    World("early_phase.", "the same, on the linear scale", FALSE, switched(slows=True, scale="linear"), SWEPT),
+    World("early_phase.", "past break-even, a run forgets at once", OPPOSITE, switched(passed="forgets"), SWEPT),
+    World("early_phase.", "past break-even, it keeps its position", HOLDS, switched(passed="freezes"), SWEPT),
+    World("generalization.", "accuracy has its own course over the sweep", FALSE, points(related=False)),
+    World("generalization.", "accuracy falls where λ_K^1 rises", HOLDS, points(related=True)),
+]
+
+
+def report(studies: int) -> str:
+    """A table of how often each verdict comes in each world."""
+    header = ["claim", "world", "truth", "supported", "contradicted", "inconclusive"]
+    title = f"### Claims: verdicts in simulated worlds, {SEEDS} seeds, {studies} studies each (false: supported at most 6 %)"
+    return f"{title}\n\n{common.table(header, rows(studies))}"
+
+
+def rows(studies: int) -> Iterator[list[str]]:
+    """A row for each claim and world."""
+    pairs = [(world, claim) for world in WORLDS for claim in CLAIMS if claim.id.startswith(world.claims)]
+    for world, claim in pairs:
+        found = rates(world, claim, studies)
+        shares = [f"{found[name]:.1%}" for name in ("supported", "contradicted", "inconclusive")]
+        yield [claim.id, world.words, world.truth, *shares]
+
+
+def rates(world: World, claim: Claim, studies: int) -> dict[str, float]:
+    """How often each verdict comes of the primary test of ``claim``, judged alone."""
+    random = np.random.default_rng(0)
+    verdicts = [of_study(claim, study(world.draw(random), world.swept)) for _ in range(studies)]
+    return {name: verdicts.count(name) / studies for name in ("supported", "contradicted", "inconclusive")}
+
+
+def of_study(claim: Claim, tables: Any) -> str:
+    """The verdict of the one primary row that the study has."""
+    row = next(row for row in claim.test.rows(tables) if row.role is Role.PRIMARY)
+    if row.sample is None:
+        return verdict(False, False)
+    return verdict(row.sample.p_value <= LEVEL, row.sample.direction == claim.test.direction)

@@ -12,6 +12,7 @@ from typing import Any
 import common
 import numpy as np
 from simulated_studies import run, study
+from switched_worlds import SWEPT, switched_runs
 
 from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim
@@ -178,6 +179,14 @@ def two_networks(ratio: float) -> Draw:
     return draw
 
 
+# --- learning rates that switch
+
+
+def switched(**settings: Any) -> Draw:
+    """A world of `switched_worlds`."""
+    return lambda random: switched_runs(random, SEEDS, **settings)
+
+
 NETWORKS = ("learning_rate", "network")
 WORLDS = [
     World("C1.lambda_K.learning_rate", "λ_K^1 has nothing to do with η", FALSE, maxima(0)),
@@ -208,6 +217,11 @@ WORLDS = [
     World("batch_norm.", "a ratio of 3", OPPOSITE, two_networks(3.0), NETWORKS),
     World("batch_norm.", "a ratio of 1.5", FALSE, two_networks(1.5), NETWORKS),
     World("batch_norm.", "equal", HOLDS, two_networks(1.0), NETWORKS),
+    World("early_phase.", "no memory, while the curves go on parting", FALSE, switched(growth="grows"), SWEPT),
+    World("early_phase.", "no memory, and forgetting slows down", FALSE, switched(slows=True), SWEPT),
+    World("early_phase.", "the same, on the linear scale", FALSE, switched(slows=True, scale="linear"), SWEPT),
+    World("early_phase.", "past break-even, a run forgets at once", OPPOSITE, switched(passed="forgets"), SWEPT),
+    World("early_phase.", "past break-even, it keeps its position", HOLDS, switched(passed="freezes"), SWEPT),
     World("generalization.", "accuracy has its own course over the sweep", FALSE, points(related=False)),
     World("generalization.", "accuracy falls where λ_K^1 rises", HOLDS, points(related=True)),
 ]

@@ -17,7 +17,7 @@ COLUMNS = {
 
 
 def run(seed, curves=None, diverged=False, learning_rate=0.1, batch_size=32, **columns):
-    """One run: ``curves`` are values at steps 0, 10, 20, … (epochs 0, 1, 2, …); ``columns`` those of runs.csv."""
+    """One run: ``curves`` are values at steps 0, 10, 20, … (epochs 0, 1, 2, …), or by step; ``columns`` those of runs.csv."""
     return {"seed": seed, "curves": curves or {}, "diverged": diverged} | {
         "learning_rate": learning_rate,
         "batch_size": batch_size,
@@ -33,10 +33,12 @@ def tables(runs):
         rows.append(COLUMNS | {"run": name} | {key: value for key, value in described.items() if key != "curves"})
         for quantity, values in described["curves"].items():
             if quantity in EMPTY_WITH:
-                rows[-1] |= {EMPTY_WITH[quantity]: None if None in values else max(values)}
+                numbers = list(values.values()) if isinstance(values, dict) else values
+                rows[-1] |= {EMPTY_WITH[quantity]: None if None in numbers else max(numbers)}
+            at_steps = values if isinstance(values, dict) else {10 * i: value for i, value in enumerate(values)}
             trajectories += [
-                (name, 10 * i, 10 * i / STEPS_PER_EPOCH, quantity, value)
-                for i, value in enumerate(values)
+                (name, step, step / STEPS_PER_EPOCH, quantity, value)
+                for step, value in at_steps.items()
                 if value is not None
             ]
     return pd.DataFrame(rows), pd.DataFrame(trajectories, columns=["run", "step", "epoch", "quantity", "value"])

@@ -2,12 +2,14 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
-from simulated_studies import run, study
+from simulated_studies import run
 
-SWITCH = {"unit": "break_even", "learning_rate": 0.3}
-SCHEDULES = {  # the learning rate that each begins at, and its switches
+SWEPT = ("learning_rate", "schedule")
+SWITCH: dict[str, Any] = {"unit": "break_even", "learning_rate": 0.3}
+SCHEDULES: dict[str, tuple[float, list[dict[str, Any]]]] = {  # the learning rate that each begins at, and its switches
     "second": (0.3, []),
     "first": (0.03, []),
     "other": (0.01, []),
@@ -21,7 +23,7 @@ END = GRID[-1]
 NOISE = 0.3  # standard deviation of the logarithm of each measured value
 
 
-def log_curves(random, growth):
+def log_curves(random: np.random.Generator, growth: str) -> dict[str, np.ndarray]:
     """The curves of the constant rates, as logarithms at each step: those of the first two part from that of the second.
 
     ``growth``: they part at once and stay apart ("levels off"), or go on parting ("grows"), each in its own way.
@@ -35,21 +37,30 @@ def log_curves(random, growth):
     return {"second": second, "first": second + size * t / 100, "other": second + 0.7 * size * (t / 100) ** 1.5}
 
 
-def relaxed(curve, second, step, rate, scale):
+def relaxed(curve: np.ndarray, second: np.ndarray, step: int, rate: np.ndarray, scale: str) -> np.ndarray:
     """``curve`` until the step; then its distance from ``second``, on a scale, shrinks by exp(−rate) in each step. Logarithms."""
-    there, back = (np.exp, np.log) if scale == "linear" else (lambda x: x, lambda x: x)
+    there, back = (np.exp, np.log) if scale == "linear" else (np.positive, np.positive)
     distance = (there(curve[step]) - there(second[step])) * np.exp(-np.cumsum(rate[step:]))
     after = back(there(second[step + 1 :]) + distance[: END - step])
     return np.concatenate([curve[: step + 1], after])
 
 
-def world(
-    random, seeds, growth="levels off", slows=False, scale="log", freezes=False, noise=NOISE, control=True, **changes
-):
-    """A study. A run without memory relaxes to the curve of its present rate; with ``slows``, the later the more slowly.
+def switched_runs(
+    random: np.random.Generator,
+    seeds: int,
+    growth: str = "levels off",
+    slows: bool = False,
+    scale: str = "log",
+    passed: str = "",
+    noise: float = NOISE,
+    control: bool = True,
+    **changes: Any,
+) -> list[dict[str, Any]]:
+    """The runs of a study. One without memory relaxes to the curve of its present rate; with ``slows``, the later the slower.
 
-    ``freezes``: where it has passed its break-even point before the switch, it goes on as if there had been none.
-    ``control``: with the schedules of the control. ``changes``: columns of runs.csv, by schedule.
+    ``passed``: what one does that has passed its break-even point before the switch; empty: the same; "freezes": it goes on as
+    if there were no switch; "forgets": it relaxes ten times as fast. ``control``: with the schedules of the control.
+    ``changes``: columns of runs.csv, by schedule.
     """
     t = np.arange(END + 1)
     rate = 0.08 / (1 + t / 40) ** 1.5 if slows else np.full(END + 1, 0.02)
@@ -59,18 +70,21 @@ def world(
         curves = log_curves(random, growth)
         steps = {"before": round(0.5 * point), "after": round(1.5 * point), "control": round(1.5 * point)}
         for name, step in steps.items():
-            first = curves[FIRST[name]]
-            stays = freezes and name == "after"
-            curves[name] = first if stays else relaxed(first, curves["second"], step, rate, scale)
+            faster = {"freezes": 0, "forgets": 10}.get(passed, 1) if name == "after" else 1
+            curves[name] = relaxed(curves[FIRST[name]], curves["second"], step, faster * rate, scale)
+            if faster == 0:
+                curves[name] = curves["first"]
         for name, values in curves.items():
             if name in ("other", "control") and not control:
                 continue
             eta, switches = SCHEDULES[name]
             measured = {step: math.exp(values[step] + random.normal(0, noise)) for step in GRID}
+            quantities = dict.fromkeys(("lambda_K_1", "lambda_H_1"), measured)
+            quantities["test_accuracy"] = {step: 1 - value / 10_000 for step, value in measured.items()}
             columns = {
                 "break_even_step": {"first": point, "other": 400}.get(name),
                 "first_switch_step": steps.get(name),
             }
             columns |= {"learning_rate": eta, "schedule": json.dumps(switches)} | changes.get(name, {})
-            runs.append(run(seed, {"lambda_K_1": measured}, **columns))
-    return study(runs, ("learning_rate", "schedule"))
+            runs.append(run(seed, quantities, **columns))
+    return runs

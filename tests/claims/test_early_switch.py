@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from simulated_studies import run, study
-from switched_worlds import world
+from switched_worlds import SWEPT, switched_runs
 
 from breakeven.claims.early_switch import NO_CONTROL, Comparison, EarlySwitch, Switched, closest_to_zero, comparisons
 from breakeven.claims.hypothesis_tests import LEVEL, Seeds
@@ -24,9 +24,13 @@ def verdict(row):
     return row.sample.direction if row.sample.p_value <= LEVEL else 0
 
 
+def world(seed, seeds, **settings):
+    return study(switched_runs(np.random.default_rng(seed), seeds, **settings), SWEPT)
+
+
 def exact(**settings):
     """A study without noise."""
-    return world(np.random.default_rng(0), 8, noise=0, **settings)
+    return world(0, 8, noise=0, **settings)
 
 
 # ------------------------------------------------------------------ what is computed
@@ -83,13 +87,9 @@ def test_what_says_both_says_nothing():
 
 
 def test_the_test_accuracy_is_told_by_its_error():
-    tables = exact(freezes=True)
-    curves = {
-        ("test_accuracy", name): rows.assign(value=1 - rows["value"] / 1000)
-        for (_, name), rows in tables.curves.items()
-    }
-    errors = type(tables)(tables.study, tables.runs, curves)
-    [row], [same] = rows(errors, "test_accuracy"), rows(tables)
+    """Which is 1/10,000 of λ_K^1 in this world."""
+    tables = exact(passed="freezes")
+    [row], [same] = rows(tables, "test_accuracy"), rows(tables)
     assert row.quantity.startswith("distance of test error left") and row.effect == pytest.approx(same.effect)
 
 
@@ -106,13 +106,13 @@ FALSE = [
 @pytest.mark.parametrize("settings", FALSE)
 def test_without_memory_it_is_not_supported(settings):
     """Not with 60 seeds either, which would tell the smallest bias: the level is that of a sign test."""
-    [row] = rows(world(np.random.default_rng(1), 60, **settings))
+    [row] = rows(world(1, 60, **settings))
     assert verdict(row) != 1
 
 
 def test_lateness_alone_leaves_more_than_an_earlier_switch_and_no_verdict():
     """What the control is for."""
-    [row] = rows(world(np.random.default_rng(1), 40, slows=True, control=False))
+    [row] = rows(world(1, 40, slows=True, control=False))
     after, before = (float(part.split(" (")[0]) for part in row.our_value.split("), "))
     assert after > before + 0.1
     assert row.sample is None and row.note.endswith(NO_CONTROL)
@@ -135,8 +135,8 @@ def test_equal_steps_in_place_of_equal_times_would_have_supported_it():
 
 @pytest.mark.parametrize(("scale", "power"), [("log", 0.9), ("linear", 0.6)])
 def test_where_the_break_even_point_decides_it_is_supported(scale, power):
-    """With 10 seeds, in at least this share of 20 studies, and contradicted in none; noise as `NOISE` says."""
-    [row] = rows(world(np.random.default_rng(2), 200, freezes=True, scale=scale))
+    """With 10 seeds, in at least this share of a dozen studies, and contradicted in none; noise as `NOISE` says."""
+    [row] = rows(world(2, 120, passed="freezes", scale=scale))
     studies = np.array(row.sample.values)[: 10 * (row.seeds // 10)].reshape(-1, 10)
     found = [sample.direction if sample.p_value <= LEVEL else 0 for sample in map(Seeds, map(tuple, studies))]
     assert found.count(1) >= len(found) * power and found.count(-1) == 0
@@ -146,7 +146,7 @@ def test_where_the_break_even_point_decides_it_is_supported(scale, power):
 
 
 def test_seeds_that_say_nothing_are_left_out_with_the_reason():
-    tables = exact(freezes=True)
+    tables = exact(passed="freezes")
     [whole] = rows(tables)
     runs = tables.runs.copy()
 

@@ -140,7 +140,7 @@ MEASUREMENTS = (
                 "gradient over its part in the top five",
                 "covariance",
                 "g_over_g5",
-                empty_with="max_lambda_K",
+                maximum="max_g_over_g5",
             ),
             Quantity("gamma_norm", "‖γ‖", "norm of the last scale of batch normalization", "covariance", "gamma_norm"),
         ),

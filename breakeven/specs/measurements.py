@@ -53,7 +53,7 @@ class Hessian:
         "others it changes nothing.",
     ] = 128
     trace_probes: Annotated[
-        int, Ge(2), "Random vectors for the estimate of Tr(H); its standard error falls with their square root."
+        int, Ge(2), "Random vectors for the estimate of Tr(H); its interval narrows with their square root."
     ] = 5
     precision: Annotated[Precision, PRECISION] = "float32"
 

@@ -82,7 +82,8 @@ def _gram(measured: Measured, batches: list[tuple[Tensor, Tensor]], memory_mb: f
     """The inner products of the gradients of the mini-batches, the first of the measured examples."""
     count = len(batches)
     if len(batches[0][1]) == 1:
-        return per_example_gram(measured.model, measured.inputs[:count], measured.targets[:count], memory_mb)
+        inputs, targets = measured.inputs[:count], measured.targets[:count]
+        return per_example_gram(measured.model, inputs, targets, memory_mb, seed=measured.step)
     return mini_batch_gram(measured.model, batches, memory_mb)
 
 

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from breakeven.networks.batch_norm import mixes_examples
 from breakeven.spectra.graph_memory import SavedTensors
+from breakeven.spectra.parameters import close
 from breakeven.spectra.per_example.direct_gradients import looped, vectorised
 from breakeven.spectra.per_example.layer_factors import (
     Use,
@@ -152,13 +153,6 @@ def _gradient(
     if name == "bias":
         return bias_gradients(module, delta)
     return weight_gradients(module, [Use(use.input[one], use.output_shape, use.output) for use in uses[module]], delta)
-
-
-def close(x: Tensor, y: Tensor, scale: float) -> bool:
-    """Equal in half of the digits, or but for rounding of what has the size ``scale``."""
-    epsilon = torch.finfo(y.dtype).eps
-    difference = float((x.reshape(-1) - y.reshape(-1)).norm())
-    return difference <= math.sqrt(epsilon) * float(y.norm()) + 100 * epsilon * scale
 
 
 def _vectorises(model: nn.Module, names: Sequence[str], inputs: Tensor, targets: Tensor) -> bool:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from breakeven.spectra.parameters import trainable
-from breakeven.spectra.per_example.routes import MIXING, close
+from breakeven.spectra.parameters import close, trainable
+from breakeven.spectra.per_example.routes import MIXING
 from breakeven.store.errors import MeasurementError, UserError
 from breakeven.store.progress import within
 

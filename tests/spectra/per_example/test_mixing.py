@@ -168,3 +168,48 @@ def test_experts_that_see_only_some_examples(first, capfd):
     rows = dense_rows(model, inputs, targets)
     assert_same(per_example_gram(model, inputs, targets, PLENTY), rows @ rows.T)
     assert ("a pass for each example" in capfd.readouterr().err) == (first == "same")
+
+
+class UntilDone(nn.Module):
+    """A layer as often as the mini-batch's slowest example needs it; those that are done stay as they are."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.again, self.last = nn.Linear(FEATURES, 5), nn.Linear(5, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        times = 1 + (x[:, 0] > 0) + 2 * (x[:, 1] > 0)
+        x = self.first(x)
+        for time in range(int(times.max())):
+            x = torch.where((times > time)[:, None], self.again(x).tanh(), x)
+        return self.last(x)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4, 16])
+def test_a_layer_that_some_examples_use_more_often(chunk, monkeypatch):
+    monkeypatch.setattr(per_example, "CHUNK", chunk)
+    torch.manual_seed(1)
+    inputs, targets = examples(COUNT, shape=(FEATURES,))
+    model = UntilDone().double()
+    rows = dense_rows(model, inputs, targets)
+    assert_same(per_example_gram(model, inputs, targets, PLENTY), rows @ rows.T)
+
+
+class Optional(nn.Module):
+    """One layer's parameters are used only where an example is positive somewhere; its embedding for some words only."""
+
+    def __init__(self):
+        super().__init__()
+        self.plain, self.extra = nn.Linear(FEATURES, 3), nn.Linear(FEATURES, 3)
+        self.table = nn.Parameter(torch.randn(4, 3))
+
+    def forward(self, x):
+        return self.plain(x) + (x[:, :1] > 0) * self.extra(x).tanh() + self.table[(x[:, 1] > 0).long()]
+
+
+def test_parameters_that_some_examples_do_not_use():
+    torch.manual_seed(1)
+    inputs, targets = examples(COUNT, shape=(FEATURES,))
+    model = Optional().double()
+    rows = dense_rows(model, inputs, targets)
+    assert_same(per_example_gram(model, inputs, targets, PLENTY), rows @ rows.T)

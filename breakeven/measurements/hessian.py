@@ -17,6 +17,7 @@ from breakeven.store.notes import Note, cell
 from breakeven.store.rows import write_rows
 
 TOP = 5  # the paper's approximation of Tr(H)
+TRACE = ["trace_error", "trace_low", "trace_high"]  # how far off the estimate of Tr(H) may be
 
 
 def measure_hessian(
@@ -35,11 +36,12 @@ def measure_hessian(
 ) -> None:
     """Write ``hessian.csv``, one row per snapshot, each warm-started from the eigenvectors of the one before.
 
-    ``trace`` is the estimate of Tr(H) with standard error ``trace_error``; ``trace_top_5`` the paper's approximation,
-    the sum of the largest five eigenvalues, empty where fewer were asked for. ``trace_over_lambda_1`` and
+    ``trace`` is the estimate of Tr(H) with the interval of 95 % from ``trace_low`` to ``trace_high``; ``trace_error`` is the
+    spread of its samples as a standard error, which is too uncertain for an interval. ``trace_top_5`` is the paper's
+    approximation, the sum of the largest five eigenvalues, empty where fewer were asked for. ``trace_over_lambda_1`` and
     ``trace_top_5_over_lambda_1``: Tr(H)/λ_H^1 by the one and by the other, empty where λ_H^1 is not above 0. The eigenvector
-    e_H^1 of each snapshot goes
-    into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``note``: why cells are empty, or all 0.
+    e_H^1 of each snapshot goes into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``note``: why cells are
+    empty, or all 0.
     ``memory_mb``: see `Hessian`.
     """
     spec = read_spec(run)
@@ -55,7 +57,7 @@ def measure_hessian(
         pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws)
         previous = pairs.vectors if pairs.converged else None
         eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0])
-        trace, trace_error = hutchinson(
+        trace = hutchinson(
             hessian.matvec, pairs.basis, pairs.projected, trace_probes, generator(seed, "trace", measured.step)
         )
         values, residuals = pairs.values.tolist(), pairs.residuals.tolist()
@@ -63,11 +65,12 @@ def measure_hessian(
         rows.append(
             {"step": measured.step}
             | {f"lambda_{i}": value for i, value in enumerate(values, start=1)}
-            | {"trace": trace}
+            | {"trace": trace.estimate}
             | {f"residual_{i}": residual for i, residual in enumerate(residuals, start=1)}
             | {"matvecs": pairs.matvecs, "converged": pairs.converged}
-            | {"trace_error": trace_error, "trace_top_5": top_5}
-            | {"trace_over_lambda_1": _over(trace, values[0]), "trace_top_5_over_lambda_1": _over(top_5, values[0])}
+            | {"trace_error": trace.error, "trace_low": trace.low, "trace_high": trace.high, "trace_top_5": top_5}
+            | {"trace_over_lambda_1": _over(trace.estimate, values[0])}
+            | {"trace_top_5_over_lambda_1": _over(top_5, values[0])}
             | {"note": cell(_notes(pairs))}
         )
         del hessian, pairs  # the graph and the basis, before those of the next snapshot
@@ -116,15 +119,5 @@ def columns(eigenvalues: int) -> list[str]:
     numbers = range(1, eigenvalues + 1)
     lambdas, residuals = [f"lambda_{i}" for i in numbers], [f"residual_{i}" for i in numbers]
     ratios = ["trace_over_lambda_1", "trace_top_5_over_lambda_1"]
-    return [
-        "step",
-        *lambdas,
-        "trace",
-        *residuals,
-        "matvecs",
-        "converged",
-        "trace_error",
-        "trace_top_5",
-        *ratios,
-        "note",
-    ]
+    found = ["trace", *residuals, "matvecs", "converged", *TRACE, "trace_top_5", *ratios]
+    return ["step", *lambdas, *found, "note"]

@@ -26,6 +26,10 @@ class Note(Enum):
         "K:no_top_part",
         "a gradient is 0 or has no part along the top eigenvectors of K, so that ‖g‖/‖g_5‖ is not finite",
     )
+    K_COARSE = (
+        "K:coarse",
+        "float32 is too coarse for the last digits of K, or for more (set measurements.covariance.precision to float64)",
+    )
     K_FEW_BATCHES = ("K:few_batches", "K of so few mini-batches has fewer eigenvalues")
     H_NOT_FINITE = (
         "H:not_finite",

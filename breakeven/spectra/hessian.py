@@ -71,7 +71,7 @@ def _gradient(model: nn.Module, parameters: list[nn.Parameter], piece: Batch, ex
     inputs, targets = piece
     with fast_convolutions():
         loss = cross_entropy(model(inputs), targets) * (len(targets) / examples)
-    return flatten(torch.autograd.grad(loss, parameters, create_graph=True))
+    return flatten(torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True))
 
 
 def _product(gradient: Tensor, parameters: list[nn.Parameter], vector: Tensor, keep: bool) -> Tensor:

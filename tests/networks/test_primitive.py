@@ -6,7 +6,7 @@ from torch import nn
 
 from breakeven.networks.batch_norm import BatchNorm2d, set_measuring
 from breakeven.networks.layer_norm import LayerNorm
-from breakeven.networks.primitive import with_primitive_normalisation
+from breakeven.networks.primitive import with_primitive_operations
 from breakeven.networks.weights import copy_of, load_into
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
@@ -33,7 +33,7 @@ def inputs():
 @pytest.mark.parametrize("training", [True, False])
 def test_the_same_values_gradients_and_running_averages(training):
     theirs = user_network().train(training)
-    ours = with_primitive_normalisation(copy.deepcopy(theirs))
+    ours = with_primitive_operations(copy.deepcopy(theirs))
     found = []
     for model in (ours, theirs):
         y = model(inputs())
@@ -49,7 +49,7 @@ def test_the_same_objects_under_the_same_names():
     model = user_network()
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
     names = list(model.state_dict())
-    assert with_primitive_normalisation(model) is model
+    assert with_primitive_operations(model) is model
     kinds = [type(module) for module in model.modules()]
     assert kinds.count(BatchNorm2d) == 1 and kinds.count(LayerNorm) == 2 and nn.GroupNorm in kinds
     assert not {nn.BatchNorm2d, nn.LayerNorm} & set(kinds)
@@ -62,7 +62,7 @@ def test_the_same_objects_under_the_same_names():
 
 @pytest.mark.parametrize("root", [nn.BatchNorm2d(3), nn.LayerNorm(4)])
 def test_the_root_itself(root):
-    assert type(with_primitive_normalisation(root)) in (BatchNorm2d, LayerNorm)
+    assert type(with_primitive_operations(root)) in (BatchNorm2d, LayerNorm)
 
 
 def test_a_snapshot_of_the_users_network_loads():
@@ -73,13 +73,13 @@ def test_a_snapshot_of_the_users_network_loads():
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.zero_()
-    model = with_primitive_normalisation(model)
+    model = with_primitive_operations(model)
     load_into(model, snapshots.Snapshot(0, now, now, buffers))
     torch.testing.assert_close(model.eval()(inputs()), trained.eval()(inputs()), rtol=1e-12, atol=1e-12)
 
 
 def test_it_is_measured_with_the_statistics_of_the_batch():
-    model = with_primitive_normalisation(user_network().eval())
+    model = with_primitive_operations(user_network().eval())
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}
     set_measuring(model)
     torch.testing.assert_close(model(inputs()), user_network().train()(inputs()), rtol=1e-12, atol=1e-12)
@@ -110,4 +110,4 @@ class Turned(nn.LayerNorm):
 )
 def test_what_cannot_be_measured_right_is_refused(layer):
     with pytest.raises(UserError, match=rf"^layer '1.0' is a torch.nn {type(layer).__name__} .*can't be measured"):
-        with_primitive_normalisation(nn.Sequential(nn.Linear(3, 3), nn.Sequential(layer)))
+        with_primitive_operations(nn.Sequential(nn.Linear(3, 3), nn.Sequential(layer)))

@@ -27,7 +27,8 @@ from breakeven.store.errors import UserError
 def with_primitive_operations(model: nn.Module) -> nn.Module:
     """``model``, which from now on computes in the operations of this module; they don't change running averages.
 
-    Code that TorchScript compiled is out of reach, and refused.
+    In float64 it computes in float64 throughout, also what it casts to float32 by itself, as LLaMA's normalization, or makes
+    without saying a type. Code that TorchScript compiled is out of reach, and refused.
     """
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
@@ -36,13 +37,14 @@ def with_primitive_operations(model: nn.Module) -> nn.Module:
                 f"{where} is compiled by TorchScript, through which second derivatives can't be had right: "
                 "build it without torch.jit.script and torch.jit.trace"
             )
-    mode = PrimitiveOperations()
+    modes: list[PrimitiveOperations] = []
 
-    def enter(*_: Any) -> None:
-        mode.__enter__()
+    def enter(module: nn.Module, _: Any) -> None:
+        modes.append(PrimitiveOperations(next(module.parameters()).dtype))
+        modes[-1].__enter__()
 
     def leave(*_: Any) -> None:
-        mode.__exit__(None, None, None)
+        modes.pop().__exit__(None, None, None)
 
     model.register_forward_pre_hook(enter, prepend=True)  # before the hook of weight normalization
     model.register_forward_hook(leave, always_call=True)
@@ -50,11 +52,37 @@ def with_primitive_operations(model: nn.Module) -> nn.Module:
 
 
 class PrimitiveOperations(TorchFunctionMode):
-    """Inside the block, the functions of `PRIMITIVE` are those of this module."""
+    """Inside the block, the functions of `PRIMITIVE` are those of this module, and float32 is ``dtype`` where that is float64."""
+
+    def __init__(self, dtype: torch.dtype):
+        super().__init__()
+        self._double = dtype == torch.float64
+
+    def __enter__(self) -> "PrimitiveOperations":
+        """What is made without a type has ours."""
+        self._default = torch.get_default_dtype()
+        if self._double:
+            torch.set_default_dtype(torch.float64)
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Everything is as it was."""
+        super().__exit__(*error)
+        torch.set_default_dtype(self._default)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """What PyTorch calls for every function inside the block."""
-        return PRIMITIVE.get(func, func)(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if self._double:
+            func = Tensor.double if func is Tensor.float else func
+            args = tuple(map(_in_double, args))
+            kwargs = {name: _in_double(value) for name, value in kwargs.items()}
+        return PRIMITIVE.get(func, func)(*args, **kwargs)
+
+
+def _in_double(argument: Any) -> Any:
+    return torch.float64 if argument is torch.float32 else argument
 
 
 def batch_norm(

@@ -104,7 +104,7 @@ def _examples_that_fit(model: nn.Module, batches: Sequence[Batch], memory_mb: fl
 
 def _pieces(model: nn.Module, batches: Sequence[Batch], fitting: float, memory_mb: float) -> Iterator[Batch]:
     """Pieces of the mini-batches whose graphs fit; a mini-batch of a network that mixes its examples stays whole."""
-    needed = max(len(targets) for _, targets in batches) if mixes_examples(model) else 1
+    needed = max(len(targets) for _, targets in batches) if mixes_examples(model, batches[0][0]) else 1
     if fitting < needed:
         what = "one example" if needed == 1 else f"a mini-batch of {needed} examples"
         megabytes = math.ceil(memory_mb * needed / fitting)

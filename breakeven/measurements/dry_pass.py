@@ -24,7 +24,7 @@ from breakeven.store.errors import MeasurementError, UserError
 
 EXAMPLES = 3
 PERTURBATION = 0.02  # of each weight, so that what begins at 0 hides nothing
-# ∇L(θ + h·e) − ∇L(θ − h·e) is 2h·H e for a unit vector e, but for the kinks between: with these h, networks with kinks (torchvision's
+# ∇L(θ + h·e) − ∇L(θ − h·e) is 2h·H e for a unit vector e, but for the kinks between: with these h, those with kinks (torchvision's
 # resnet18, mobilenet_v2) are within 2e-6, and what is wrong is off by more than 0.02
 STEPS = (1e-7, 1e-8)
 NEAR = 1e-3
@@ -64,13 +64,17 @@ def check(model: nn.Module, inputs: Tensor, labels: Tensor, classes: int) -> Non
         got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise UserError(f"it must return a tensor of shape (examples, classes) = ({len(inputs)}, {classes}), not {got}")
     if not torch.equal(outputs, again) and bool(outputs.isfinite().all()):
-        raise UserError("it gives other outputs for the same inputs: what is random in it must be off after model.eval()")
+        raise UserError(
+            "it gives other outputs for the same inputs: what is random in it must be off after model.eval()"
+        )
     with in_float64(model):
         inputs = inputs.double() if inputs.is_floating_point() else inputs
         try:
             model(inputs)
         except RuntimeError as error:
-            raise UserError(f"it can't be computed in float64 ({error}): make constant tensors buffers of it") from error
+            raise UserError(
+                f"it can't be computed in float64 ({error}): make constant tensors buffers of it"
+            ) from error
         _check_derivatives(model, inputs, labels)
 
 
@@ -98,7 +102,9 @@ def _check_derivatives(model: nn.Module, inputs: Tensor, labels: Tensor) -> None
         curvatures = per_example_curvature(model, e, inputs, labels, way)
         if agree(curvatures, float(e @ along), MISMATCH[torch.float64]):
             return
-    raise MeasurementError(f"the mean curvature of its examples is not that of its loss, so that a derivative is wrong: {WHERE}")
+    raise MeasurementError(
+        f"the mean curvature of its examples is not that of its loss, so that a derivative is wrong: {WHERE}"
+    )
 
 
 def _changes_so(model: nn.Module, inputs: Tensor, labels: Tensor, e: Tensor, along: Tensor, h: float) -> bool:

@@ -21,6 +21,7 @@ So `fastest_way` tries forward mode against reverse mode on a few examples, in f
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +74,10 @@ def fastest_way(model: nn.Module, inputs: Tensor) -> Way:
         with in_float64(model):
             found = forward_mode(model, direction, inputs)
             expected = reverse_mode(model, direction, inputs)
-    except (NotImplementedError, RuntimeError):  # PyTorch has no forward mode of an operation, or the network no float64
+    except (
+        NotImplementedError,
+        RuntimeError,
+    ):  # PyTorch has no forward mode of an operation, or the network no float64
         return reverse_mode
     same = all(_same(*parts) for parts in zip(found, expected, strict=True))
     return forward_mode if same else reverse_mode
@@ -96,15 +100,14 @@ def forward_mode(model: nn.Module, direction: Tensor, inputs: Tensor) -> Derivat
     parts = direction.split([weight.numel() for weight in weights.values()])
     along = {name: part.view_as(weight) for (name, weight), part in zip(weights.items(), parts, strict=True)}
 
-    def outputs(at: dict[str, Tensor]) -> Tensor:
-        z: Tensor = functional_call(model, at, (inputs,))
-        return z
+    def outputs(at: dict[str, Tensor]) -> Any:
+        return functional_call(model, at, (inputs,))
 
-    def slope(at: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        z, first = jvp(outputs, (at,), (along,))
-        return z, first
+    def slope(at: dict[str, Tensor]) -> Any:
+        return jvp(outputs, (at,), (along,))
 
-    (z, first), (_, second) = jvp(slope, (weights,), (along,))
+    both: Any = jvp(slope, (weights,), (along,))
+    (z, first), (_, second) = both
     return z.detach(), first.detach(), second.detach()
 
 

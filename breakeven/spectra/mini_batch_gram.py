@@ -31,7 +31,7 @@ def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], 
         rows = memory[place : place + stop - start]
         block = within(batches[start:stop], "gradients", unit="mini-batch")
         for row, (inputs, targets) in zip(rows, block, strict=True):
-            gradients = torch.autograd.grad(cross_entropy(model(inputs), targets), parameters)
+            gradients = torch.autograd.grad(cross_entropy(model(inputs), targets), parameters, materialize_grads=True)
             for part, gradient in zip(row.split(sizes), gradients, strict=True):
                 part.copy_(gradient.reshape(-1))
         return rows

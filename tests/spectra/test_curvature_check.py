@@ -28,7 +28,9 @@ def say(monkeypatch):
 
 def check(lambda_1, dtype=SINGLE):
     model = torch.nn.Linear(2, 2, dtype=dtype)
-    problem = MeasuredNetwork(model, [(torch.zeros(2, 2, dtype=dtype), torch.zeros(2, dtype=torch.int64))], reverse_mode)
+    problem = MeasuredNetwork(
+        model, [(torch.zeros(2, 2, dtype=dtype), torch.zeros(2, dtype=torch.int64))], reverse_mode
+    )
     return checked_curvatures(problem, torch.ones(6), lambda_1)
 
 

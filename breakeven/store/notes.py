@@ -44,11 +44,6 @@ class Note(Enum):
     NO_EIGENVECTOR = ("lhs:no_eigenvector", "e_H^1 was not found")
     NO_CURVATURE = ("lhs:no_curvature", "there is no curvature along e_H^1")
     NOT_PLAIN_SGD = ("lhs:not_plain_sgd", "Eq. 1 holds for plain SGD only, without momentum and weight decay")
-    NO_FORWARD_MODE = (
-        "lhs:no_forward_mode",
-        "the network has an operation without a second derivative in forward mode (the log of stability names it), so that "
-        "Eq. 1 is not had, and λ_H^1 not checked by it",
-    )
     CURVATURES_NOT_FINITE = (
         "lhs:curvatures_not_finite",
         "the curvatures along e_H^1, or their squares, are not finite",

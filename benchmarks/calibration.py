@@ -27,7 +27,9 @@ def main() -> None:
     """Print the tables of each part."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--parts", default=",".join(PARTS), help="which, by commas (default: %(default)s)")
-    options.add_argument("--share", type=float, default=1.0, help="of the problems that are drawn (default: %(default)s)")
+    options.add_argument(
+        "--share", type=float, default=1.0, help="of the problems that are drawn (default: %(default)s)"
+    )
     options.add_argument("--processes", type=int, default=2, help="parts at once (default: %(default)s)")
     arguments = options.parse_args()
     torch.set_num_threads(1)

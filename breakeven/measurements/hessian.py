@@ -39,12 +39,12 @@ def measure_hessian(
     """Write ``hessian.csv``, one row per snapshot, each warm-started from the eigenvectors of the one before.
 
     ``residual_i`` is ‖H v − θ v‖ of the i-th, ``error_i`` its estimated error; ``converged``: every error is below
-    ``tolerance`` · λ_H^1. ``trace`` is the estimate of Tr(H) with the interval of 95 % from ``trace_low`` to ``trace_high``; ``trace_error`` is
-    the spread of its samples as a standard error, which is too uncertain for an interval. ``trace_top_5`` is the paper's
-    approximation, the sum of the largest five eigenvalues, empty where fewer were asked for. ``trace_over_lambda_1`` and
-    ``trace_top_5_over_lambda_1``: Tr(H)/λ_H^1 by the one and by the other, empty where λ_H^1 is not above 0. The eigenvector
-    e_H^1 of each snapshot goes into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``note``: why cells
-    are empty, or all 0.
+    ``tolerance`` · λ_H^1. ``trace`` is the estimate of Tr(H) with the interval of 95 % from ``trace_low`` to ``trace_high``;
+    ``trace_error`` is the spread of its samples as a standard error, which is too uncertain for an interval. ``trace_top_5`` is
+    the paper's approximation, the sum of the largest five eigenvalues, empty where fewer were asked for.
+    ``trace_over_lambda_1`` and ``trace_top_5_over_lambda_1``: Tr(H)/λ_H^1 by the one and by the other, empty where λ_H^1 is not
+    above 0. The eigenvector e_H^1 of each snapshot goes into the folder ``eigenvectors`` beside ``out``, for the stability
+    stage. ``note``: why cells are empty, or all 0.
     ``memory_mb``: see `Hessian`.
     """
     spec = read_spec(run)

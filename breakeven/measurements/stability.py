@@ -95,7 +95,13 @@ def measure_stability(
 def curvature_variance(
     measured: Measured, vector: Tensor, lambda_1: float, batch_size: int, way: Way
 ) -> tuple[float, list[Note]]:
-    """s² along e_H^1, ``vector``, after the check of the mean curvature; NaN, and why, where it can't be had."""
+    """s² along e_H^1, ``vector``, after the check of the mean curvature; NaN, and why, where it can't be had.
+
+    It has fewer right digits than λ_H^1. With an eigenvector that is off by the angle φ, towards w, λ_H^1 is off by the order
+    of φ², but s² by 4 φ Cov_i(eᵀH_i e, eᵀH_i w), of the order of φ, where φ² ≤ tolerance · λ_1 / (λ_1 − λ_2). With the
+    tolerance of 1e-3, s² was off by 0.3 % (median; 5.5 % at most) at 26 snapshots of digits; with 1e-4 by 0.1 % (0.9 %), for
+    one product more; with 1e-5 by 0.03 % (0.4 %), for two.
+    """
     network = MeasuredNetwork(measured.model, measured.batches(batch_size), way)
     try:
         curvatures, verdict = checked_curvatures(network, vector, lambda_1)

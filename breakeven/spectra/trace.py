@@ -7,8 +7,8 @@ With an orthonormal basis Q of that subspace, P = I − Q Qᵀ and B = P H P,
 where the first term is exact and costs nothing, as the eigensolver left it behind, and the second has a small variance,
 as the large eigenvalues are in the first (Meyer, Musco, Musco, Woodruff, SOSA 2021).
 
-The spread of two or three samples can't say how far off that may be: ±2 of its standard errors cover 62 to 83 % and not 95 %.
-Student's t covers 88 to 96 %, as the samples are skewed, and its interval of two samples is 12.7 errors wide. But each
+The spread of two or three samples can't say how far off that may be: ±2 of its standard errors cover 61 to 85 % and not 95 %.
+Student's t covers 87 to 97 %, as the samples are skewed, and its interval of two samples is 12.7 errors wide. But each
 product alone knows a bound of the variance: Var(zᵀ B z) = 2 (‖B‖² − Σ_i B_ii²) ≤ 2 ‖B‖² in the Frobenius norm (Avron, Toledo,
 J. ACM 2011), and ‖B‖² is the expectation of ‖B z‖². The interval is made of that; it covers 95 % or more, by
 `benchmarks/calibrate_trace.py`.

@@ -30,7 +30,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
-from breakeven.claims.evidence import Evidence, from_seeds
+from breakeven.claims.evidence import Evidence, closest_to_zero, from_seeds
 from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.claims.study_tables import WINDOW, StudyTables, curve, number
 from breakeven.claims.words import joined, symbol, with_names
@@ -165,15 +165,6 @@ def shares_left(tables: StudyTables, quantity: str, comparison: Comparison, runs
     left = np.array([_scales(both.values[:, at]).mean(axis=1) for both, at in zip(later, chosen, strict=True)])
     shares: Numbers = left / at_switch
     return shares
-
-
-def closest_to_zero(differences: Numbers) -> Numbers:
-    """Of each row the number that is closest to 0; 0 where the row has both signs."""
-    smallest = np.abs(differences).min(axis=1)
-    agreed: Numbers = np.where(
-        (differences > 0).all(axis=1), smallest, np.where((differences < 0).all(axis=1), -smallest, 0.0)
-    )
-    return agreed
 
 
 def schedules_of(runs: pd.DataFrame) -> dict[str, tuple[float, tuple[Switch, ...]]]:

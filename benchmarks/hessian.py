@@ -89,7 +89,7 @@ def reference_values(problems: list[Problem], arguments: Namespace) -> list[Tens
 
 
 def reference(problem: Problem) -> Tensor:
-    """The largest eigenvalues to about 1e-6, a thousandth of what is asked of the solvers, from two random vectors."""
+    """The largest eigenvalues to about 1e-6, a thousandth of what is asked of the solvers, from four random vectors."""
     common.say(f"reference of snapshot {problem.number}")
     problem.load()
     return tight(problem, TOP, 1e-6).values

@@ -38,7 +38,7 @@ class Problem:
 
     ``model``: the network, with the weights of whichever snapshot was loaded last; ``weights``: its weights here.
     ``inputs``, ``targets``: the measured pictures. ``neighbour``: (k, D), the eigenvectors at the snapshot before, as our
-    solver found them, or None at the first. ``number`` seeds random vectors.
+    solver found them, then those that it hands on beyond the wanted ones; or None at the first. ``number`` seeds random vectors.
     """
 
     model: nn.Module
@@ -62,7 +62,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Answer:
-    """``values``: float64, descending, (k,); ``matvecs``: products with H; ``vectors``: (k, D), from ours alone."""
+    """``values``: float64, descending, (k,); ``matvecs``: products with H; ``vectors``: (k + 2, D), from ours alone."""
 
     values: Tensor
     matvecs: int
@@ -73,9 +73,9 @@ def ours(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
     """What stage ``hessian`` does at a snapshot: the one place to change if it changes."""
     hessian = Hessian(problem.model, [(problem.inputs, problem.targets)])
     draws = generator(0, "lanczos", problem.number)
-    start = start_vectors(problem.neighbour, hessian.gradient, count, draws)
+    start = start_vectors(problem.neighbour, hessian.gradient, draws)
     pairs = largest_eigenpairs(hessian.matvec, start, count, setting["tolerance"], MAX_MATVECS, draws)
-    return Answer(pairs.values, pairs.matvecs, pairs.vectors)
+    return Answer(pairs.values, pairs.matvecs, torch.cat([pairs.vectors, pairs.neighbours]))
 
 
 def curvlinops_eigsh(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
@@ -102,7 +102,7 @@ def _eigsh(operator: LinearOperator, problem: Problem, count: int, setting: dict
     counted = _Counted(operator.matvec)
     start = np.random.default_rng(problem.number).standard_normal(operator.shape[0])
     if setting.get("warm") and problem.neighbour is not None:
-        start = problem.neighbour.sum(dim=0).cpu().numpy()
+        start = problem.neighbour[:count].sum(dim=0).cpu().numpy()
     try:
         values = eigsh(
             LinearOperator(operator.shape, matvec=counted, dtype=dtype),
@@ -162,7 +162,7 @@ def torch_lobpcg(problem: Problem, count: int, setting: dict[str, Any]) -> Answe
     draws = torch.Generator().manual_seed(problem.number)
     start = torch.randn(count, len(hessian.gradient), generator=draws).to(hessian.gradient)
     if problem.neighbour is not None:
-        start[: len(problem.neighbour)] = problem.neighbour[:count]
+        start[:count] = problem.neighbour[:count]
     orthogonality = {name: 3.5e-4 for name in ("ortho_tol", "ortho_tol_drop", "ortho_tol_replace")}
     try:
         values, _ = torch.lobpcg(
@@ -174,10 +174,10 @@ def torch_lobpcg(problem: Problem, count: int, setting: dict[str, Any]) -> Answe
 
 
 def tight(problem: Problem, count: int, tolerance: float) -> RitzPairs:
-    """Our solver far beyond what is compared, from two random vectors: for the reference values."""
+    """Our solver far beyond what is compared, from four random vectors: for the reference values."""
     hessian = Hessian(problem.model, [(problem.inputs, problem.targets)])
     draws = torch.Generator().manual_seed(problem.number)
-    start = torch.randn(2, len(hessian.gradient), generator=draws).to(hessian.gradient)
+    start = torch.randn(4, len(hessian.gradient), generator=draws).to(hessian.gradient)
     return largest_eigenpairs(hessian.matvec, start, count, tolerance, MAX_MATVECS, draws)
 
 

@@ -41,17 +41,18 @@ def main() -> None:
 
 def cells(model: nn.Module, inputs: Tensor, targets: Tensor, repeats: int) -> list[str]:
     """A row of the table: a gradient evaluation, the curvatures and λ_H^1 by turns."""
-    from breakeven.spectra.curvature import per_example_curvature
+    from breakeven.spectra.curvature import fastest_way, per_example_curvature
 
     problem = Problem(model, model.state_dict(), inputs, targets, 0)
     hessian = Hessian(model, [(inputs, targets)])
     direction = hessian.gradient / hessian.gradient.norm()
-    curvatures = per_example_curvature(model, direction, inputs, targets)
+    way = fastest_way(model, inputs)
+    curvatures = per_example_curvature(model, direction, inputs, targets, way)
     expected = float(direction @ hessian.matvec(direction))
     times = common.by_turns(
         {
             "gradient": lambda: common.gradient(model, inputs, targets),
-            "curvatures": lambda: per_example_curvature(model, direction, inputs, targets),
+            "curvatures": lambda: per_example_curvature(model, direction, inputs, targets, way),
             "lambda": lambda: ours(problem, 1, {"tolerance": 1e-3}),
         },
         repeats,

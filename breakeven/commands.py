@@ -46,8 +46,13 @@ MEMORY_MB = 2000
 
 def function_of(stage: Stage) -> Callable[..., Any]:
     """The function that carries out a stage."""
-    module, _, name = stage.function.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return _imported(stage.function)
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    """The function ``MODULE:FUNCTION``."""
+    module, _, attribute = name.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     return function
 
 
@@ -71,7 +76,13 @@ def call(stage: Stage, arguments: argparse.Namespace) -> Any:
         from breakeven.jobs.device import choose_device
 
         values["device"] = choose_device(arguments.device, arguments.threads, arguments.slots_per_gpu)
-    return function(**{name: values[name] for name in parameters})
+    if stage.first:
+        _called(_imported(stage.first), values)
+    return _called(function, values)
+
+
+def _called(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    return function(**{name: values[name] for name in inspect.signature(function).parameters})
 
 
 def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:

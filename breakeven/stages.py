@@ -18,7 +18,8 @@ class Stage:
 
     ``files``: of one whose ``out`` is a folder, what it writes there, with the names of parameters in braces; the last one last.
     ``folders``: of one whose ``out`` is a file, those that it fills beside it. ``positional``: parameters that are given without
-    their names.
+    their names. ``first``: a function that is called before with the same arguments, and may refuse them; it changes no number,
+    so that the digest of the stage's code is without it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Stage:
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     positional: tuple[str, ...] = ()
+    first: str = ""
 
     @property
     def module(self) -> str:
@@ -52,6 +54,7 @@ STAGES = (
         "breakeven.training.train:train",
         "Train one run: its history, and snapshots of its weights.",
         files=("run.yaml", "history.csv", "snapshots", "training.json"),
+        first="breakeven.measurements.dry_pass:check_own_network",
     ),
     *(
         Stage(row.name, f"breakeven.measurements.{row.name}:measure_{row.name}", row.words, folders=row.folders)

@@ -1,7 +1,8 @@
 """The claims of the paper that the tables can test, as a list: what is claimed, how it is tested, the paper's numbers.
 
 A claim names a kind of test, which is a class in a module of its own, and its settings. Where a test takes the largest
-value along a run, it is done twice: with the raw curve, and smoothed as in the paper.
+value along a run, the primary one is of the curve smoothed as in the paper; the raw curve stands beside it. For each kind
+there are worlds in which it is false, and what the verdict says of them, in ``benchmarks/calibrate_claims.py``.
 
 Not here, because the tables don't hold it: λ_H^*/λ_H^1 of conjecture C2, for which the smallest non-zero eigenvalue of
 the Hessian would be needed and only its five largest are measured. Tr(H) is the stochastic estimate of the whole trace,
@@ -98,6 +99,32 @@ CLAIMS = (
         "",
     ),
     Claim(
+        "C2.trace_ratio_H.learning_rate",
+        "The larger the learning rate, the more evenly the curvature of the loss is spread over directions: Tr(H)/λ_H^1 gets "
+        "larger. The paper finds this effect weaker, by its approximation of Tr(H).",
+        Trend("trace_H_over_lambda_1", "learning_rate", 1),
+        "",
+    ),
+    Claim(
+        "C2.trace_ratio_H.batch_size",
+        "The larger the batch size, the less evenly the curvature of the loss is spread: Tr(H)/λ_H^1 stays smaller.",
+        Trend("trace_H_over_lambda_1", "batch_size", -1),
+        "",
+    ),
+    Claim(
+        "C2.trace_top_5_ratio_H.learning_rate",
+        "The larger the learning rate, the more evenly the curvature is spread over the five directions where it is largest: "
+        "their sum, the paper's approximation of Tr(H), over λ_H^1 gets larger.",
+        Trend("trace_top_5_H_over_lambda_1", "learning_rate", 1),
+        "",
+    ),
+    Claim(
+        "C2.trace_top_5_ratio_H.batch_size",
+        "The larger the batch size, the less evenly the curvature is spread over the five directions where it is largest.",
+        Trend("trace_top_5_H_over_lambda_1", "batch_size", -1),
+        "",
+    ),
+    Claim(
         "C2.lambda_star.learning_rate",
         "What a larger learning rate does to the smallest non-zero eigenvalue λ_K^* of K alone. The paper makes its claim "
         "of the ratio λ_K^*/λ_K^1 only; λ_K^* may fall while the ratio rises, if λ_K^1 falls more.",
@@ -159,7 +186,8 @@ CLAIMS = (
     ),
     Claim(
         "break_even.point",
-        "Equation 1 predicts the curvature at the break-even point: λ_H^1 there is the predicted one, within a factor of 1.5.",
+        "Equation 1 predicts where the curvature stops growing: λ_H^1 at its first peak is the one at which SGD becomes "
+        "unstable, within a factor of 1.5.",
         PredictedPoint(),
         "break_even",
     ),

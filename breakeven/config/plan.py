@@ -23,6 +23,7 @@ from breakeven.specs.words import in_words
 from breakeven.store.errors import ConfigError
 
 MOST_RUNS = 20_000
+SEEDS_FOR_A_VERDICT = 6  # a two-sided sign test at 5 % takes as many (`breakeven.claims.hypothesis_tests.fewest_seeds`)
 LONGEST_SPEC = 100_000  # Linux takes arguments of a command up to 128 KiB
 TOO_LONG = f"the specification of a run is longer than {LONGEST_SPEC} characters, too long for a command"
 
@@ -123,6 +124,9 @@ def describe(plan: Plan) -> str:
         swept = [f"{key} {_listed(_values(key, settings))}" for key in study.swept] or ["nothing swept"]
         seeds = f"{'seed' if len(settings.seeds) == 1 else 'seeds'} {_listed(settings.seeds)}"
         lines.append(f"{name}: {'; '.join([*swept, seeds])} ({_count(len(study.runs), 'run', 'runs')})")
+    few = [name for name, study in plan.config.studies.items() if len(study.seeds) < SEEDS_FOR_A_VERDICT]
+    if few:
+        lines.append(f"too few seeds for a verdict on a claim, which takes {SEEDS_FOR_A_VERDICT}: {', '.join(few)}")
     return "\n".join(lines)
 
 

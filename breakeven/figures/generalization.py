@@ -3,10 +3,8 @@
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 from altair.typing import ChartType
-from scipy.stats import bootstrap, rankdata
 
 from breakeven.figures import common
 from breakeven.figures.labels import COLUMNS
@@ -18,8 +16,6 @@ CAPTION = (
 )
 ORDER = 130
 SIDE = 290
-FEWEST = 5  # runs with fewer ranks tell nothing of a correlation
-RESAMPLES = 9999
 AGAINST = {"max_lambda_K": COLUMNS["max_lambda_K"].symbol, "break_even_epoch": COLUMNS["break_even_epoch"].words}
 ACCURACY = "final test accuracy"
 
@@ -27,8 +23,7 @@ ACCURACY = "final test accuracy"
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw the final test accuracy against max λ_K^1, beside the same against the epoch of the break-even point."""
     views = [panel(runs, study, quantity) for quantity in AGAINST]
-    lines = ["One point for each run."]
-    lines += [sentence(points(runs, study, quantity), words) for quantity, words in AGAINST.items()]
+    lines = ["One point for each run. The claim is tested on the points of the sweep, each the mean over its seeds."]
     lines += common.divergence(runs, "left out")
     return common.finish(common.grid(views), "Generalization and the early phase", study, lines)
 
@@ -74,38 +69,3 @@ def panel(runs: pd.DataFrame, study: Study, quantity: str) -> ChartType:
     # each panel zooms by itself: their x axes are of different kinds
     zoom = common.zoom("x", "y", name=f"zoom_{quantity}")
     return chart.add_params(highlight, zoom).properties(name=f"view_{quantity}", width=SIDE, height=SIDE)
-
-
-def sentence(table: pd.DataFrame, words: str) -> str:
-    """Spearman's ρ with its interval, in words."""
-    if len(table) < FEWEST:
-        return f"{words}: {len(table)} {'run' if len(table) == 1 else 'runs'}, too few for a correlation."
-    x, y = table["value"].to_numpy(float), table["accuracy"].to_numpy(float)
-    if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
-        return f"{words}: all values are the same, so there is no correlation."
-    low, high = interval(x, y)
-    correlation = f"Spearman's ρ = {rank_correlation(x, y):.2f}, 95 % interval {low:.2f} to {high:.2f}"
-    return f"Test accuracy and {words}: {correlation.replace('-', '−')} ({len(table)} runs, bootstrap)."
-
-
-def rank_correlation(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Spearman's ρ of two series along ``axis``; 0 where one of them is constant and so has no order."""
-    first, second = (rankdata(series, axis=axis) for series in (x, y))
-    first, second = (ranks - ranks.mean(axis, keepdims=True) for ranks in (first, second))
-    deviations = np.sqrt((first**2).sum(axis) * (second**2).sum(axis))
-    correlation: np.ndarray = (first * second).sum(axis) / np.where(deviations > 0, deviations, 1.0)
-    return correlation
-
-
-def interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of Spearman's ρ, by the bootstrap over runs (percentiles)."""
-    found = bootstrap(
-        (x, y),
-        rank_correlation,
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return float(found.low), float(found.high)

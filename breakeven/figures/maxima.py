@@ -3,6 +3,7 @@
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 from altair.typing import ChartType
 
@@ -24,7 +25,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
     """Draw the four maxima side by side."""
     views = [panel(runs, study, maximum) for maximum in MAXIMA]
     lacking = int(runs[[name for name in MAXIMA if name in runs]].isna().any(axis=1).sum())
-    means = "line through the means" if along_line(runs, study) else "bar at the mean"
+    means = "line through the geometric means" if along_line(runs, study) else "bar at the geometric mean"
     lines = [f"One point for each run; {means} over seeds."]
     if lacking:
         lines.append(f"{lacking} of {len(runs)} runs lack a point: not all of their values could be computed.")
@@ -34,7 +35,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
 
 
 def panel(runs: pd.DataFrame, study: Study, maximum: str) -> ChartType:
-    """One maximum: a point for each run, and a line through the means of the runs that didn't diverge."""
+    """One maximum: a point for each run, and a line through the geometric means of the runs that didn't diverge."""
     symbol = COLUMNS[maximum].symbol
     values = runs[maximum] if maximum in runs else pd.Series(float("nan"), index=runs.index)
     rows = common.labelled(runs, study).assign(value=common.finite(values, log=True)).dropna(subset=["value"])
@@ -55,9 +56,11 @@ def panel(runs: pd.DataFrame, study: Study, maximum: str) -> ChartType:
 
 
 def mean_layer(rows: pd.DataFrame, runs: pd.DataFrame, study: Study, maximum: str) -> alt.Chart:
-    """The means of the runs that didn't diverge: a line, or bars where the hyperparameter has no order."""
-    stable = rows[rows["outcome"] == "finished"].groupby(["panel", "colour"], sort=True)
-    means = stable.agg(x=("x", "first"), value=("value", "mean"), seeds=("seed", "nunique")).reset_index()
+    """The geometric means of the runs that didn't diverge: a line, or bars where the hyperparameter has no order."""
+    stable = rows[rows["outcome"] == "finished"].assign(log=lambda table: np.log(table["value"]))
+    groups = stable.groupby(["panel", "colour"], sort=True)
+    means = groups.agg(x=("x", "first"), log=("log", "mean"), seeds=("seed", "nunique")).reset_index()
+    means = means.assign(value=np.exp(means["log"])).drop(columns="log")
     drawing = alt.Chart(common.data(common.records(means), f"{maximum}_mean"))
     if along_line(runs, study):
         line: alt.Chart = drawing.mark_line(strokeWidth=1.8).encode(order=alt.Order("x:Q"))

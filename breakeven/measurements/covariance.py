@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from breakeven.measurements.measured import Measured, measured_snapshots
 from breakeven.networks.batch_norm import BatchNorm2d
+from breakeven.spectra.coarseness import relative_rounding
 from breakeven.spectra.gram_spectrum import TOP, CovarianceSpectrum, spectrum
 from breakeven.spectra.mini_batch_gram import mini_batch_gram
 from breakeven.spectra.per_example.gram import per_example_gram
@@ -16,6 +17,8 @@ from breakeven.store.errors import UserError
 from breakeven.store.notes import Note, cell
 from breakeven.store.rows import write_rows
 
+FEW = 4  # examples of a mini-batch whose statistics may be degenerate
+ASKED, COARSE = 3, 1e-3  # how many of the largest gradients are asked, and what is too much rounding in one of them
 LAMBDAS = [f"lambda_{i}" for i in range(1, TOP + 1)]
 RATIOS = ["lambda_star_over_lambda_1", "trace_over_lambda_1", "g_over_g5"]
 COLUMNS = ["step", *LAMBDAS, "lambda_star", "trace", *RATIOS, "gamma_norm", "note"]
@@ -36,7 +39,8 @@ def measure_covariance(
 
     The measured examples are cut into L mini-batches of M = ``batch_size``, a remainder left out; ``batches`` limits L.
     M = 1 is K of single examples, which takes much less memory and time than one backward pass for each. Beside K stands
-    ``gamma_norm``, which explains its scale: see `gamma_norm`. ``note``: why cells are empty.
+    ``gamma_norm``, which explains its scale: see `gamma_norm`. ``note``: why cells are empty, or
+    doubtful.
     """
     rows = []
     for measured in measured_snapshots(run, data, precision, device, "covariance"):
@@ -46,7 +50,8 @@ def measure_covariance(
                 f"measurements.covariance.batch_size: {batch_size} leaves {len(whole)} mini-batches of the "
                 f"{len(measured.targets)} measured examples, and K needs at least 2: lower it, or raise measured_fraction"
             )
-        k = spectrum(_gram(measured, whole, memory_mb))
+        gram = _gram(measured, whole, memory_mb)
+        k = spectrum(gram)
         values = k.eigenvalues.tolist()
         largest = values[0]
         rows.append(
@@ -59,14 +64,14 @@ def measure_covariance(
                 "trace_over_lambda_1": k.trace / largest if largest > 0 else None,
                 "g_over_g5": k.g_over_g5,
                 "gamma_norm": gamma_norm(measured.model),
-                "note": cell(_notes(k, len(whole))),
+                "note": cell(_notes(k, len(whole), _is_coarse(measured, whole, gram))),
             }
         )
     write_rows(out, COLUMNS, rows)
 
 
-def _notes(k: CovarianceSpectrum, batches: int) -> Iterator[Note]:
-    """Why cells are empty: what could not be computed, then what K does not have."""
+def _notes(k: CovarianceSpectrum, batches: int, coarse: bool) -> Iterator[Note]:
+    """Why cells are empty or doubtful: what could not be computed, then what K does not have."""
     largest = float(k.eigenvalues[0])
     if not math.isfinite(largest):
         yield Note.K_NOT_FINITE
@@ -74,15 +79,30 @@ def _notes(k: CovarianceSpectrum, batches: int) -> Iterator[Note]:
         yield Note.K_ZERO
     elif not math.isfinite(k.g_over_g5):
         yield Note.K_NO_TOP_PART
+    if coarse:
+        yield Note.K_COARSE
     if batches <= TOP:
         yield Note.K_FEW_BATCHES
+
+
+def _is_coarse(measured: Measured, batches: list[tuple[Tensor, Tensor]], gram: Tensor) -> bool:
+    """Whether λ_K^1 is off by some thousandths, or more, in the precision of the measurement.
+
+    The largest gradients are asked, which weigh the most: λ_K^1 was off by about twice as much as they, on networks with batch
+    normalization of two numbers. Mini-batches of more than `FEW` examples are not: what they divide by is not almost nothing.
+    """
+    if len(batches[0][1]) > FEW or not bool(gram.isfinite().all()):
+        return False
+    largest = gram.diagonal().topk(min(ASKED, len(batches))).indices.tolist()
+    return relative_rounding(measured.model, [batches[index] for index in largest]) > COARSE
 
 
 def _gram(measured: Measured, batches: list[tuple[Tensor, Tensor]], memory_mb: float) -> Tensor:
     """The inner products of the gradients of the mini-batches, the first of the measured examples."""
     count = len(batches)
     if len(batches[0][1]) == 1:
-        return per_example_gram(measured.model, measured.inputs[:count], measured.targets[:count], memory_mb)
+        inputs, targets = measured.inputs[:count], measured.targets[:count]
+        return per_example_gram(measured.model, inputs, targets, memory_mb, seed=measured.step)
     return mini_batch_gram(measured.model, batches, memory_mb)
 
 

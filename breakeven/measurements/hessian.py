@@ -17,6 +17,9 @@ from breakeven.store.notes import Note, cell
 from breakeven.store.rows import write_rows
 
 TOP = 5  # the paper's approximation of Tr(H)
+TRACE = ["trace_error", "trace_low", "trace_high"]  # how far off the estimate of Tr(H) may be
+COLD, WARM = 4, 2  # start vectors
+RANDOM_PART = 0.3  # of a warm start vector, beside Ritz vectors of norm one
 
 
 def measure_hessian(
@@ -35,11 +38,13 @@ def measure_hessian(
 ) -> None:
     """Write ``hessian.csv``, one row per snapshot, each warm-started from the eigenvectors of the one before.
 
-    ``trace`` is the estimate of Tr(H) with standard error ``trace_error``; ``trace_top_5`` the paper's approximation,
-    the sum of the largest five eigenvalues, empty where fewer were asked for. ``trace_over_lambda_1`` and
+    ``residual_i`` is ‖H v − θ v‖ of the i-th, ``error_i`` its estimated error; ``converged``: every error is below
+    ``tolerance`` · λ_H^1. ``trace`` is the estimate of Tr(H) with the interval of 95 % from ``trace_low`` to ``trace_high``; ``trace_error`` is
+    the spread of its samples as a standard error, which is too uncertain for an interval. ``trace_top_5`` is the paper's
+    approximation, the sum of the largest five eigenvalues, empty where fewer were asked for. ``trace_over_lambda_1`` and
     ``trace_top_5_over_lambda_1``: Tr(H)/λ_H^1 by the one and by the other, empty where λ_H^1 is not above 0. The eigenvector
-    e_H^1 of each snapshot goes
-    into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``note``: why cells are empty, or all 0.
+    e_H^1 of each snapshot goes into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``note``: why cells
+    are empty, or all 0.
     ``memory_mb``: see `Hessian`.
     """
     spec = read_spec(run)
@@ -51,23 +56,25 @@ def measure_hessian(
     for measured in measured_snapshots(run, data, precision, device, "hessian"):
         hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
         draws = generator(seed, "lanczos", measured.step)
-        start = start_vectors(previous, hessian.gradient, eigenvalues, draws)
+        start = start_vectors(previous, hessian.gradient, draws)
         pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws)
-        previous = pairs.vectors if pairs.converged else None
+        previous = torch.cat([pairs.vectors, pairs.neighbours]) if pairs.converged else None
         eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0])
-        trace, trace_error = hutchinson(
+        trace = hutchinson(
             hessian.matvec, pairs.basis, pairs.projected, trace_probes, generator(seed, "trace", measured.step)
         )
-        values, residuals = pairs.values.tolist(), pairs.residuals.tolist()
+        values = pairs.values.tolist()
         top_5 = sum(values[:TOP]) if len(values) >= TOP else None
         rows.append(
             {"step": measured.step}
             | {f"lambda_{i}": value for i, value in enumerate(values, start=1)}
-            | {"trace": trace}
-            | {f"residual_{i}": residual for i, residual in enumerate(residuals, start=1)}
+            | {"trace": trace.estimate}
+            | {f"residual_{i}": residual for i, residual in enumerate(pairs.residuals.tolist(), start=1)}
+            | {f"error_{i}": error for i, error in enumerate(pairs.errors.tolist(), start=1)}
             | {"matvecs": pairs.matvecs, "converged": pairs.converged}
-            | {"trace_error": trace_error, "trace_top_5": top_5}
-            | {"trace_over_lambda_1": _over(trace, values[0]), "trace_top_5_over_lambda_1": _over(top_5, values[0])}
+            | {"trace_error": trace.error, "trace_low": trace.low, "trace_high": trace.high, "trace_top_5": top_5}
+            | {"trace_over_lambda_1": _over(trace.estimate, values[0])}
+            | {"trace_top_5_over_lambda_1": _over(top_5, values[0])}
             | {"note": cell(_notes(pairs))}
         )
         del hessian, pairs  # the graph and the basis, before those of the next snapshot
@@ -90,41 +97,30 @@ def _over(trace: float | None, lambda_1: float) -> float | None:
     return trace / lambda_1 if trace is not None and lambda_1 > 0 else None
 
 
-def start_vectors(previous: Tensor | None, gradient: Tensor, count: int, draws: torch.Generator) -> Tensor:
-    """The start vectors of the eigensolver for ``count`` eigenvalues, from the eigenvectors of the snapshot before, if any.
+def start_vectors(previous: Tensor | None, gradient: Tensor, draws: torch.Generator) -> Tensor:
+    """The start vectors of the eigensolver, (b, D): b = `WARM` from the Ritz vectors of the snapshot before, else b = `COLD`.
 
-    For λ_H^1 alone one vector: e_H^1 of the snapshot before, plus the direction of the gradient, which lies mostly in
-    directions of large curvature (Gur-Ari, Roberts, Dyer, 2018) and so knows an eigenvector that the snapshot before did
-    not have. On digits that took 5.5 products, with no eigenvalue missed at 105 snapshots; without the gradient, λ_H^1 was
-    10 % off at one of 63.
-
-    For several eigenvalues two vectors, so that two that (almost) coincide are both found: one vector took 15 products
-    instead of 20, but left an eigenvalue out at every thirtieth snapshot, up to 18 % off. All have a random part.
+    A cold start is random: so many vectors that all of them lack a wanted eigenvector (almost) never happens. A warm start has
+    two, so that two eigenvectors that (almost) coincide, or cross, are both found; the Ritz vectors, with the two that
+    follow the wanted ones, since those rise, are dealt to them in turn. Each has a random part as well, and the last one
+    the direction of the gradient, which lies mostly in directions of large curvature (Gur-Ari, Roberts, Dyer, 2018) and so knows
+    an eigenvector that the snapshot before did not have. `benchmarks/calibrate_eigensolver.py` says how often that misses.
     """
-    random = torch.randn(2, len(gradient), generator=draws).to(gradient)
-    random /= random.norm(dim=1, keepdim=True)
-    if count == 1:
-        known = gradient / gradient.new_tensor(norm(gradient)).clamp(min=torch.finfo(gradient.dtype).tiny)
-        return (known + 0.1 * random[0] if previous is None else previous[0] + known + 0.1 * random[0])[None]
-    if previous is None:
-        return random
-    return torch.stack([previous[0], previous[1:].sum(dim=0) + 0.1 * random[1]])
+    count = COLD if previous is None else WARM
+    start = torch.randn(count, len(gradient), generator=draws).to(gradient)
+    start /= start.norm(dim=1, keepdim=True)
+    if previous is not None:
+        start *= RANDOM_PART
+        for i, vector in enumerate(previous):
+            start[i % count] += vector
+    start[-1] += gradient / gradient.new_tensor(norm(gradient)).clamp(min=torch.finfo(gradient.dtype).tiny)
+    return start
 
 
 def columns(eigenvalues: int) -> list[str]:
     """The columns of ``hessian.csv``."""
     numbers = range(1, eigenvalues + 1)
-    lambdas, residuals = [f"lambda_{i}" for i in numbers], [f"residual_{i}" for i in numbers]
+    lambdas, residuals, errors = ([f"{name}_{i}" for i in numbers] for name in ("lambda", "residual", "error"))
     ratios = ["trace_over_lambda_1", "trace_top_5_over_lambda_1"]
-    return [
-        "step",
-        *lambdas,
-        "trace",
-        *residuals,
-        "matvecs",
-        "converged",
-        "trace_error",
-        "trace_top_5",
-        *ratios,
-        "note",
-    ]
+    found = ["trace", *residuals, *errors, "matvecs", "converged", *TRACE, "trace_top_5", *ratios]
+    return ["step", *lambdas, *found, "note"]

@@ -12,7 +12,7 @@ from breakeven.data.targets import training_targets
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.build import build
 from breakeven.networks.exact_kernels import exact_kernels
-from breakeven.networks.primitive import with_primitive_normalisation
+from breakeven.networks.primitive import with_primitive_operations
 from breakeven.networks.weights import load_into
 from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
@@ -55,7 +55,7 @@ def measured_snapshots(
     spec = read_spec(run)
     dtype = DTYPES[precision]
     dataset = data if isinstance(data, Dataset) else load(data, device, spec.dataset)
-    model = with_primitive_normalisation(build(spec, dataset.input_shape, dataset.classes, dtype, device))
+    model = with_primitive_operations(build(spec, dataset.input_shape, dataset.classes, dtype, device))
     inputs, labels = dataset.measured_examples(dtype)
     targets = training_targets(labels, dataset.classes, spec.label_smoothing, dtype)
     entries = read_training(run).snapshots

@@ -12,13 +12,13 @@ from torch.nn.functional import cross_entropy
 from breakeven.measurements.measured import Measured, measured_snapshots
 from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
+from breakeven.spectra.curvature import Way, fastest_way
 from breakeven.spectra.curvature_check import MeasuredNetwork, Verdict, checked_curvatures
 from breakeven.spectra.equation_1 import alpha_star, holds_for, left_hand_side
-from breakeven.spectra.taylor import NoForwardMode
 from breakeven.store import eigenvectors
 from breakeven.store.errors import MeasurementError
 from breakeven.store.notes import Note, cell
-from breakeven.store.progress import say, within
+from breakeven.store.progress import within
 from breakeven.store.rows import read_steps, write_rows
 from breakeven.store.training_record import read_training
 
@@ -60,12 +60,14 @@ def measure_stability(
     found = read_steps(run / "hessian.csv", ["lambda_1"], training.measured_steps)
     eigenvalues = {step: value for step, value in found}
     rows = []
+    way: Way | None = None
     for measured in measured_snapshots(run, data, precision, device, "stability"):
+        way = way or fastest_way(measured.model, measured.inputs)
         eta, lambda_1 = measured.learning_rate, eigenvalues[measured.step]
         variance, notes = math.nan, [Note.NO_EIGENVECTOR]
         if math.isfinite(lambda_1):
             vector = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step)
-            variance, notes = curvature_variance(measured, vector.to(device), lambda_1, batch_size)
+            variance, notes = curvature_variance(measured, vector.to(device), lambda_1, batch_size, way)
         if lambda_1 == 0 and variance == 0:
             notes.append(Note.NO_CURVATURE)
         if not holds_for(spec.optimizer, spec.momentum, spec.weight_decay):
@@ -91,15 +93,12 @@ def measure_stability(
 
 
 def curvature_variance(
-    measured: Measured, vector: Tensor, lambda_1: float, batch_size: int
+    measured: Measured, vector: Tensor, lambda_1: float, batch_size: int, way: Way
 ) -> tuple[float, list[Note]]:
     """s² along e_H^1, ``vector``, after the check of the mean curvature; NaN, and why, where it can't be had."""
-    network = MeasuredNetwork(measured.model, measured.batches(batch_size))
+    network = MeasuredNetwork(measured.model, measured.batches(batch_size), way)
     try:
         curvatures, verdict = checked_curvatures(network, vector, lambda_1)
-    except NoForwardMode as error:
-        say(f"step {measured.step}: {error}")
-        return math.nan, [Note.NO_FORWARD_MODE]
     except MeasurementError as error:
         raise MeasurementError(f"step {measured.step}: {error}") from error
     return float(curvatures.var(correction=0)), [NOTES[verdict]] if verdict in NOTES else []

@@ -7,6 +7,9 @@ they are right to 1e-13.
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+
+COMPANY = 3  # examples with which the first one's outputs are tried
 
 
 class BatchNorm2d(nn.Module):
@@ -48,14 +51,40 @@ class BatchNorm2d(nn.Module):
 
 
 def set_measuring(model: nn.Module) -> None:
-    """Put ``model`` in the state in which it is measured: no dropout, statistics of the batch, running averages untouched."""
+    """Put ``model`` in the state in which it is measured: no dropout, statistics of the batch, running averages untouched.
+
+    A normalization that stays in evaluation mode in training, as one does whose user overrides ``train``, keeps it here.
+    """
+    model.train()
+    of_the_batch = [
+        module for module in model.modules() if isinstance(module, BatchNorm2d | _NormBase) and module.training
+    ]
     model.eval()
-    for module in model.modules():
+    for module in of_the_batch:
+        module.train()
         if isinstance(module, BatchNorm2d):
-            module.train()
             module.update_running = False
+        else:
+            module.track_running_stats = False
 
 
-def mixes_examples(model: nn.Module) -> bool:
-    """Whether the loss of an example depends on the others in its mini-batch, through statistics of the batch."""
-    return any(isinstance(module, BatchNorm2d | nn.modules.batchnorm._BatchNorm) for module in model.modules())
+def mixes_examples(model: nn.Module, inputs: Tensor | None = None) -> bool:
+    """Whether the loss of an example depends on the others in its mini-batch.
+
+    Through statistics of the batch, as the modes of the layers say; given ``inputs`` of a mini-batch, also through anything
+    else: whether the outputs for its first example are others in the company of three than alone.
+    """
+    if any(_uses_the_batch(module) for module in model.modules()):
+        return True
+    if inputs is None or len(inputs) == 1:
+        return False
+    with torch.no_grad():
+        together, alone = model(inputs[:COMPANY])[:1], model(inputs[:1])
+    rounding = torch.finfo(together.dtype).eps ** 0.5 * together.norm()
+    return not bool((together - alone).norm() <= rounding)
+
+
+def _uses_the_batch(module: nn.Module) -> bool:
+    if isinstance(module, BatchNorm2d):
+        return module.training
+    return isinstance(module, _BatchNorm) and (module.training or module.running_mean is None)

@@ -53,7 +53,7 @@ class Hessian:
         "others it changes nothing.",
     ] = 128
     trace_probes: Annotated[
-        int, Ge(2), "Random vectors for the estimate of Tr(H); its standard error falls with their square root."
+        int, Ge(2), "Random vectors for the estimate of Tr(H); its interval narrows with their square root."
     ] = 5
     precision: Annotated[Precision, PRECISION] = "float32"
 
@@ -140,7 +140,7 @@ MEASUREMENTS = (
                 "gradient over its part in the top five",
                 "covariance",
                 "g_over_g5",
-                empty_with="max_lambda_K",
+                maximum="max_g_over_g5",
             ),
             Quantity("gamma_norm", "‖γ‖", "norm of the last scale of batch normalization", "covariance", "gamma_norm"),
         ),

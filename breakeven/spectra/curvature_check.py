@@ -1,4 +1,4 @@
-"""The curvatures of the examples along e_H^1, by forward mode, held against λ_H^1, by reverse mode: their mean must be it.
+"""The curvatures of the examples along e_H^1, held against λ_H^1: their mean must be it.
 
 Where they differ, both are computed again in float64, which tells rounding from a wrong derivative:
 
@@ -14,15 +14,15 @@ Where they differ, both are computed again in float64, which tells rounding from
 """
 
 import math
-from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import torch
 from torch import Tensor, nn
 
-from breakeven.spectra.curvature import per_example_curvature, rounding
+from breakeven.spectra.curvature import Way, forward_mode, in_float64, per_example_curvature, reverse_mode, rounding
 from breakeven.spectra.hessian import Batch, product
 from breakeven.store.errors import MeasurementError
 from breakeven.store.progress import within
@@ -48,10 +48,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class MeasuredNetwork:
-    """The network with the measured mini-batches, in one precision."""
+    """The network with the measured mini-batches, in one precision, and the way to its curvatures."""
 
     model: nn.Module
     batches: Sequence[Batch]
+    way: Way
 
     @property
     def dtype(self) -> torch.dtype:
@@ -62,7 +63,7 @@ class MeasuredNetwork:
         """The curvature of each example along ``direction`` (D,), as a float64 vector."""
         batches = within(self.batches, "curvatures", unit="mini-batch")
         direction = direction.to(self.dtype)
-        return torch.cat([per_example_curvature(self.model, direction, *batch) for batch in batches]).double()
+        return torch.cat([per_example_curvature(self.model, direction, *batch, self.way) for batch in batches]).double()
 
     def mean_curvature(self, direction: Tensor) -> float:
         """e·He by reverse mode along ``direction`` e."""
@@ -72,15 +73,15 @@ class MeasuredNetwork:
     def noise(self, direction: Tensor) -> float:
         """How large a mean curvature can be by rounding alone."""
         direction = direction.to(self.dtype)
-        units = torch.cat([rounding(self.model, direction, *batch) for batch in self.batches])
+        units = torch.cat([rounding(self.model, direction, *batch, self.way) for batch in self.batches])
         return ROUNDING_UNITS * torch.finfo(units.dtype).eps * float(units.mean())
 
-    def double(self) -> "MeasuredNetwork":
-        """The same in float64."""
-        batches = [
-            tuple(part.double() if part.is_floating_point() else part for part in batch) for batch in self.batches
-        ]
-        return MeasuredNetwork(deepcopy(self.model).double(), batches)  # type: ignore[arg-type]
+    @contextmanager
+    def in_float64(self) -> Iterator["MeasuredNetwork"]:
+        """The same in float64, as long as the block lasts."""
+        batches = [(_double(inputs), _double(targets)) for inputs, targets in self.batches]
+        with in_float64(self.model):
+            yield MeasuredNetwork(self.model, batches, self.way)
 
 
 def checked_curvatures(network: MeasuredNetwork, vector: Tensor, lambda_1: float) -> tuple[Tensor, Verdict]:
@@ -91,12 +92,14 @@ def checked_curvatures(network: MeasuredNetwork, vector: Tensor, lambda_1: float
     curvatures = network.curvatures(vector)
     if agree(curvatures, lambda_1, MISMATCH[network.dtype]):
         return curvatures, Verdict.AGREE
+    if network.way is forward_mode:  # what it may get wrong only with these weights
+        return checked_curvatures(replace(network, way=reverse_mode), vector, lambda_1)
     if network.dtype == torch.float64:
         verdict = _in_float64(network, vector, curvatures, lambda_1)
         return (curvatures if verdict is Verdict.AGREE else _none_of(curvatures)), verdict
-    double = network.double()
-    curvatures, exact = double.curvatures(vector), double.mean_curvature(vector)
-    verdict = _in_float64(double, vector, curvatures, exact)
+    with network.in_float64() as double:
+        curvatures, exact = double.curvatures(vector), double.mean_curvature(vector)
+        verdict = _in_float64(double, vector, curvatures, exact)
     if verdict is not Verdict.AGREE:
         return _none_of(curvatures), verdict
     if agree(curvatures, lambda_1, COARSEST):
@@ -125,6 +128,10 @@ def agree(curvatures: Tensor, expected: float, tolerance: float) -> bool:
     return math.isfinite(scale) and abs(mean - expected) <= tolerance * max(scale, abs(expected))
 
 
+def _double(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
 def _none_of(curvatures: Tensor) -> Tensor:
     return torch.full_like(curvatures, math.nan)
 
@@ -132,7 +139,6 @@ def _none_of(curvatures: Tensor) -> Tensor:
 def _mismatch(curvatures: Tensor, expected: float) -> MeasurementError:
     return MeasurementError(
         f"the mean curvature of the examples along e_H^1 is {float(curvatures.mean()):.6g}, but e·He is {expected:.6g}, and "
-        "they must be equal: a derivative of this network is wrong, or hessian.csv and its eigenvectors are not of these "
-        "snapshots; write the network with layers whose forward-mode derivatives are right (breakeven/networks), delete "
-        "hessian.csv to measure H again, or set measurements.hessian.precision to float64"
+        "they must be equal: hessian.csv or its eigenvectors are not of these snapshots (delete hessian.csv to measure H again), "
+        "or PyTorch gets a derivative of this network wrong (write it in other operations)"
     )

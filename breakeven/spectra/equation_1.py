@@ -9,12 +9,14 @@ It holds for plain SGD: with momentum or weight decay the condition is another o
 plain numbers; λ and s² have the units of 1/η and its square.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 
 GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
-FIRST_ALPHA, LARGEST_ALPHA, FACTOR = 0.25, 4096.0, 2**0.5  # where α* is looked for, and from one try to the next
-SMALLEST_ALPHA = 1e-45  # the smallest number in float32
+# where α* is looked for; from the exponents, so that both ends are met exactly
+GROWING = [2 ** (n / 2) for n in range(-4, 25)]  # 1/4 to 4096
+SHRINKING = [4.0**-n for n in range(1, 76)]  # 1/4 to 2⁻¹⁵⁰, which times a number of order one is 0 in float32
 PRECISION = 2e-3  # of α*, relative to it and to the shortest step at which it may lie, each
 
 
@@ -65,7 +67,7 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
     relative precision of 4e-3 or better. Where 1/4 is too much already, as with a learning rate that makes the loss explode,
     it shrinks by factors of 4 while a quarter of it is, too. An excursion above the bound that is narrower than the factor
     between two tries may be missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, where
-    no α is small enough, as of a step that is not finite, or where the loss at zero is not positive.
+    no α down to 2⁻¹⁵⁰ is small enough, as of a step that is not finite, or where the loss at zero is not positive.
     """
     bound = GROWTH * at_zero
     if not (math.isfinite(bound) and at_zero > 0):
@@ -75,17 +77,15 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
         value = loss(alpha) - bound
         return value if math.isfinite(value) else bound
 
-    below, alpha = 0.0, FIRST_ALPHA
-    while excess(alpha) < 0:
-        below, alpha = alpha, alpha * FACTOR
-        if alpha > LARGEST_ALPHA:
-            return math.nan
-    if below == 0:
-        while excess(alpha / 4) >= 0:
-            alpha /= 4
-            if alpha < SMALLEST_ALPHA:
-                return math.nan
-        below = alpha / 4
+    if excess(GROWING[0]) < 0:
+        tries = itertools.pairwise(GROWING)
+        bracket = next(((below, above) for below, above in tries if excess(above) >= 0), None)
+    else:
+        tries = itertools.pairwise(SHRINKING)
+        bracket = next(((below, above) for above, below in tries if excess(below) < 0), None)
+    if bracket is None:
+        return math.nan
+    below, above = bracket
     from scipy.optimize import brentq  # here: trainings and summaries need it not, and it takes long to import
 
-    return float(brentq(excess, below, alpha, rtol=PRECISION, xtol=PRECISION * min(below, FIRST_ALPHA)))
+    return float(brentq(excess, below, above, rtol=PRECISION, xtol=PRECISION * min(below, GROWING[0])))

@@ -46,7 +46,7 @@ def graph_bytes(model: nn.Module, inputs: Tensor, targets: Tensor) -> int:
     saved = SavedTensors((*parameters, inputs, targets))
     with saved:
         loss = cross_entropy(model(inputs), targets)
-        gradient = torch.autograd.grad(loss, parameters, create_graph=True)
+        gradient = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
     del loss, gradient
     saved.forget()
     return saved.bytes

@@ -17,6 +17,7 @@ from breakeven.networks.batch_norm import mixes_examples
 from breakeven.spectra.convolution import fast_convolutions
 from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.parameters import flatten, trainable
+from breakeven.spectra.second_derivatives import told
 from breakeven.store.errors import UserError
 from breakeven.store.progress import within
 
@@ -69,15 +70,17 @@ def product(model: nn.Module, batches: Sequence[Batch], vector: Tensor) -> Tenso
 def _gradient(model: nn.Module, parameters: list[nn.Parameter], piece: Batch, examples: int) -> Tensor:
     """The piece's share of the gradient of the mean loss over so many examples, with its graph."""
     inputs, targets = piece
-    with fast_convolutions():
-        loss = cross_entropy(model(inputs), targets) * (len(targets) / examples)
-    return flatten(torch.autograd.grad(loss, parameters, create_graph=True))
+    with told():
+        with fast_convolutions():
+            loss = cross_entropy(model(inputs), targets) * (len(targets) / examples)
+        return flatten(torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True))
 
 
 def _product(gradient: Tensor, parameters: list[nn.Parameter], vector: Tensor, keep: bool) -> Tensor:
     with torch.enable_grad():  # not grad(gradient, parameters, vector), which gives the same bits and imports sympy
         slope = gradient @ vector
-    return flatten(torch.autograd.grad(slope, parameters, retain_graph=keep, materialize_grads=True))
+    with told():
+        return flatten(torch.autograd.grad(slope, parameters, retain_graph=keep, materialize_grads=True))
 
 
 def _sum(vectors: Iterator[Tensor]) -> Tensor:
@@ -101,7 +104,7 @@ def _examples_that_fit(model: nn.Module, batches: Sequence[Batch], memory_mb: fl
 
 def _pieces(model: nn.Module, batches: Sequence[Batch], fitting: float, memory_mb: float) -> Iterator[Batch]:
     """Pieces of the mini-batches whose graphs fit; a mini-batch of a network that mixes its examples stays whole."""
-    needed = max(len(targets) for _, targets in batches) if mixes_examples(model) else 1
+    needed = max(len(targets) for _, targets in batches) if mixes_examples(model, batches[0][0]) else 1
     if fitting < needed:
         what = "one example" if needed == 1 else f"a mini-batch of {needed} examples"
         megabytes = math.ceil(memory_mb * needed / fitting)

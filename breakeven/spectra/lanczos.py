@@ -10,6 +10,13 @@ Its norm is known exactly, without another product. For a symmetric matrix some 
 and, where the rest of the spectrum is at least a gap away, within residual² / gap (Parlett, The Symmetric Eigenvalue
 Problem, SIAM 1998, theorems 4.5.1 and 11.7.1). The iteration ends when the smaller of the two is below the tolerance for
 every wanted value, not after a fixed number of steps. Each new vector is orthogonalised against the whole basis, twice.
+
+No residual can tell that *some* eigenvalue is the *wanted* one: an eigenvector that the start vectors (almost) lack is never
+seen. The chance of that is in the start. A random vector in D dimensions has a component x/√D along an eigenvector, x normal
+with variance one, so that all of b independent ones lack it (all |x| < ε) with probability (2/π)^{b/2} εᵇ at most: with one
+vector as likely as ε, and two eigenvalues 1 % apart show themselves only to a residual below 1 % of ε; with several, hardly
+ever (Kuczyński, Woźniakowski, SIAM J. Matrix Anal. Appl. 13, 1992, for one; Saad, Numerical Methods for Large Eigenvalue
+Problems, SIAM 2011, section 6.6, for blocks). So a cold start takes several; `breakeven.measurements.hessian` says which.
 """
 
 from collections.abc import Callable
@@ -18,25 +25,31 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from breakeven.store.errors import MeasurementError
 from breakeven.store.progress import within
 
 MatVec = Callable[[Tensor], Tensor]
 
 SQUARES = 1e-15, 1e15  # norms whose squares are well within float32
+WIDEST_GAP = 0.1  # of the largest |wanted value|: a wider one would trust neighbours that may not have been seen yet
+NEIGHBOURS = 2  # Ritz vectors beyond the wanted ones that are handed on
+ASYMMETRY = {torch.float32: 1e-2, torch.float64: 1e-6}  # of T; rounding leaves less
 
 
 @dataclass(frozen=True)
 class RitzPairs:
     """What `largest_eigenpairs` found; k is the number of wanted values, or D if that is less.
 
-    ``values``: float64, (k,), descending. ``vectors``: (k, D), rows of norm one. ``residuals``: float64, (k,), the norms
-    ‖H v − θ v‖. ``errors``: float64, (k,), the estimated error of each value, min(residual, residual² / gap).
+    ``values``: float64, (k,), descending. ``vectors``: (k, D), rows of norm one. ``neighbours``: (at most `NEIGHBOURS`, D), those
+    of the values that follow, converged or not: what may be wanted at a neighbouring matrix. ``residuals``: float64, (k,), the
+    norms ‖H v − θ v‖. ``errors``: float64, (k,), the estimated error of each value, min(residual, residual² / gap).
     ``basis``: (m, D), the vectors that were multiplied, and ``projected``: float64, (m, m), H in that basis.
     ``converged``: every estimated error is below the tolerance. Values that could not be computed are NaN.
     """
 
     values: Tensor
     vectors: Tensor
+    neighbours: Tensor
     residuals: Tensor
     errors: Tensor
     basis: Tensor
@@ -50,7 +63,8 @@ def largest_eigenpairs(
 ) -> RitzPairs:
     """The ``count`` algebraically largest eigenpairs of the symmetric matrix behind ``matvec``.
 
-    A start of ``count`` vectors finds eigenvalues of multiplicity up to ``count``; a single vector sees each once.
+    A start of b vectors finds eigenvalues of multiplicity up to b; a single vector sees each once. A matrix that is not symmetric
+    raises `MeasurementError`.
 
     ``start``: (b, D), the start vectors as rows; products have their precision, everything small is float64.
     ``tolerance``: the largest estimated error of a wanted value, relative to the largest |wanted value|. ``generator`` draws a
@@ -73,23 +87,25 @@ def largest_eigenpairs(
             return _failed(basis.vectors, count, matvecs)
         column = basis.append(product)
         coefficients = _with_column(coefficients, column)
-        projected = coefficients[:matvecs]
-        projected = (projected + projected.T) / 2
+        projected = (coefficients[:matvecs] + coefficients[:matvecs].T) / 2
         values, vectors = torch.linalg.eigh(projected)
         values, vectors = values.flip(0), vectors.flip(1)
         residuals = (coefficients[matvecs:] @ vectors).norm(dim=0)
-        errors = _error_estimates(values, residuals)[:count]
         scale = float(values[:count].abs().max())
+        errors = _error_estimates(values, residuals, WIDEST_GAP * scale)[:count]
         # each start vector must have been multiplied, or what it knows would be ignored
         enough = matvecs >= min(limit, max(count, len(start)))
         converged = enough and bool((errors <= tolerance * scale).all())
         if converged or matvecs >= limit:
             break
     q = basis.vectors[:matvecs]
-    ritz = vectors[:, :count].T.to(q) @ q
+    refuse_asymmetry(coefficients[:matvecs], q.dtype)
+    ritz = vectors[:, : count + NEIGHBOURS].T.to(q) @ q
+    ritz = ritz / ritz.norm(dim=1, keepdim=True)
     return RitzPairs(
         _padded(values[:count], count),
-        ritz / ritz.norm(dim=1, keepdim=True),
+        ritz[:count],
+        ritz[count:],
         _padded(residuals[:count], count),
         _padded(errors, count),
         q,
@@ -159,17 +175,33 @@ def _with_column(coefficients: Tensor, column: Tensor) -> Tensor:
     return larger
 
 
-def _error_estimates(values: Tensor, residuals: Tensor) -> Tensor:
+def _error_estimates(values: Tensor, residuals: Tensor, widest: float) -> Tensor:
     """min(residual, residual² / gap) for each value.
 
-    The gap is the distance to the nearest other value, less that one's residual, since it may still move so far. Where
-    nothing is known of the rest of the spectrum (one value), or it may touch, the residual alone is the bound.
+    The gap is the distance to the nearest other value, less that one's residual, since it may still move so far, and
+    at most ``widest``. Where the two may touch, the residual alone is the bound.
     """
     gaps = (values[:, None] - values[None, :]).abs() - residuals[None, :]
     gaps.fill_diagonal_(torch.inf)
-    gap = gaps.min(dim=1).values
-    known = torch.isfinite(gap) & (gap > 0)
+    gap = gaps.min(dim=1).values.clamp(max=widest)
+    known = gap > 0
     return torch.where(known, torch.minimum(residuals, residuals.square() / gap.where(known, 1.0)), residuals)
+
+
+def refuse_asymmetry(projected: Tensor, dtype: torch.dtype) -> None:
+    """Raise `MeasurementError` where T = Q_mᵀ H Q_m, (m, m), as its products gave it, is less symmetric than rounding leaves it.
+
+    All of T is looked at, both q_i · H q_j and q_j · H q_i: far from the diagonal one of the two is 0 by construction.
+    """
+    size = float(projected.norm())
+    asymmetry = float((projected - projected.T).norm()) / size if size > 0 else 0.0
+    if asymmetry > ASYMMETRY[dtype]:
+        raise MeasurementError(
+            f"H is not symmetric ({asymmetry:.1%} of it; rounding leaves less than {ASYMMETRY[dtype]:g}), so that a second "
+            "derivative of this network is wrong: PyTorch's are for torch.nn.utils.weight_norm (both forms), and for fused or "
+            "scripted (TorchScript) normalisation layers; write the layer out in primitive operations (mean, square, rsqrt), "
+            "without torch.jit, or use one of torch.nn that is measured so"
+        )
 
 
 def _padded(values: Tensor, count: int) -> Tensor:
@@ -181,4 +213,6 @@ def _failed(basis: Tensor, count: int, matvecs: int) -> RitzPairs:
     """Nothing: NaN, and a basis of no vectors."""
     nan = torch.full((count,), torch.nan, dtype=torch.float64)
     vectors = basis.new_full((count, basis.shape[1]), torch.nan)
-    return RitzPairs(nan, vectors, nan, nan, basis[:0], torch.zeros(0, 0, dtype=torch.float64), matvecs, False)
+    return RitzPairs(
+        nan, vectors, vectors[:0], nan, nan, basis[:0], torch.zeros(0, 0, dtype=torch.float64), matvecs, False
+    )

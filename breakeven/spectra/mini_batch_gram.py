@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from breakeven.spectra.blocked_gram import MEGABYTE, blocked_gram, inner_products, slice_bytes, too_small
-from breakeven.spectra.parameters import trainable
+from breakeven.spectra.parameters import close, trainable
+from breakeven.store.errors import MeasurementError
 from breakeven.store.progress import within
 
 
@@ -15,7 +16,8 @@ def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], 
     """A_ij = g_i · g_j, uncentred, (L, L), float64, of the gradients g_i of the mean cross-entropy of L mini-batches.
 
     ``memory_mb`` (MiB) limits the gradients; the graph of one mini-batch comes on top. Gradients that don't fit are
-    computed again for each block of gradients that they have to meet; the result is the same but for rounding.
+    computed again for each block of gradients that they have to meet; the result is the same but for rounding. A network
+    whose outputs are others when it is asked again is refused.
     """
     parameters, count = trainable(model), len(batches)
     sizes = [parameter.numel() for parameter in parameters]
@@ -27,11 +29,15 @@ def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], 
 
     memory = parameters[0].new_empty(min(count, int(available / row_bytes) - 1), sum(sizes))
 
+    first: list[Tensor] = []  # the outputs of the first mini-batch
+
     def rows_of_block(start: int, stop: int, place: int) -> Tensor:
         rows = memory[place : place + stop - start]
         block = within(batches[start:stop], "gradients", unit="mini-batch")
         for row, (inputs, targets) in zip(rows, block, strict=True):
-            gradients = torch.autograd.grad(cross_entropy(model(inputs), targets), parameters)
+            outputs = model(inputs)
+            first.extend([] if first else [outputs.detach()])
+            gradients = torch.autograd.grad(cross_entropy(outputs, targets), parameters, materialize_grads=True)
             for part, gradient in zip(row.split(sizes), gradients, strict=True):
                 part.copy_(gradient.reshape(-1))
         return rows
@@ -39,4 +45,12 @@ def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], 
     def inner(x: Tensor, y: Tensor) -> Tensor:
         return inner_products(x, y, slice_bytes(memory_mb))
 
-    return blocked_gram(count, rows_of_block, inner, len(memory))
+    gram = blocked_gram(count, rows_of_block, inner, len(memory))
+    with torch.no_grad():
+        again = model(batches[0][0])
+    if bool(gram.isfinite().all()) and not close(again, first[0], float(first[0].norm())):
+        raise MeasurementError(
+            "the network gives other outputs when the same mini-batch comes again, so that it has no K: it draws random numbers "
+            "or keeps something from one call to the next; K was not measured. Let it do so only where self.training is True"
+        )
+    return gram

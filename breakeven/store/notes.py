@@ -26,6 +26,10 @@ class Note(Enum):
         "K:no_top_part",
         "a gradient is 0 or has no part along the top eigenvectors of K, so that ‖g‖/‖g_5‖ is not finite",
     )
+    K_COARSE = (
+        "K:coarse",
+        "float32 is too coarse for the last digits of K, or for more (set measurements.covariance.precision to float64)",
+    )
     K_FEW_BATCHES = ("K:few_batches", "K of so few mini-batches has fewer eigenvalues")
     H_NOT_FINITE = (
         "H:not_finite",
@@ -40,11 +44,6 @@ class Note(Enum):
     NO_EIGENVECTOR = ("lhs:no_eigenvector", "e_H^1 was not found")
     NO_CURVATURE = ("lhs:no_curvature", "there is no curvature along e_H^1")
     NOT_PLAIN_SGD = ("lhs:not_plain_sgd", "Eq. 1 holds for plain SGD only, without momentum and weight decay")
-    NO_FORWARD_MODE = (
-        "lhs:no_forward_mode",
-        "the network has an operation without a second derivative in forward mode (the log of stability names it), so that "
-        "Eq. 1 is not had, and λ_H^1 not checked by it",
-    )
     CURVATURES_NOT_FINITE = (
         "lhs:curvatures_not_finite",
         "the curvatures along e_H^1, or their squares, are not finite",

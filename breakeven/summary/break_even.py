@@ -16,7 +16,7 @@ class BreakEven:
     It lies after ``after_step``, the last measured step at which SGD was stable before it, and not after ``step``.
     ``lambda_H``: λ_H^1 at ``step``. ``predicted_lambda_H``: the λ_H^1 at which Eq. 1 puts it, from η, S, N and the s² measured
     at ``step``, see `breakeven.spectra.equation_1`. None where there is none; ``note`` says why. Steps at which the
-    left-hand side is unknown are passed over; one that is infinite is unstable.
+    left-hand side is unknown are passed over, and ``note`` names those before ``after_step``; one that is infinite is unstable.
     """
 
     step: int | None = None
@@ -44,6 +44,11 @@ def break_even(stability: pd.DataFrame, batch_size: int, examples: int) -> Break
         first = step == stability["step"].iloc[0]
         where = "" if first else " where the left-hand side of Eq. 1 is known"
         remarks.append(f"at the first measured step{where}")
+    else:
+        earlier = stability["stability_lhs"][stability["step"] < before.iloc[-1]]
+        if unknown := int(earlier.isna().sum()):
+            steps = "an earlier measured step" if unknown == 1 else f"{unknown} earlier measured steps"
+            remarks.append(f"the left-hand side of Eq. 1 is not known at {steps}, where it may have reached 1")
     if curvature > 0:
         eta, variance = float(row["learning_rate"]), float(row["curvature_variance"])
         predicted = break_even_curvature(eta, batch_size, examples, curvature, variance)

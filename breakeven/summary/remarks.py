@@ -1,4 +1,4 @@
-"""What could not be computed of a run, in words, from the notes in its tables."""
+"""What could not be computed of a run, or is doubtful, in words, from the notes in its tables."""
 
 from collections.abc import Collection, Iterator
 
@@ -10,7 +10,8 @@ from breakeven.summary.switches import unreached
 
 SPLITS = {"train": "training", "test": "test"}
 STEPS_NAMED = 3  # beyond which they are counted
-OF_K = (Note.K_NOT_FINITE, Note.K_ZERO, Note.K_NO_TOP_PART)  # not that K of so few mini-batches has few eigenvalues
+# not that K of so few mini-batches has few eigenvalues
+OF_K = (Note.K_NOT_FINITE, Note.K_ZERO, Note.K_NO_TOP_PART, Note.K_COARSE)
 OF_H = (Note.H_NOT_FINITE, Note.H_FEW_PRODUCTS, Note.H_ZERO, Note.H_NOT_POSITIVE)
 # not what is said of the whole run where its break-even point is missing, nor what follows from the note on H
 OF_LHS = (Note.NO_CURVATURE, Note.CURVATURES_NOT_FINITE, Note.ONLY_ROUNDING, Note.TOO_COARSE)

@@ -151,6 +151,7 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "unconverged_snapshots": int((~h["converged"] & h["lambda_1"].notna()).sum()),
         "first_switch_step": first_switch(training),
         "max_trace_H": _max(h, "trace"),
+        "max_g_over_g5": _max(ratios, "g_over_g5"),
         "remarks": remarks(training, history, k, h, stability),
     }
     maxima = {each.maximum: each for each in QUANTITIES if each.maximum and each.maximum not in row}

@@ -22,9 +22,11 @@ QUANTITIES = [
     "trace_H",
     "lambda_K_star",
     "alpha_star",
+    "trace_H_over_lambda_1",
+    "trace_top_5_H_over_lambda_1",
 ]
 TRENDS = len([claim for claim in CLAIMS if claim.id.endswith(".learning_rate") and claim.expected])
-POWERS = dict(zip(QUANTITIES, [-0.5, -0.7, 0.3, 0.2, -0.4, -0.6, -0.3, 0.1], strict=True))
+POWERS = dict(zip(QUANTITIES, [-0.5, -0.7, 0.3, 0.2, -0.4, -0.6, -0.3, 0.1, 0.2, 0.1], strict=True))
 
 
 def as_in_the_paper(seeds=8, noise=0.02):

@@ -5,6 +5,7 @@ import pytest
 from simulated_studies import run, study, tables
 
 from breakeven.claims import study_tables
+from breakeven.specs.measurements import QUANTITIES
 from breakeven.specs.run import Switch
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
@@ -65,6 +66,24 @@ def test_a_maximum_that_may_be_the_value_that_is_missing_is_no_number(tmp_path):
             peaks = study_tables.peak_epochs(read, quantity, smoothed)
             assert list(largest.isna()) == list(peaks.isna()) == [name == "gap" for name in largest.index], quantity
     assert study_tables.maxima(read, "trace_over_lambda_1", smoothed=False)["zero"] == 2.5
+
+
+OF_K_ALONE = [each for each in QUANTITIES if each.name in study_tables.EMPTY_WITH and "over" in each.column]
+
+
+@pytest.mark.parametrize("quantity", OF_K_ALONE, ids=lambda each: each.name)
+def test_a_ratio_that_alone_is_missing_at_a_step_has_no_maximum(tmp_path, quantity):
+    """λ_K^1 is there at every step: ‖g‖/‖g_5‖ is infinite where a gradient has no part along the top eigenvectors."""
+    for name in ("whole", "gap"):
+        write_run(tmp_path, name)
+    path = tmp_path / "runs/gap" / f"{quantity.table}.csv"
+    table = pd.read_csv(path)
+    table.loc[1, quantity.column] = math.nan
+    table.to_csv(path, index=False)
+    summarised(tmp_path, points_of(("whole", 0.1, 32, 3), ("gap", 0.1, 32, 4)), tmp_path / "t/main")
+    read = study_tables.read_study(tmp_path / "t", Study("main"))
+    for of_runs in (study_tables.maxima, study_tables.peak_epochs):
+        assert of_runs(read, quantity.name, smoothed=False).isna().to_dict() == {"whole": False, "gap": True}
 
 
 def test_only_early_steps_are_correlated():

@@ -3,7 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from breakeven.claims.hypothesis_tests import LEVEL, fewest_seeds
 from breakeven.config import checks
+from breakeven.config import plan as plan_module
 from breakeven.config.options import canonical_options, option_problems
 from breakeven.config.plan import DatasetUse, describe
 from breakeven.networks import registry
@@ -343,7 +345,14 @@ def test_describe(tmp_path):
         "2 studies, 5 runs, 1 data set",
         "main: learning_rate 0.03, 0.1; seeds 0, 1 (4 runs)",
         "second: nothing swept; seed 3 (1 run)",
+        "too few seeds for a verdict on a claim, which takes 6: main, second",
     ]
+    enough = plan_of(tmp_path, CONFIG.replace("seeds: [0, 1]", "seeds: [0, 1, 2, 3, 4, 5]"))
+    assert [line.partition(":")[0] for line in describe(enough).splitlines()] == [
+        "1 study, 12 runs, 1 data set",
+        "main",
+    ]
+    assert fewest_seeds(LEVEL) == plan_module.SEEDS_FOR_A_VERDICT
 
 
 # ------------------------------------------------------------------ identity

@@ -1,10 +1,12 @@
 import copy
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, dropout
 
 from breakeven.measurements import covariance as module
 from breakeven.measurements.covariance import COLUMNS, measure_covariance
@@ -18,6 +20,8 @@ from tests.tiny import tiny_dataset, tiny_spec
 
 CPU = torch.device("cpu")
 PLENTY = 100.0
+CNN = {"channels": [3], "dense": 5}
+COARSE = f"{Path(__file__).with_name('deep_batch_norm.py')}:build"
 MEASURED = 13  # 0.3 of 43 examples
 
 
@@ -30,9 +34,9 @@ def data(tmp_path_factory):
 def runs(data, tmp_path_factory):
     """The folder of a run of each network."""
     found = {}
-    for network in ("simple_cnn", "simple_cnn_bn"):
-        spec = tiny_spec(network=network, steps=4)
-        found[network] = tmp_path_factory.mktemp(network) / run_id(spec)
+    for network, options in {"simple_cnn": CNN, "simple_cnn_bn": CNN, COARSE: {}}.items():
+        spec = tiny_spec(network=network, network_options=options, steps=4)
+        found[network] = tmp_path_factory.mktemp("runs") / run_id(spec)
         train(spec, data, found[network], found[network].parent / "state", CPU, "code")
     return found
 
@@ -142,6 +146,43 @@ def test_what_is_empty_has_a_note(measure, monkeypatch):
     table = measure(2, batches=3)
     assert table["g_over_g5"].isna().all() and table["lambda_star_over_lambda_1"].notna().all()
     assert set(table["note"]) == {"K:no_top_part; K:few_batches"}
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("batch_size", [2, 5])
+def test_float32_that_is_too_coarse_has_a_note(measure, batch_size, precision):
+    """Batch normalization of two numbers, six times; the note is there where λ_K^1 is off, and never without a cause."""
+    found = measure(batch_size, precision=precision, network=COARSE)
+    exact = measure(batch_size, network=COARSE)["lambda_1"]
+    off = (found["lambda_1"] / exact - 1).abs()
+    coarse = found["note"].astype(str).str.contains("K:coarse")
+    assert coarse[off > 5e-3].all()
+    expected = precision == "float32" and batch_size == 2
+    assert coarse.any() == (off > 5e-3).any() == expected
+
+
+class Restless(torch.nn.Module):
+    """Draws random numbers also when it is measured."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return dropout(self.inner(x), 0.5, training=True)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_network_that_draws_random_numbers_is_refused(measure, batch_size, monkeypatch, tmp_path):
+    def with_noise(*arguments):
+        for each in measured_snapshots(*arguments):
+            yield replace(each, model=Restless(each.model))
+
+    monkeypatch.setattr(module, "measured_snapshots", with_noise)
+    torch.manual_seed(0)
+    with pytest.raises(UserError, match="gives other outputs"):
+        measure(batch_size)
+    assert not (tmp_path / "covariance.csv").exists()
 
 
 def test_fewer_than_two_mini_batches_are_refused(measure):

@@ -10,7 +10,7 @@ from torch import nn
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.bert import bert
 from breakeven.networks.build import build
-from breakeven.networks.primitive import with_primitive_normalisation
+from breakeven.networks.primitive import with_primitive_operations
 from breakeven.networks.weights import copy_of, load_into
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
@@ -43,7 +43,7 @@ def test_forward_equals_that_of_transformers(folder, measured):
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(folder, num_labels=3).double().eval()
     theirs.load_state_dict(model.transformer.state_dict())
     if measured:
-        model = with_primitive_normalisation(model)
+        model = with_primitive_operations(model)
     set_measuring(model)
     inputs = pieces(6, 7, 30)
     assert 0 < inputs[:, 1].sum() < inputs[:, 1].numel()
@@ -96,7 +96,7 @@ def test_a_snapshot_of_training_loads_into_the_network_that_is_measured(folder, 
     now, buffers = (copy_of(dict(n)) for n in (trained.named_parameters(), trained.named_buffers()))
     assert any(name.endswith("position_ids") for name in buffers)
     entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, copy_of(now), buffers), 0.1)
-    other = with_primitive_normalisation(other)
+    other = with_primitive_operations(other)
     with torch.no_grad():
         for tensor in (*other.parameters(), *other.buffers()):
             tensor.zero_()

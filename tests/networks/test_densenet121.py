@@ -5,12 +5,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from breakeven.data.torchvision_import import torchvision_module
-from breakeven.networks.batch_norm import BatchNorm2d, set_measuring
+from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.build import build
 from breakeven.networks.densenet121 import densenet121
-from breakeven.networks.primitive import with_primitive_normalisation
+from breakeven.networks.primitive import with_primitive_operations
 from breakeven.networks.weights import copy_of, load_into
-from breakeven.spectra.curvature import per_example_curvature
+from breakeven.spectra.curvature import forward_mode, per_example_curvature
 from breakeven.spectra.hessian import Hessian
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
@@ -30,7 +30,7 @@ def test_the_published_number_of_parameters():
 def test_measured_forward_equals_torchvision_with_statistics_of_the_batch():
     torch.manual_seed(0)
     theirs = torchvision_module("torchvision.models").densenet121(num_classes=5).double()
-    model = with_primitive_normalisation(densenet121((3, 33, 40), 5).double())
+    model = with_primitive_operations(densenet121((3, 33, 40), 5).double())
     model.load_state_dict(theirs.state_dict(), strict=False)
     set_measuring(model)
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}
@@ -50,8 +50,7 @@ def test_a_snapshot_of_training_loads_into_the_network_that_is_measured(tmp_path
             parameter -= 0.1 * parameter.grad
     now, buffers = (copy_of(dict(n)) for n in (trained.named_parameters(), trained.named_buffers()))
     entry = snapshots.write(tmp_path, "run", snapshots.Snapshot(0, now, copy_of(now), buffers), 0.1)
-    measured = with_primitive_normalisation(densenet121((1, 32, 32), 5))
-    assert sum(isinstance(module, BatchNorm2d) for module in measured.modules()) == 121
+    measured = with_primitive_operations(densenet121((1, 32, 32), 5))
     load_into(measured, snapshots.read(tmp_path / entry.file, "run", 0, entry.sha256))
     torch.testing.assert_close(measured.eval()(x), trained.eval()(x), rtol=1e-3, atol=1e-4)
 
@@ -65,12 +64,12 @@ def test_pictures_that_are_too_small(shape):
 
 
 def test_it_can_be_measured():
-    """The mean curvature of single examples by Taylor arithmetic is v·Hv by reverse mode, along the gradient."""
+    """The mean curvature of single examples by forward mode is v·Hv by reverse mode, along the gradient."""
     torch.manual_seed(0)
-    model = with_primitive_normalisation(densenet121((3, 32, 32), 3).double())
+    model = with_primitive_operations(densenet121((3, 32, 32), 3).double())
     set_measuring(model)
     inputs, targets = torch.randn(3, 3, 32, 32, dtype=torch.float64), torch.tensor([0, 1, 2])
     h = Hessian(model, [(inputs, targets)])
     v = h.gradient / h.gradient.norm()
-    curvatures = per_example_curvature(model, v, inputs, targets)
+    curvatures = per_example_curvature(model, v, inputs, targets, forward_mode)
     assert curvatures.mean().item() == pytest.approx((v @ h.matvec(v)).item(), rel=1e-8)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from breakeven.networks import resnet32 as module
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.resnet32 import resnet32, resnet32_bn
-from breakeven.spectra.curvature import per_example_curvature
+from breakeven.spectra.curvature import forward_mode, per_example_curvature
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.mini_batch_gram import mini_batch_gram
 from breakeven.spectra.per_example.gram import per_example_gram
@@ -69,7 +69,7 @@ def test_without_batch_norm_it_starts_as_its_shortcuts():
 
 @pytest.mark.parametrize("builder", [resnet32, resnet32_bn])
 def test_it_can_be_measured(builder):
-    """The mean curvature of single examples by Taylor arithmetic is v·Hv by reverse mode."""
+    """The mean curvature of single examples by forward mode is v·Hv by reverse mode."""
     torch.manual_seed(0)
     model = builder((3, 8, 8), 3).double()
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_it_can_be_measured(builder):
     h = Hessian(model, [(inputs, targets)])
     v = torch.randn_like(h.gradient)
     v /= v.norm()
-    curvatures = per_example_curvature(model, v, inputs, targets)
+    curvatures = per_example_curvature(model, v, inputs, targets, forward_mode)
     assert curvatures.mean().item() == pytest.approx((v @ h.matvec(v)).item(), rel=1e-9)
 
 
@@ -111,7 +111,7 @@ def test_k_h_and_curvature_against_dense_matrices(batch_norm, monkeypatch):
     v = torch.randn_like(theta)
     torch.testing.assert_close(h.matvec(v), dense @ v, rtol=0, atol=1e-11 * float(dense.norm()))
     v = torch.linalg.eigh(dense).eigenvectors[:, -1]
-    curvatures = torch.cat([per_example_curvature(model, v, *batch) for batch in batches])
+    curvatures = torch.cat([per_example_curvature(model, v, *batch, forward_mode) for batch in batches])
     expected = torch.stack(
         [
             v @ torch.autograd.functional.vhp(lambda t, h=half, i=i: losses(t, h)[i], theta, v)[1]

@@ -16,7 +16,7 @@ from breakeven.networks.batch_norm import BatchNorm2d, set_measuring
 from breakeven.networks.bert import Bert
 from breakeven.networks.layer_norm import LayerNorm
 from breakeven.networks.lstm import lstm as keras_lstm
-from breakeven.networks.primitive import with_primitive_normalisation
+from breakeven.networks.primitive import with_primitive_operations
 from tests.networks.tiny_bert import pieces
 from tests.spectra.oracles import examples
 
@@ -267,7 +267,7 @@ def bert(smooth: bool, count: int) -> Case:
     )
     model, oracle = (transformers.BertForSequenceClassification(config).eval() for _ in range(2))
     return _case(
-        with_primitive_normalisation(Bert(model)), TorchBert(oracle), pieces(count, LENGTH, TOKENS), tokens(count)[1]
+        with_primitive_operations(Bert(model)), TorchBert(oracle), pieces(count, LENGTH, TOKENS), tokens(count)[1]
     )
 
 
@@ -278,7 +278,7 @@ def densenet(smooth: bool, count: int) -> Case:
         if isinstance(module, nn.BatchNorm2d):  # statistics of the batch, and no running averages to change
             module.running_mean = module.running_var = module.num_batches_tracked = None
             module.track_running_stats = False
-    return _case(with_primitive_normalisation(model), oracle, *examples(count))
+    return _case(with_primitive_operations(model), oracle, *examples(count))
 
 
 def _densenet() -> nn.Module:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from breakeven.spectra import curvature_check
+from breakeven.spectra.curvature import reverse_mode
 from breakeven.spectra.curvature_check import MeasuredNetwork, Verdict, checked_curvatures
 from breakeven.store.errors import MeasurementError
 
@@ -27,7 +28,9 @@ def say(monkeypatch):
 
 def check(lambda_1, dtype=SINGLE):
     model = torch.nn.Linear(2, 2, dtype=dtype)
-    problem = MeasuredNetwork(model, [(torch.zeros(2, 2, dtype=dtype), torch.zeros(2, dtype=torch.int64))])
+    problem = MeasuredNetwork(
+        model, [(torch.zeros(2, 2, dtype=dtype), torch.zeros(2, dtype=torch.int64))], reverse_mode
+    )
     return checked_curvatures(problem, torch.ones(6), lambda_1)
 
 

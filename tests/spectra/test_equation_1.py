@@ -138,6 +138,20 @@ def test_alpha_star_agrees_with_a_fine_scan(seed):
     assert alpha_star(loss, loss(0.0)) == pytest.approx(scan[above.argmax()], rel=4e-3, abs=0.011)
 
 
+SCALES = [2.0**-150, 1.001 * 2.0**-150, *np.geomspace(1e-45, 4095.9, 300), *np.linspace(2890, 4096, 20)]
+
+
+def test_alpha_star_at_every_scale():
+    """L(α) = 1 + 0.2 (α/r)² reaches 1.2 at r: from the smallest α to the largest, with both ends, and nothing beyond them."""
+
+    def found(root):
+        return alpha_star(lambda alpha: 1 + 0.2 * (alpha / root) ** 2, 1.0)
+
+    for root in SCALES[1:]:
+        assert found(root) == pytest.approx(root, rel=4e-3), root
+    assert math.isnan(found(SCALES[0])) and math.isnan(found(4096.1))
+
+
 def test_alpha_star_where_there_is_none():
     assert math.isnan(alpha_star(lambda a: 1.0, 1.0))
     assert math.isnan(alpha_star(lambda a: math.exp(-a), 1.0))

@@ -1,12 +1,14 @@
 import pytest
 import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, dropout
 
 from breakeven.spectra import mini_batch_gram as mini_batch
 from breakeven.spectra.gram_spectrum import spectrum
 from breakeven.spectra.mini_batch_gram import mini_batch_gram
-from breakeven.store.errors import UserError
+from breakeven.store.errors import MeasurementError, UserError
 from tests.spectra.networks import CASES, case
-from tests.spectra.oracles import dense_covariance, dense_gradients
+from tests.spectra.oracles import dense_covariance, dense_gradients, examples
 
 
 def halves(made):
@@ -37,6 +39,50 @@ def test_the_memory_limit_changes_nothing_but_rounding(name, monkeypatch):
         cut = mini_batch_gram(made.model, halves(made), limit)
         torch.testing.assert_close(cut, whole, rtol=1e-13, atol=1e-13 * float(whole.abs().max()))
     assert capacities[0] == 2 and len(set(capacities)) >= 3, capacities
+
+
+class Alive(nn.Module):
+    """``how``: what makes its outputs others each time, or leaves a parameter out of some mini-batches."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.first, self.second, self.how, self.calls = nn.Linear(4, 3), nn.Linear(4, 3), how, 0
+
+    def forward(self, x):
+        self.calls += 1
+        match self.how:
+            case "draws":
+                return self.first(dropout(x, 0.5, training=True))
+            case "counts":
+                return self.first(x) * (1 + self.calls / 1000)
+            case "chooses":
+                return self.first(x) if x[0, 0] > 0 else self.second(x)
+
+
+@pytest.mark.parametrize("how", ["draws", "counts"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_outputs_that_are_others_each_time_are_refused(how, dtype):
+    inputs, targets = examples(24, shape=(4,))
+    batches = list(zip(inputs.to(dtype).split(4), targets.split(4), strict=True))
+    torch.manual_seed(0)
+    with pytest.raises(MeasurementError, match=r"other outputs when the same mini-batch comes again.* self\.training"):
+        mini_batch_gram(Alive(how).to(dtype), batches, 100)
+
+
+def test_parameters_that_some_mini_batches_do_not_use():
+    """Such a gradient is 0."""
+    inputs, targets = examples(24, shape=(4,))
+    batches = list(zip(inputs.split(4), targets.split(4), strict=True))
+    assert len({bool(x[0, 0] > 0) for x, _ in batches}) == 2
+    model = Alive("chooses").double()
+    rows = []
+    for given, wanted in batches:
+        model.zero_grad(set_to_none=False)
+        cross_entropy(model(given), wanted).backward()
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
+        rows.append(torch.cat([grad.reshape(-1) for grad in grads]).clone())
+    rows = torch.stack(rows)
+    torch.testing.assert_close(mini_batch_gram(model, batches, 100), rows @ rows.T)
 
 
 def test_float32_rows_have_inner_products_in_float64():

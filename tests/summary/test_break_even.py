@@ -103,3 +103,15 @@ def test_a_step_without_a_value_lies_in_between():
     rows = table([(0, 2.0, 1.0), (10, math.nan, math.nan), (20, 26.0, 1.0)])
     found = break_even(rows, S, N)
     assert (found.step, found.after_step) == (20, 0)
+
+
+def test_an_earlier_step_without_a_value_is_told():
+    """It may have been the break-even point."""
+    lost = [(step, math.nan, math.nan) for step in (10, 20)]
+    found = break_even(table([(0, 2.0, 1.0), *lost, (30, 3.0, 1.0), (40, 26.0, 1.0)]), S, N)
+    assert (found.step, found.after_step) == (40, 30)
+    assert found.note == (
+        "the left-hand side of Eq. 1 is not known at 2 earlier measured steps, where it may have reached 1"
+    )
+    assert "an earlier measured step" in break_even(table([*lost[:1], (20, 3.0, 1.0), (40, 26.0, 1.0)]), S, N).note
+    assert break_even(table([(0, 2.0, 1.0), *lost, (40, 26.0, 1.0)]), S, N).note == ""  # it lies in between

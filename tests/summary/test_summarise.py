@@ -65,7 +65,7 @@ def write_run(
         "covariance": [
             "step,lambda_1,lambda_star,trace,lambda_star_over_lambda_1,trace_over_lambda_1,g_over_g5,gamma_norm,note",
             *(
-                f"{step},{k1},{ks},{tr},{ks / k1 if k1 else ''},{tr / k1 if k1 else ''},0.25,{step + 1},"
+                f"{step},{k1},{ks},{tr},{ks / k1 if k1 else ''},{tr / k1 if k1 else ''},{k1 / k1 / 4 if k1 else ''},{step + 1},"
                 for step, (k1, ks, tr) in covariance.items()
             ),
         ],
@@ -146,6 +146,7 @@ def test_one_row_per_run(tmp_path):
         "unconverged_snapshots": "1",
         "first_switch_step": "",
         "max_trace_H": "12.0",
+        "max_g_over_g5": "0.25",
         "remarks": "",
         "max_trace_H_over_lambda_1": str(9 / 7),
         "max_trace_top_5_H_over_lambda_1": str(18 / 7),
@@ -251,9 +252,10 @@ def test_a_ratio_that_does_not_exist_is_no_gap(tmp_path):
     write_run(tmp_path, "a", {0: (1.5, 0.5, 3.0), 10: (0.0, 0.0, 0.0), 20: (1.0, 0.5, 2.5)})
     path = tmp_path / "runs/a/covariance.csv"
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
-    assert "10,0.0,0.0,0.0,,,0.25,11," in path.read_text()
+    assert "10,0.0,0.0,0.0,,,,11," in path.read_text()
     assert (row["max_lambda_K"], row["max_trace_K"]) == ("1.5", "3.0")
     assert (row["max_trace_over_lambda_1"], row["max_lambda_star_over_lambda_1"]) == ("2.5", "0.5")
+    assert row["max_g_over_g5"] == "0.25"
 
 
 @pytest.mark.parametrize(

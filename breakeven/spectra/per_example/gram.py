@@ -5,8 +5,6 @@ exact forms. All other parameters contribute through their own gradients (`direc
 parameter is tried out and not assumed (`per_example_plan`).
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -25,59 +23,70 @@ from breakeven.spectra.per_example.layer_factors import (
     weight_gradients,
 )
 from breakeven.spectra.per_example.routes import Plan, make_plan
-from breakeven.store.errors import MeasurementError
-from breakeven.store.progress import within
+from breakeven.spectra.per_example.weighted_sum import check_gram
+from breakeven.store.progress import say, within
 
 CHUNK = 16  # examples in one forward and backward pass, at most
 
 
-def per_example_gram(model: nn.Module, inputs: Tensor, targets: Tensor, memory_mb: float) -> Tensor:
+class _UsedOtherwise(Exception):
+    """A layer has no use, more uses, or other ones than where the plan was tried out."""
+
+
+def per_example_gram(model: nn.Module, inputs: Tensor, targets: Tensor, memory_mb: float, seed: int = 0) -> Tensor:
     """A_ij = g_i · g_j, uncentred, (n, n), float64, of the gradients g_i = ∇ℓ_i of the cross-entropy of single examples.
 
     ``memory_mb`` (MiB) limits what is kept of the gradients together with the working memory of a pass; n×n
     matrices come on top. Examples that don't fit are cut into blocks and evaluated again for each block that they have to
     meet; the result is the same but for rounding. A limit that holds less than two examples is an error, and so is a network
-    that mixes the examples of a mini-batch. In every call 1ᵀA1 is compared with ‖∇ Σ_i ℓ_i‖² of ordinary gradients.
-    Where a gradient is not finite, all of A is NaN.
+    that mixes the examples of a mini-batch. Where examples differ in how they use a layer, as with experts, each has a pass of
+    its own. Every call checks A by an ordinary gradient (`check_gram`), with weights from
+    ``seed``. Where a gradient is not finite, all of A is NaN.
     """
-    count, parameters = len(targets), trainable(model)
     plan = make_plan(model, inputs, targets)
+    try:
+        return _checked_gram(model, plan, inputs, targets, memory_mb, seed)
+    except _UsedOtherwise:
+        say("a layer is used in other ways by some examples than by others: a pass for each example")
+        plan = make_plan(model, inputs, targets, directly=True)
+        return _checked_gram(model, plan, inputs, targets, memory_mb, seed)
+
+
+def _checked_gram(
+    model: nn.Module, plan: Plan | None, inputs: Tensor, targets: Tensor, memory_mb: float, seed: int
+) -> Tensor:
+    """A by the ways of ``plan``, checked; NaN without a plan."""
+    count = len(targets)
     if plan is None:
         return torch.full((count, count), torch.nan, dtype=torch.float64, device=inputs.device)
-    chunk, capacity = _sizes(plan, count, memory_mb, sum(parameter.nbytes for parameter in parameters))
-    total = [torch.zeros_like(parameter) for parameter in parameters]
-    summed = 0  # the examples that are in the total
+    chunk, capacity = _sizes(plan, count, memory_mb, sum(parameter.nbytes for parameter in trainable(model)))
     memory: list[Tensor] = []
+    outputs: list[Tensor] = [inputs.new_empty(0)] * count
 
     def rows_of_block(start: int, stop: int, place: int) -> list[Tensor]:
-        nonlocal summed
         for first in within(range(start, stop, chunk), "gradients", unit=f"{chunk} examples"):
             last = min(first + chunk, stop)
-            new = parameters if first >= summed else []
-            rows, sums = _rows(model, plan, inputs[first:last], targets[first:last], new)
-            for whole, part in zip(total, sums, strict=False):
-                whole += part
-            summed = max(summed, last)
+            outputs[first:last], rows = _rows(model, plan, inputs[first:last], targets[first:last])
             if not memory:
                 memory.extend(row.new_empty(capacity, *row.shape[1:]) for row in rows)
             for kept, row in zip(memory, rows, strict=True):
                 if kept.shape[1:] != row.shape[1:]:
-                    raise MeasurementError("the network uses a layer more often for some examples than for others")
+                    raise _UsedOtherwise
                 kept[place + first - start : place + last - start] = row
-            del rows, sums
+            del rows
         return [kept[place : place + stop - start] for kept in memory]
 
     width = slice_bytes(memory_mb)
     gram = blocked_gram(count, rows_of_block, lambda x, y: _inner(plan, x, y, width), capacity)
     if not bool(gram.isfinite().all()):
         return gram.fill_(torch.nan)
-    _check_sum(gram, total)
+    check_gram(gram, torch.stack(outputs), model, inputs, targets, chunk, seed)
     return gram
 
 
 def _sizes(plan: Plan, count: int, memory_mb: float, parameter_bytes: int) -> tuple[int, int]:
     """How many examples pass through the network at once, and of how many the rows are kept."""
-    fixed = 2 * parameter_bytes  # the sum of all gradients and that of a pass
+    fixed = 2 * parameter_bytes  # the sum of all gradients and that of a pass, in the check
     least = fixed + min(count, 2) * plan.row_bytes + plan.working_bytes
     available = memory_mb * MEGABYTE - slice_bytes(memory_mb)
     if available < least:
@@ -86,18 +95,17 @@ def _sizes(plan: Plan, count: int, memory_mb: float, parameter_bytes: int) -> tu
     return chunk, min(count, int((available - fixed - chunk * plan.working_bytes) / plan.row_bytes))
 
 
-def _rows(
-    model: nn.Module, plan: Plan, inputs: Tensor, targets: Tensor, parameters: list[nn.Parameter]
-) -> tuple[list[Tensor], list[Tensor]]:
-    """What is kept of the gradients of some examples, in the order of the plan; and ordinary gradients of their sum."""
+def _rows(model: nn.Module, plan: Plan, inputs: Tensor, targets: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """The network's outputs for some examples, and what is kept of their gradients, in the order of the plan."""
     with capturing(layer.module for layer in plan.layers) as uses:
-        loss = cross_entropy(model(inputs), targets, reduction="sum")
-    deltas, sums = gradients_of_outputs(loss, uses, parameters)
+        outputs = model(inputs)
+        loss = cross_entropy(outputs, targets, reduction="sum")
+    deltas = gradients_of_outputs(loss, uses)
     rows: list[Tensor] = []
     for layer in plan.layers:
         used, delta = uses[layer.module], deltas[layer.module]
-        if not fits(layer.module, used, len(targets)):
-            raise MeasurementError("the network uses a layer in another way for some mini-batches than for others")
+        if not used or not fits(layer.module, used, len(targets)):
+            raise _UsedOtherwise
         if layer.factored:
             rows += factors(layer.module, used, delta)
             continue
@@ -108,7 +116,7 @@ def _rows(
     if plan.rest:
         direct = vectorised if plan.vectorise else looped
         rows.append(direct(model, plan.rest, inputs, targets))
-    return rows, sums
+    return outputs.detach(), rows
 
 
 def _inner(plan: Plan, x: list[Tensor], y: list[Tensor], width: float) -> Tensor:
@@ -129,15 +137,3 @@ def _inner(plan: Plan, x: list[Tensor], y: list[Tensor], width: float) -> Tensor
     for rest in pairs:
         total += inner_products(*rest, width)
     return total
-
-
-def _check_sum(gram: Tensor, total: list[Tensor]) -> None:
-    """1ᵀA1 = ‖Σ_i g_i‖², both sides within half of the digits of Σ_i ‖g_i‖, the size of what was summed."""
-    ours = float(gram.sum())
-    expected = sum(float(torch.linalg.vector_norm(part, dtype=torch.float64)) ** 2 for part in total)
-    slack = math.sqrt(torch.finfo(total[0].dtype).eps) * float(gram.diagonal().sqrt().sum())
-    if not abs(ours - expected) <= slack * (2 * math.sqrt(expected) + slack):
-        raise MeasurementError(
-            f"the gradients of single examples contradict the gradient of their sum: its squared norm is {expected:.9g}, "
-            f"the sum of their inner products {ours:.9g}; K was not measured"
-        )

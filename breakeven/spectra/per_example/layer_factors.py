@@ -11,7 +11,7 @@ convolution is the same with the patches of its input for a, an embedding with o
 and its factors, T·(in + out) numbers, with inner products that cost T²·(in + out) in place of in·out.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -54,17 +54,14 @@ def capturing(layers: Iterable[nn.Module]) -> Iterator[dict[nn.Module, list[Use]
         yield uses
 
 
-def gradients_of_outputs(
-    loss: Tensor, uses: dict[nn.Module, list[Use]], parameters: Sequence[Tensor]
-) -> tuple[dict[nn.Module, list[Tensor]], list[Tensor]]:
-    """∂loss/∂z for each use of each layer, and ∂loss/∂parameter, from one backward pass; zeros where nothing depends."""
+def gradients_of_outputs(loss: Tensor, uses: dict[nn.Module, list[Use]]) -> dict[nn.Module, list[Tensor]]:
+    """∂loss/∂z for each use of each layer, from one backward pass; zeros where nothing depends."""
     edges = [use for used in uses.values() for use in used]
-    wanted: list[Any] = [*(use.output for use in edges), *parameters]
-    found = list(torch.autograd.grad(loss, wanted, allow_unused=True)) if wanted else []
-    shapes = [*(use.output_shape for use in edges), *(parameter.shape for parameter in parameters)]
-    filled = [loss.new_zeros(shape) if part is None else part for part, shape in zip(found, shapes, strict=True)]
-    deltas = iter(filled)
-    return {layer: [next(deltas) for _ in used] for layer, used in uses.items()}, list(deltas)
+    found = torch.autograd.grad(loss, [use.output for use in edges], allow_unused=True) if edges else ()
+    deltas = (
+        loss.new_zeros(use.output_shape) if part is None else part for part, use in zip(found, edges, strict=True)
+    )
+    return {layer: [next(deltas) for _ in used] for layer, used in uses.items()}
 
 
 def can_be_factored(layer: nn.Module) -> bool:

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from breakeven.networks.batch_norm import mixes_examples
 from breakeven.spectra.graph_memory import SavedTensors
+from breakeven.spectra.parameters import close
 from breakeven.spectra.per_example.direct_gradients import looped, vectorised
 from breakeven.spectra.per_example.layer_factors import (
     Use,
@@ -63,8 +64,10 @@ class Plan:
     working_bytes: int
 
 
-def make_plan(model: nn.Module, inputs: Tensor, targets: Tensor) -> Plan | None:
+def make_plan(model: nn.Module, inputs: Tensor, targets: Tensor, directly: bool = False) -> Plan | None:
     """The plan for ``model`` in its present mode; None where losses or gradients are not finite.
+
+    ``directly``: for all parameters.
 
     Refuses networks in which the outputs for an example depend on the others of its mini-batch, or on chance.
     """
@@ -77,12 +80,12 @@ def make_plan(model: nn.Module, inputs: Tensor, targets: Tensor) -> Plan | None:
     saved = SavedTensors(parameters.values())
     with capturing(filter(can_be_factored, model.modules())) as uses, saved:
         logits = model(inputs)
-    deltas, _ = gradients_of_outputs(cross_entropy(logits, targets, reduction="sum"), uses, [])
+    deltas = gradients_of_outputs(cross_entropy(logits, targets, reduction="sum"), uses)
     saved.forget()
     ways = {
         parameter: (module, name)
         for module, used in uses.items()
-        if used and fits(module, used, PROBE)
+        if used and fits(module, used, PROBE) and not directly
         for name, parameter in module.named_parameters(recurse=False)
         if parameter.requires_grad and name in ("weight", "bias")
     }
@@ -93,11 +96,11 @@ def make_plan(model: nn.Module, inputs: Tensor, targets: Tensor) -> Plan | None:
         gradients = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
         if not all(bool(tensor.isfinite().all()) for tensor in (alone, logits, *gradients)):
             return None
-        if not _close(alone.detach(), logits.detach()[one], float(logits.detach().norm())):
+        if not close(alone.detach(), logits.detach()[one], float(logits.detach().norm())):
             raise UserError(MIXING.format("gives other outputs for an example in a mini-batch than for it alone"))
         size = math.hypot(*(float(gradient.norm()) for gradient in gradients))
         for parameter, gradient in zip(parameters.values(), gradients, strict=True):
-            if parameter in ways and not _close(_gradient(*ways[parameter], uses, deltas, one), gradient, size):
+            if parameter in ways and not close(_gradient(*ways[parameter], uses, deltas, one), gradient, size):
                 del ways[parameter]
 
     layers = [_layer(module, used, [name for m, name in ways.values() if m is module]) for module, used in uses.items()]
@@ -152,17 +155,10 @@ def _gradient(
     return weight_gradients(module, [Use(use.input[one], use.output_shape, use.output) for use in uses[module]], delta)
 
 
-def _close(x: Tensor, y: Tensor, scale: float) -> bool:
-    """Equal in half of the digits, or but for rounding of what has the size ``scale``."""
-    epsilon = torch.finfo(y.dtype).eps
-    difference = float((x.reshape(-1) - y.reshape(-1)).norm())
-    return difference <= math.sqrt(epsilon) * float(y.norm()) + 100 * epsilon * scale
-
-
 def _vectorises(model: nn.Module, names: Sequence[str], inputs: Tensor, targets: Tensor) -> bool:
     try:
         found = vectorised(model, names, inputs, targets)
     except Exception:  # whatever it is that vmap can't do: the loop gives the same numbers
         return False
     expected = looped(model, names, inputs, targets)
-    return _close(found, expected, float(expected.norm()))
+    return close(found, expected, float(expected.norm()))

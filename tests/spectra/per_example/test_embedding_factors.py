@@ -77,7 +77,7 @@ def test_gradients_that_depend_on_the_mini_batch_are_refused():
     """A word's gradient is divided by how often the mini-batch has it."""
     model, (inputs, targets) = made(scale_grad_by_freq=True), batch((6,))
     assert way(model, inputs, targets) == "directly"
-    with pytest.raises(MeasurementError, match="contradict the gradient of their sum"):
+    with pytest.raises(MeasurementError, match="contradict the gradient of a weighted sum"):
         per_example_gram(model, inputs, targets, PLENTY)
 
 

@@ -236,11 +236,12 @@ class AsLongAsNeeded(nn.Module):
         return self.output(self.hidden(y) if bool((x > 5).any()) else y)
 
 
-def test_examples_that_use_a_layer_more_often_are_refused(monkeypatch):
+def test_a_layer_that_is_used_more_often_in_some_mini_batches_than_in_others(monkeypatch):
+    """The outputs of the others in the mini-batch are then not their own."""
     inputs, targets = examples(6, shape=(40,))
     inputs[5, 0] = 6
     monkeypatch.setattr(per_example, "CHUNK", 3)
-    with pytest.raises(MeasurementError, match="uses a layer more often for some examples than for others"):
+    with pytest.raises(UserError, match="other outputs for an example in one mini-batch than in another"):
         per_example_gram(AsLongAsNeeded().double(), inputs, targets, PLENTY)
 
 
@@ -292,11 +293,11 @@ def test_what_is_not_finite_is_nan():
 @pytest.mark.parametrize("wrong", ["inner_products", "factored_inner_products", "bias_gradients", "weight_gradients"])
 @pytest.mark.parametrize("limit", [PLENTY, 0.2])
 def test_a_wrong_number_is_noticed(wrong, limit, monkeypatch):
-    """1ᵀA1 is compared with the gradient of the sum in every call."""
+    """A weighted sum is compared with the gradient of the weighted loss in every call."""
     made = case("cnn-smooth")
     right = getattr(per_example, wrong)
     monkeypatch.setattr(per_example, wrong, lambda *a: right(*a) * (1 + 1e-4))
-    with pytest.raises(MeasurementError, match="contradict the gradient of their sum"):
+    with pytest.raises(MeasurementError, match="contradict the gradient of a weighted sum"):
         per_example_gram(made.model, made.inputs, made.targets, limit)
 
 
@@ -305,13 +306,13 @@ def test_a_missing_example_is_noticed_in_float32(monkeypatch):
     right = per_example._rows
 
     def without_first(*arguments):
-        rows, sums = right(*arguments)
+        outputs, rows = right(*arguments)
         for row in rows:
             row[0] = 0
-        return rows, sums
+        return outputs, rows
 
     monkeypatch.setattr(per_example, "_rows", without_first)
-    with pytest.raises(MeasurementError):
+    with pytest.raises(MeasurementError, match=r"contradict the gradient .* or where float32 is too coarse"):
         per_example_gram(made.model.float(), made.inputs, made.targets, PLENTY)
 
 

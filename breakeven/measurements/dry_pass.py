@@ -1,0 +1,147 @@
+"""Before a network of the user's own is trained: whether it can be measured, on a few examples, in about a second."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import extract_tb
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from breakeven.data.dataset import chosen, load
+from breakeven.networks.batch_norm import set_measuring
+from breakeven.networks.build import build
+from breakeven.networks.exact_kernels import exact_kernels
+from breakeven.networks.primitive import with_primitive_operations
+from breakeven.specs.own_code import is_own
+from breakeven.specs.run import RunSpec
+from breakeven.spectra.curvature import fastest_way, in_float64, per_example_curvature, reverse_mode
+from breakeven.spectra.curvature_check import MISMATCH, agree
+from breakeven.spectra.hessian import product
+from breakeven.spectra.parameters import flatten, trainable
+from breakeven.store.errors import MeasurementError, UserError
+
+EXAMPLES = 3
+PERTURBATION = 0.02  # of each weight, so that what begins at 0 hides nothing
+# ∇L(θ + h·e) − ∇L(θ − h·e) is 2h·H e for a unit vector e, but for the kinks between: with these h, those with kinks (torchvision's
+# resnet18, mobilenet_v2) are within 2e-6, and what is wrong is off by more than 0.02
+STEPS = (1e-7, 1e-8)
+NEAR = 1e-3
+WHERE = (
+    "PyTorch gets it wrong of an operation or of code that TorchScript compiled, or a function of your own has a backward that "
+    "can't be differentiated again; write it in other operations"
+)
+
+
+def check_own_network(spec: RunSpec, data: Path, device: torch.device) -> None:
+    """A UserError where the network of ``spec`` is the user's own and can't be measured: what, and what to do.
+
+    Tried are the outputs, whether H e is how the gradient changes along e, and whether the mean curvature of the examples is
+    e·He; in float64, along a random direction, at weights near the first ones.
+    """
+    if not is_own(spec.network):
+        return
+    dataset = load(data, device, spec.dataset)
+    some = dataset.measured[:EXAMPLES]
+    inputs, labels = dataset.inputs(chosen(dataset.train_inputs, some), torch.float32), dataset.train_labels[some]
+    with torch.random.fork_rng(), _named(spec.network):
+        model = with_primitive_operations(build(spec, dataset.input_shape, dataset.classes, torch.float32, device))
+        set_measuring(model)
+        with exact_kernels(model):
+            check(model, inputs, labels, dataset.classes)
+
+
+def check(model: nn.Module, inputs: Tensor, labels: Tensor, classes: int) -> None:
+    """A UserError where ``model``, in measuring mode, can't be measured."""
+    parameters = trainable(model)
+    if not parameters:
+        raise UserError("it has no parameter that is trained")
+    with torch.no_grad():
+        outputs = model(inputs)
+        again = model(inputs)
+    if not isinstance(outputs, Tensor) or outputs.shape != (len(inputs), classes):
+        got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise UserError(f"it must return a tensor of shape (examples, classes) = ({len(inputs)}, {classes}), not {got}")
+    if not torch.equal(outputs, again) and bool(outputs.isfinite().all()):
+        raise UserError(
+            "it gives other outputs for the same inputs: what is random in it must be off after model.eval()"
+        )
+    with in_float64(model):
+        inputs = inputs.double() if inputs.is_floating_point() else inputs
+        try:
+            model(inputs)
+        except RuntimeError as error:
+            raise UserError(
+                f"it can't be computed in float64 ({error}): make constant tensors buffers of it"
+            ) from error
+        _check_derivatives(model, inputs, labels)
+
+
+def _check_derivatives(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
+    parameters = trainable(model)
+    draws = torch.Generator().manual_seed(0)
+
+    def random() -> Tensor:
+        size = sum(parameter.numel() for parameter in parameters)
+        return torch.randn(size, generator=draws, dtype=torch.float64).to(inputs.device)
+
+    _move(parameters, PERTURBATION * random())
+    gradient = _gradient(model, inputs, labels)
+    e = random() * (gradient != 0)  # a vector of padding moves the loss, but is no part of the training
+    e /= e.norm()
+    along = product(model, [(inputs, labels)], e)
+    if not bool(gradient.isfinite().all() and along.isfinite().all()):
+        return  # nothing can be said
+    if not any(_changes_so(model, inputs, labels, e, along, h) for h in STEPS):
+        raise MeasurementError(
+            "its H, by differentiating twice, is not how its gradient changes: something that depends on the weights is held "
+            f"constant (detach, no_grad, rounding), or a second derivative is wrong: {WHERE}"
+        )
+    for way in (fastest_way(model, inputs), reverse_mode):
+        curvatures = per_example_curvature(model, e, inputs, labels, way)
+        if agree(curvatures, float(e @ along), MISMATCH[torch.float64]):
+            return
+    raise MeasurementError(
+        f"the mean curvature of its examples is not that of its loss, so that a derivative is wrong: {WHERE}"
+    )
+
+
+def _changes_so(model: nn.Module, inputs: Tensor, labels: Tensor, e: Tensor, along: Tensor, h: float) -> bool:
+    """Whether the gradient changes by 2h ``along`` from θ − h·e to θ + h·e."""
+    parameters = trainable(model)
+    _move(parameters, -h * e)
+    before = _gradient(model, inputs, labels)
+    _move(parameters, 2 * h * e)
+    change = (_gradient(model, inputs, labels) - before) / (2 * h)
+    _move(parameters, -h * e)
+    return bool((change - along).norm() <= NEAR * along.norm() + h)
+
+
+@torch.no_grad()
+def _move(parameters: Sequence[Tensor], by: Tensor) -> None:
+    for parameter, part in zip(parameters, by.split([tensor.numel() for tensor in parameters]), strict=True):
+        parameter += part.view_as(parameter)
+
+
+def _gradient(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    loss = cross_entropy(model(inputs), labels)
+    return flatten(torch.autograd.grad(loss, trainable(model), materialize_grads=True))
+
+
+@contextmanager
+def _named(network: str) -> Iterator[None]:
+    """Whatever goes wrong inside the block, in a sentence that names the network, and the line of its file."""
+    try:
+        yield
+    except UserError as error:
+        named = str(error).startswith("network '")
+        raise error if named else UserError(f"network '{network}': {error}") from error
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        file = Path(network.rpartition(":")[0]).resolve()
+        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if Path(frame.filename).resolve() == file]
+        where = f", in line {lines[-1]}" if lines else ""
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise UserError(f"network '{network}'{where}: {type(error).__name__}: {said}") from error

@@ -1,0 +1,57 @@
+"""The check of the gradients of single examples: a weighted sum of them, by one ordinary gradient.
+
+With weights c of random size and sign, cᵀ A c = ‖Σ_i c_i g_i‖² = ‖∇ Σ_i c_i ℓ_i‖², where the right-hand side knows nothing of
+layers and examples: autograd takes it of the weighted loss. Equal weights, c = 1, would not see that a layer was given the
+examples in another order than the next one. The examples go through the network in another order and other company than
+before, so that outputs that depend on those, or on chance, show as well.
+
+How often a wrong A passes: with E its error and t the tolerance relative to ‖E‖, the probability that |cᵀ E c| < t ‖E‖ is of
+the order of √t (Carbery and Wright, 2001); for λ_K^1 that is 15 % off some hundredths in float32, and each snapshot draws
+new weights.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from breakeven.spectra.parameters import close, trainable
+from breakeven.spectra.per_example.routes import MIXING
+from breakeven.store.errors import MeasurementError, UserError
+from breakeven.store.progress import within
+
+
+def check_gram(
+    gram: Tensor, outputs: Tensor, model: nn.Module, inputs: Tensor, targets: Tensor, chunk: int, seed: int
+) -> None:
+    """Refuse a Gram matrix of single examples that contradicts the gradient of a weighted sum of their losses.
+
+    ``outputs``: the network's, from which A comes. Not more than half of ``chunk`` examples go through it at once. Both sides
+    must agree within half of the digits of sqrt(Σ_i c_i² ‖g_i‖²), the size of what is summed.
+    """
+    count, parameters, draws = len(targets), trainable(model), torch.Generator().manual_seed(seed)
+    weights = (torch.rand(count, generator=draws) + 0.5) * (2 * torch.randint(2, (count,), generator=draws) - 1)
+    weights, order = weights.to(outputs), torch.randperm(count, generator=draws).to(inputs.device)
+    total = [torch.zeros_like(parameter) for parameter in parameters]
+    groups = [order[:1], *order[1:].split(max(1, chunk // 2))]  # the first one is alone
+    for places in within(groups, "check of the gradients", unit="group of examples"):
+        found = model(inputs[places])
+        if not close(found.detach(), outputs[places], float(outputs[places].norm())):
+            raise UserError(MIXING.format("gives other outputs for an example in one mini-batch than in another"))
+        losses = cross_entropy(found, targets[places], reduction="none")
+        gradients = torch.autograd.grad(weights[places] @ losses, parameters, materialize_grads=True)
+        for whole, part in zip(total, gradients, strict=True):
+            whole += part
+    c = weights.to(torch.float64)
+    ours = float(c @ gram @ c)
+    expected = sum(float(torch.linalg.vector_norm(part, dtype=torch.float64)) ** 2 for part in total)
+    slack = math.sqrt(torch.finfo(outputs.dtype).eps * float(c.square() @ gram.diagonal()))
+    if not abs(ours - expected) <= slack * (2 * math.sqrt(expected) + slack):
+        coarse = ", or where float32 is too coarse (set measurements.covariance.precision to float64)"
+        raise MeasurementError(
+            "the gradients of single examples contradict the gradient of a weighted sum of their losses, whose squared norm is "
+            f"{expected:.9g} and not {ours:.9g}; K was not measured. So it is where the network reorders or mixes the examples "
+            "of a mini-batch (set measurements.covariance.batch_size to 2 or more)"
+            + (coarse if outputs.dtype == torch.float32 else "")
+        )

@@ -179,6 +179,39 @@ def two_networks(ratio: float) -> Draw:
     return draw
 
 
+# --- trajectories
+
+
+def parting(share: Callable[[np.ndarray, np.ndarray], np.ndarray], faster: float = 0.0) -> Draw:
+    """λ_K^1 rises to a peak and falls; of the way that predictions go at the smaller rate, a share leads away from the larger.
+
+    ``share``: of the time, from 0 to 1, and of λ_K^1 over its peak, noise aside. ``faster``: how much more predictions move where
+    λ_K^1 is high.
+    """
+
+    def draw(random: np.random.Generator) -> Runs:
+        runs = []
+        for seed in range(SEEDS):
+            time = np.linspace(0, 1, 41)
+            peak = random.uniform(0.25, 0.45)
+            lambda_k = np.exp(-(((time - peak) / 0.12) ** 2)) + 0.02
+            noisy = lambda_k * random.lognormal(0, 0.1, len(time))
+            way = random.lognormal(0, 0.3, 40) * (1 + faster * lambda_k[1:])
+            away = np.clip(share(time[1:], lambda_k[1:]) + random.normal(0, 0.3, 40), -1, 1) * way
+            curves = {
+                "lambda_K_1": noisy.tolist(),
+                "moved": [None, *way.tolist()],
+                "distance_to_path": [0.0, *away.cumsum().tolist()],
+            }
+            runs += [
+                run(seed, curves, learning_rate=0.03),
+                run(seed, {"lambda_K_1": noisy.tolist()}, learning_rate=0.3),
+            ]
+        return runs
+
+    return draw
+
+
 # --- learning rates that switch
 
 
@@ -217,6 +250,14 @@ WORLDS = [
     World("batch_norm.", "a ratio of 3", OPPOSITE, two_networks(3.0), NETWORKS),
     World("batch_norm.", "a ratio of 1.5", FALSE, two_networks(1.5), NETWORKS),
     World("batch_norm.", "equal", HOLDS, two_networks(1.0), NETWORKS),
+    World("trajectories.", "they part at one pace", FALSE, parting(lambda time, _: 0.3 + 0 * time)),
+    World(
+        "trajectories.", "at one pace, and all moves more at the peak", FALSE, parting(lambda t, _: 0.3 + 0 * t, 4.0)
+    ),
+    World("trajectories.", "the faster the later", FALSE, parting(lambda time, _: 0.8 * time)),
+    World("trajectories.", "at once, and no more", FALSE, parting(lambda time, _: np.exp(-time / 0.2))),
+    World("trajectories.", "only where λ_K^1 is low", OPPOSITE, parting(lambda _, high: 0.5 * (high < 0.5))),
+    World("trajectories.", "while λ_K^1 is high", HOLDS, parting(lambda _, high: 0.5 * (high > 0.5))),
     World("early_phase.", "no memory, while the curves go on parting", FALSE, switched(growth="grows"), SWEPT),
     World("early_phase.", "no memory, and forgetting slows down", FALSE, switched(slows=True), SWEPT),
     World("early_phase.", "the same, on the linear scale", FALSE, switched(slows=True, scale="linear"), SWEPT),

@@ -8,14 +8,15 @@ import numpy as np
 from simulated_studies import run
 
 SWEPT = ("learning_rate", "schedule")
+BEFORE, AFTER = 0.9, 1.25  # break-even points: the runs that switch there are measured at other times since
 SWITCH: dict[str, Any] = {"unit": "break_even", "learning_rate": 0.3}
 SCHEDULES: dict[str, tuple[float, list[dict[str, Any]]]] = {  # the learning rate that each begins at, and its switches
     "second": (0.3, []),
     "first": (0.03, []),
     "other": (0.01, []),
-    "before": (0.03, [SWITCH | {"at": 0.5}]),
-    "after": (0.03, [SWITCH | {"at": 1.5}]),
-    "control": (0.01, [SWITCH | {"at": 1.5, "of": 0.03}]),
+    "before": (0.03, [SWITCH | {"at": BEFORE}]),
+    "after": (0.03, [SWITCH | {"at": AFTER}]),
+    "control": (0.01, [SWITCH | {"at": AFTER, "of": 0.03}]),
 }
 FIRST = {"before": "first", "after": "first", "control": "other"}
 GRID = (*range(0, 201, 10), 250, 300, 400, 500, 600)  # measured steps, sparse late
@@ -68,7 +69,7 @@ def switched_runs(
     for seed in range(seeds):
         point = int(random.choice(range(80, 161, 10)))
         curves = log_curves(random, growth)
-        steps = {"before": round(0.5 * point), "after": round(1.5 * point), "control": round(1.5 * point)}
+        steps = {"before": round(BEFORE * point), "after": round(AFTER * point), "control": round(AFTER * point)}
         for name, step in steps.items():
             faster = {"freezes": 0, "forgets": 10}.get(passed, 1) if name == "after" else 1
             curves[name] = relaxed(curves[FIRST[name]], curves["second"], step, faster * rate, scale)

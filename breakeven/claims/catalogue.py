@@ -5,13 +5,14 @@ value along a run, the primary one is of the curve smoothed as in the paper; the
 there are worlds in which it is false, and what the verdict says of them, in ``benchmarks/calibrate_claims.py``.
 
 Not here, because the tables don't hold it: λ_H^*/λ_H^1 of conjecture C2, for which the smallest non-zero eigenvalue of
-the Hessian would be needed and only its five largest are measured; and the trajectories in the space of predictions
-(Figure 1 of the paper). Tr(H) is the stochastic estimate of the whole trace, where the paper adds up five eigenvalues.
+the Hessian would be needed and only its five largest are measured. Tr(H) is the stochastic estimate of the whole trace,
+where the paper adds up five eigenvalues.
 """
 
 from breakeven.claims.claim import Claim
 from breakeven.claims.correlations import EarlyCorrelation, Generalization, PredictedMaximum
 from breakeven.claims.early_switch import EarlySwitch
+from breakeven.claims.parting import Parting
 from breakeven.claims.ratios import BatchNorm, Peak, PredictedPoint
 from breakeven.claims.trends import Trend
 
@@ -166,6 +167,14 @@ CLAIMS = (
         Peak("lambda_H_1"),
         "lambda_H",
         "near 60 % (CIFAR-10) and 75 % (IMDB) training accuracy",
+    ),
+    Claim(
+        "trajectories.parting",
+        "The trajectories of two learning rates part on entering the region where the variance of the gradient is large: of the "
+        "way that predictions go at the smaller rate, more leads away from those at the larger one while λ_K^1 is high than "
+        "before and after.",
+        Parting(),
+        "trajectories_umap",
     ),
     # Eq. 1
     Claim(

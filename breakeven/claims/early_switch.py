@@ -26,11 +26,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
-from breakeven.claims.evidence import Evidence, from_seeds
+from breakeven.claims.evidence import Evidence, closest_to_zero, from_seeds
 from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.claims.study_tables import WINDOW, StudyTables, curve, number
 from breakeven.claims.words import joined, symbol, with_names
@@ -38,7 +37,6 @@ from breakeven.specs.run import Switch
 
 ACCURACY = "test_accuracy"  # told as its error, which is a positive quantity as the others
 APART = 1.5  # curves lie apart where they differ by this factor; a share of less than that would be one of noise
-ROUNDING = 1  # steps; a switch at a multiple of the break-even point is rounded to a step
 NO_CONTROL = (
     "no test: without a control, which switches as late without having passed its break-even point, lateness alone may "
     "leave as much"
@@ -131,7 +129,7 @@ class EarlySwitch:
         notes += [f"left out, {reason}: seed {', '.join(seeds)}" for reason, seeds in left_out.items()]
         table = np.array(shares).reshape(-1, len(words), 2)  # seeds, schedules, scales
         our_value = with_names([(float(np.median(table[:, i, 0])), word) for i, word in enumerate(words) if len(table)])
-        numbers = closest_to_zero((table[:, :1] - table[:, 1:]).reshape(len(table), -1))
+        numbers = closest_to_zero((table[:, :1] - table[:, 1:]).reshape(len(table), 2 * len(words) - 2))
         if comparison.control is None:
             return Evidence(quantity, our_value=our_value, note=joined([*notes, NO_CONTROL]))
         return from_seeds(quantity, numbers, our_value=our_value, notes=notes)
@@ -155,25 +153,21 @@ def shares_left(tables: StudyTables, quantity: str, comparison: Comparison, runs
     second = _positive(tables, runs[comparison.second], quantity)
     firsts = [_both(_positive(tables, runs[one.first], quantity), second) for one in switched]
     at_switch = np.array([_distance(both, step) for both, step in zip(firsts, steps, strict=True)])
-    if not (np.abs(at_switch[:, 0]) >= math.log(APART)).all():
-        raise NoPosition(f"the curves of the constant rates do not lie {APART} times apart at a switch")
-    later = [_both(_positive(tables, runs[one.schedule], quantity), second) for one in switched]
-    since = [both.steps - step for both, step in zip(later, steps, strict=True)]
-    chosen = _common(since)
-    if not len(chosen[0]):
+    apart = at_switch[:, 0] * np.sign(at_switch[0, 0])
+    if not (apart >= math.log(APART)).all():
+        raise NoPosition(
+            f"the curves of the constant rates do not lie {APART} times apart, on one side, at each switch"
+        )
+    left = [
+        _left(_both(_positive(tables, runs[one.schedule], quantity), second), step)
+        for one, step in zip(switched, steps, strict=True)
+    ]
+    times = _common([each.steps for each in left])
+    if not len(times):
         raise NoPosition("no measured times since the switch that all have")
-    left = np.array([_scales(both.values[:, at]).mean(axis=1) for both, at in zip(later, chosen, strict=True)])
-    shares: Numbers = left / at_switch
+    means = [[np.interp(times, each.steps, scale).mean() for scale in each.values] for each in left]
+    shares: Numbers = np.array(means) / at_switch
     return shares
-
-
-def closest_to_zero(differences: Numbers) -> Numbers:
-    """Of each row the number that is closest to 0; 0 where the row has both signs."""
-    smallest = np.abs(differences).min(axis=1)
-    agreed: Numbers = np.where(
-        (differences > 0).all(axis=1), smallest, np.where((differences < 0).all(axis=1), -smallest, 0.0)
-    )
-    return agreed
 
 
 def schedules_of(runs: pd.DataFrame) -> dict[str, tuple[float, tuple[Switch, ...]]]:
@@ -226,7 +220,7 @@ def comparisons(schedules: Mapping[str, tuple[float, tuple[Switch, ...]]]) -> li
 
 @dataclass(frozen=True)
 class _Curves:
-    """Values at measured steps: (steps,), and (curves, steps) or, of one, (steps,)."""
+    """Values at measured steps, or times: (steps,), and (curves, steps) or, of one, (steps,)."""
 
     steps: Numbers
     values: Numbers
@@ -262,11 +256,25 @@ def _distance(both: _Curves, step: float) -> Numbers:
     return np.array([np.interp(step, centres, scale, left=math.nan, right=math.nan) for scale in smoothed])
 
 
-def _common(since: Sequence[Numbers]) -> list[npt.NDArray[np.intp]]:
-    """The indices, in each of several arrays, of the times after the switch that all have, up to the rounding of a step."""
-    if not all(map(len, since)):
-        return [np.array([], dtype=int)] * len(since)
-    nearest = [np.abs(times[None] - since[0][:, None]).argmin(axis=1) for times in since]
-    near = [np.abs(times[at] - since[0]) <= ROUNDING for times, at in zip(since, nearest, strict=True)]
-    shared = np.all([*near, *(times[at] > 0 for times, at in zip(since, nearest, strict=True))], axis=0)
-    return [at[shared] for at in nearest]
+def _left(both: _Curves, step: float) -> _Curves:
+    """The differences of two curves, on both scales, by the time since a step, after it."""
+    later = both.steps > step
+    return _Curves(both.steps[later] - step, _scales(both.values[:, later]))
+
+
+def _common(since: Sequence[Numbers]) -> Numbers:
+    """The times of the first array that all have: measured, or between measured ones that are as close as those of the first.
+
+    Between two times what is left is taken from the straight line, which lies above a curve that levels off: if at all, the
+    comparison finds more left in the others.
+    """
+    times, *others = since
+    if len(times) < 2 or any(len(other) < 2 for other in others):
+        return np.array([])
+    gaps = np.diff(times, prepend=2 * times[0] - times[1])
+    shared = np.ones(len(times), dtype=bool)
+    for other in others:
+        after = np.searchsorted(other, times).clip(1, len(other) - 1)
+        shared &= (other[0] <= times) & (times <= other[-1]) & (other[after] - other[after - 1] <= gaps)
+    found: Numbers = times[shared]
+    return found

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from breakeven.claims.hypothesis_tests import Numbers, Points, Sample, Seeds
 from breakeven.claims.words import joined
 
@@ -81,3 +83,16 @@ def from_points(
         return Evidence(quantity, note=joined([*notes, "fewer than 2 points of the sweep"]), role=role)
     sample = Points(tuple(map(float, x)), tuple(map(float, y)), seeds)
     return Evidence(quantity, sample, our_value=our_value, note=joined(notes), role=role)
+
+
+def closest_to_zero(differences: Numbers) -> Numbers:
+    """Of each row the number that is closest to 0; 0 where the row has both signs.
+
+    Where several comparisons must say the same, a row for each seed: if one of them is about 0 in truth, at most half of the
+    seeds lie on a side, so that the sign test of these numbers is wrong as rarely as that of this one.
+    """
+    smallest = np.abs(differences).min(axis=1)
+    agreed: Numbers = np.select(
+        [(differences > 0).all(axis=1), (differences < 0).all(axis=1)], [smallest, -smallest], 0.0
+    )
+    return agreed

@@ -27,6 +27,10 @@ SMOOTHED_AND_RAW = (
     False,
 )  # the primary test is of the smoothed curve, as in the paper; the raw one stands beside it
 
+# of embedding.csv, where a study has one: the distance of predictions to the trajectory of the largest learning rate, and the
+# way that they have gone since the measured step before
+DISTANCE, MOVED = "distance_to_path", "moved"
+
 NO_CURVE = pd.DataFrame({"step": [], "epoch": [], "value": []}, dtype=float)
 
 # the column of runs.csv that is empty where a value of the quantity along the run could not be computed
@@ -51,6 +55,10 @@ def read_study(folder: Path, study: Study) -> StudyTables:
     labels = dict.fromkeys([*study.swept, *(["learning_rate"] if "schedule" in study.swept else [])])
     runs = read_table(folder / study.name / "runs.csv", ["run", "seed", "diverged", *labels])
     trajectories = read_table(folder / study.name / "trajectories.csv", ["run", "step", "epoch", "quantity", "value"])
+    if study.predictions:
+        embedding = read_table(folder / study.name / "embedding.csv", ["run", "step", DISTANCE, MOVED])
+        of_predictions = embedding.melt(["run", "step"], [DISTANCE, MOVED], "quantity").assign(epoch=math.nan)
+        trajectories = pd.concat([trajectories, of_predictions.dropna(subset="value")], ignore_index=True)
     return study_tables(study, runs, trajectories)
 
 

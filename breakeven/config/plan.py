@@ -14,7 +14,7 @@ from breakeven.config.models import Config, Hyperparameters, Machine, StudyConfi
 from breakeven.config.options import canonical_options
 from breakeven.config.validate import Invalid, Problem, validated
 from breakeven.config.yaml_file import Place, YamlFile, read_yaml
-from breakeven.figures.registry import DEFAULT, FIGURES, chosen
+from breakeven.figures.registry import DEFAULT, FIGURES, NEEDS_EMBEDDING, chosen
 from breakeven.networks.registry import NETWORKS, network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.run import RunSpec, Switch, canonical_json, run_id, source_of
@@ -245,12 +245,14 @@ def _expanded(
                 problems.append(Problem(("studies", name, "sweeps"), f"the points {told} are the same run"))
             runs[run], found[run] = spec, point
             labels[run] = {key: _label(key, point.run, spec) for key in columns} | {"seed": seed}
+    figures = chosen(list(study.figures))
     made = Study(
         name=name,
         description=study.description,
         swept=swept,
         accuracy_threshold=study.accuracy_threshold,
-        figures=chosen(list(study.figures)),
+        figures=figures,
+        predictions=not NEEDS_EMBEDDING.isdisjoint(figures),
         points=dict(sorted(labels.items())),
     )
     return made, runs

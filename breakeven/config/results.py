@@ -171,8 +171,10 @@ class Results:
     def claims(self) -> Result:
         """The verdicts; the order of the studies changes none."""
         names = sorted(self.plan.studies)
-        told = [part_of(self.plan.studies[name], "name", "swept") for name in names]
-        return _result("evaluate_claims", "", "tables/claims.csv", told, _code("claims"), needs=map(self.tables, names))
+        told = [part_of(self.plan.studies[name], "name", "swept", "predictions") for name in names]
+        embedded = [name for name in names if self.plan.studies[name].predictions]
+        needs = [*map(self.tables, names), *map(self.embedding, embedded)]
+        return _result("evaluate_claims", "", "tables/claims.csv", told, _code("claims"), needs=needs)
 
     @_once
     def javascript(self) -> Result:

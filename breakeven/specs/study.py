@@ -18,6 +18,7 @@ class Study:
     ``swept``: the hyperparameters that it sweeps, sorted. ``points``: for each of its runs, by id, the labels that tables and
     figures call it by: ``learning_rate``, ``batch_size``, the other swept hyperparameters, ``seed``. ``accuracy_threshold``: a
     training accuracy, from 0 to 1, that figures mark. ``figures``: those that are drawn, in the order of the report.
+    ``predictions``: whether one of them needs the predictions of its runs, so that there is a table of their distances.
     """
 
     name: str = ""
@@ -26,6 +27,7 @@ class Study:
     accuracy_threshold: float = 0.6
     figures: tuple[str, ...] = ()
     points: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    predictions: bool = False
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -21,13 +21,16 @@ SEED = 0
 def embed(results: Path, study: Study, out: Path) -> None:
     """Write ``embedding.csv``: one row for each snapshot of the study's runs, with its place (``x``, ``y``) and ``distance``.
 
-    Snapshots whose predictions are not finite, of a run that diverged, are left out.
+    ``moved``: how far it is from the run's snapshot before; ``distance_to_path``: the distance to the closest point of the
+    trajectory of which ``distance`` is that to the closest snapshot, straight from one snapshot to the next. Snapshots whose
+    predictions are not finite, of a run that diverged, are left out.
     """
     snapshots, predictions = gather(results, study)
     say(f"lay out {len(snapshots)} snapshots by UMAP: half a minute, and more for thousands")
     distances = pairwise(predictions)
     x, y = layout(distances)
-    table = snapshots.assign(x=x, y=y, distance=to_the_largest_learning_rate(distances, snapshots))
+    closest, to_path = to_the_largest_learning_rate(distances, snapshots)
+    table = snapshots.assign(x=x, y=y, distance=closest, moved=moved(distances, snapshots), distance_to_path=to_path)
     write_table(out, table)
 
 
@@ -82,16 +85,43 @@ def layout(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return places[:, 0], places[:, 1]
 
 
-def to_the_largest_learning_rate(distances: np.ndarray, snapshots: pd.DataFrame) -> np.ndarray:
-    """For each snapshot, the distance to the closest one of the runs with the largest learning rate and else its own labels.
+def moved(distances: np.ndarray, snapshots: pd.DataFrame) -> np.ndarray:
+    """The distance of each snapshot to the one before of its run; NaN for the first."""
+    steps = np.append(np.nan, distances.diagonal(1))[: len(snapshots)]
+    follows = (snapshots["run"] == snapshots["run"].shift()).to_numpy()
+    found: np.ndarray = np.where(follows, steps, np.nan)
+    return found
 
-    NaN for those runs themselves, and where there is none with the same seed and the same other labels.
+
+def to_the_largest_learning_rate(distances: np.ndarray, snapshots: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """How far each snapshot is from the trajectory of the largest learning rate with its own other labels, and seed.
+
+    Two distances, see `embed`: to its closest snapshot, and to its closest point. NaN for those runs themselves, and where there
+    is none with the same labels.
     """
     others = [name for name in snapshots if name not in ("run", "learning_rate", "step")]
     largest = (snapshots["learning_rate"] == snapshots["learning_rate"].max()).to_numpy()
-    closest = np.full(len(snapshots), np.nan)
+    closest, to_path = np.full((2, len(snapshots)), np.nan)
     for members in snapshots.groupby(others, dropna=False, sort=False).indices.values():
         targets, sources = members[largest[members]], members[~largest[members]]
         if len(targets):
             closest[sources] = distances[np.ix_(sources, targets)].min(axis=1)
-    return closest
+            to_path[sources] = to_segments(distances, sources, targets)
+    return closest, to_path
+
+
+def to_segments(distances: np.ndarray, sources: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """The distance of each of the ``sources`` to the closest point of the straight lines from each point of ``path`` to the next.
+
+    From distances alone: with a and b those to the ends of a line of length c, the point that lies s of the way from its
+    beginning is sqrt(a² − s (a² + c² − b²) + s² c²) away.
+    """
+    squares = distances**2
+    ends = squares[np.ix_(sources, path)]
+    if len(path) == 1:
+        path, ends = np.repeat(path, 2), np.repeat(ends, 2, axis=1)
+    a, b, c = ends[:, :-1], ends[:, 1:], squares[path[:-1], path[1:]]
+    twice = a + c - b
+    along = np.clip(np.divide(twice, 2 * c, out=np.zeros_like(twice), where=c > 0), 0, 1)
+    nearest: np.ndarray = np.sqrt(np.maximum(a - along * twice + along**2 * c, 0).min(axis=1))
+    return nearest

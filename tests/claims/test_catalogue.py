@@ -40,6 +40,7 @@ def test_every_claim_of_the_paper_that_the_tables_can_test():
         "PredictedPoint": 1,
         "BatchNorm": 3,
         "EarlySwitch": 3,
+        "Parting": 1,
         "Generalization": 2,
     }
 
@@ -72,12 +73,21 @@ def test_a_claim_is_well_formed(claim):
         (["momentum"], {"EarlyCorrelation", "Peak", "PredictedPoint", "PredictedMaximum"}),
         (
             ["learning_rate"],
-            {"Trend", "EarlyCorrelation", "Peak", "PredictedPoint", "PredictedMaximum", "Generalization"},
+            {"Trend", "EarlyCorrelation", "Peak", "PredictedPoint", "PredictedMaximum", "Generalization", "Parting"},
         ),
         (["schedule"], {"EarlyCorrelation", "Peak", "PredictedPoint", "EarlySwitch", "Generalization"}),
         (
             ["learning_rate", "network"],
-            {"Trend", "EarlyCorrelation", "Peak", "PredictedPoint", "PredictedMaximum", "Generalization", "BatchNorm"},
+            {
+                "Trend",
+                "EarlyCorrelation",
+                "Peak",
+                "PredictedPoint",
+                "PredictedMaximum",
+                "Generalization",
+                "BatchNorm",
+                "Parting",
+            },
         ),
     ],
 )

@@ -6,12 +6,14 @@ from breakeven.specs.study import Study, from_json, from_part, part_of
 from breakeven.store.errors import UserError
 
 POINTS = {"r": {"learning_rate": 0.1, "batch_size": 8, "network": "mlp", "schedule": [], "seed": 0}}
-STUDY = Study("a", "Why?", ("network", "schedule"), 0.5, ("maxima",), POINTS)
+STUDY = Study("a", "Why?", ("network", "schedule"), 0.5, ("maxima",), POINTS, predictions=True)
 
 
 def test_a_study_passes_through_json_as_it_is():
     """Also through JSON with sorted keys, whose labels would come in another order."""
-    everything = part_of(STUDY, "name", "description", "swept", "accuracy_threshold", "figures", "points")
+    everything = part_of(
+        STUDY, "name", "description", "swept", "accuracy_threshold", "figures", "points", "predictions"
+    )
     again = from_json(json.dumps(everything, sort_keys=True))
     assert again == STUDY
     assert list(again.points["r"]) == list(POINTS["r"])

@@ -11,7 +11,7 @@ import torch
 from breakeven.specs.study import Study
 from breakeven.store import predictions
 from breakeven.store.errors import UserError
-from breakeven.summary.embed import FEWEST, embed, layout, pairwise
+from breakeven.summary.embed import FEWEST, embed, layout, pairwise, to_segments
 
 COLUMNS = ["run", "learning_rate", "batch_size", "seed"]
 EXAMPLES, CLASSES = 6, 3
@@ -52,7 +52,7 @@ def test_distances_are_to_the_closest_snapshot_of_the_largest_learning_rate(tmp_
     write(tmp_path, ROWS, diverged=["0.1-1", "0.03-0"])
     embed(tmp_path, points_of(ROWS), tmp_path / "embedding.csv")
     table = pd.read_csv(tmp_path / "embedding.csv")
-    assert list(table.columns) == [*COLUMNS, "step", "x", "y", "distance"]
+    assert list(table.columns) == [*COLUMNS, "step", "x", "y", "distance", "moved", "distance_to_path"]
     assert len(table) == 6 * 3 - 2  # without the two that are not finite
     assert table[["x", "y"]].notna().all(axis=None)
     stored = {run: predictions.read(tmp_path / f"runs/{run}/predictions.safetensors", run) for run, *_ in ROWS}
@@ -65,6 +65,41 @@ def test_distances_are_to_the_closest_snapshot_of_the_largest_learning_rate(tmp_
         others = [p.double() for p in stored[f"0.1-{row['seed']}"][1] if p.isfinite().all()]
         expected = min(math.sqrt(float((own - other).square().sum()) / EXAMPLES) for other in others)
         assert row["distance"] == pytest.approx(expected, rel=1e-6)
+        assert row["distance_to_path"] <= row["distance"]
+
+
+def test_the_way_that_a_run_goes(tmp_path, without_umap):
+    write(tmp_path, ROWS, diverged=["0.03-0"])
+    embed(tmp_path, points_of(ROWS), tmp_path / "embedding.csv")
+    table = pd.read_csv(tmp_path / "embedding.csv").set_index(["run", "step"])
+    for run, *_ in ROWS:
+        steps, values = predictions.read(tmp_path / f"runs/{run}/predictions.safetensors", run)
+        assert math.isnan(table.loc[(run, 0), "moved"])
+        for step, (before, now) in zip(steps.tolist()[1:], itertools.pairwise(values.double()), strict=True):
+            if now.isfinite().all():
+                expected = math.sqrt(float((now - before).square().sum()) / EXAMPLES)
+                assert table.loc[(run, step), "moved"] == pytest.approx(expected)
+
+
+def test_the_closest_point_of_a_path():
+    """Against the foot of the perpendicular, or the nearest end, of each line, in coordinates."""
+    rng = np.random.default_rng(3)
+    points, path = rng.normal(size=(40, 7)), rng.normal(size=(5, 7)).cumsum(axis=0)
+    path = np.concatenate([path, path[-1:]])  # it may stand still
+
+    def by_hand(point):
+        fine = np.linspace(0, 1, 20_001)[:, None]
+        lines = (one + fine * (two - one) for one, two in itertools.pairwise(path))
+        return min(np.linalg.norm(line - point, axis=1).min() for line in lines)
+
+    everything = np.concatenate([points, path])
+    distances = np.linalg.norm(everything[:, None] - everything[None], axis=2)
+    found = to_segments(distances, np.arange(40), np.arange(40, 46))
+    np.testing.assert_allclose(found, [by_hand(point) for point in points], rtol=1e-6)
+    assert (found < distances[:40, 40:].min(axis=1) - 1e-6).any()
+    np.testing.assert_allclose(to_segments(distances, np.arange(40), np.array([42])), distances[:40, 42])
+    on_it = to_segments(distances, np.arange(40, 46), np.arange(40, 46))
+    assert (on_it < 1e-6).all()
 
 
 def test_other_hyperparameters_are_compared_with_their_own(tmp_path, without_umap):

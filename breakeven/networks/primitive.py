@@ -171,32 +171,14 @@ def _of_channels(values: Tensor, x: Tensor) -> Tensor:
     return values.view(1, -1, *(1 for _ in x.shape[2:]))
 
 
-def _torch_batch_norm(
-    input: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-    cudnn_enabled: bool,
-) -> Tensor:
-    return batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+def _torch_batch_norm(input: Tensor, weight: Any, bias: Any, mean: Any, var: Any, *how: Any) -> Tensor:
+    """`torch.batch_norm`, which has its arguments in another order, and one more."""
+    return batch_norm(input, mean, var, weight, bias, *how[:3])
 
 
-def _torch_instance_norm(
-    input: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    use_input_stats: bool,
-    momentum: float,
-    eps: float,
-    cudnn_enabled: bool,
-) -> Tensor:
-    return instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+def _torch_instance_norm(input: Tensor, weight: Any, bias: Any, mean: Any, var: Any, *how: Any) -> Tensor:
+    """`torch.instance_norm`, likewise."""
+    return instance_norm(input, mean, var, weight, bias, *how[:3])
 
 
 # by the functions that networks call: those of torch.nn.functional, and those of torch beneath them

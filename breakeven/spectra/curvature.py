@@ -85,13 +85,29 @@ def fastest_way(model: nn.Module, inputs: Tensor) -> Way:
 
 @contextmanager
 def in_float64(model: nn.Module) -> Iterator[None]:
-    """``model`` in float64 inside the block; a copy of it is not always to be had."""
-    dtype = next(model.parameters()).dtype
-    model.double()
+    """Inside the block ``model`` has copies of its parameters and buffers, in float64.
+
+    Not a copy of the network, which not every one allows; nor its own parameters in float64, since graphs would lose them.
+    """
+    places = [
+        (module, name, tensor)
+        for module in model.modules()
+        for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+        if tensor.is_floating_point()
+    ]
+    copies: dict[Tensor, Tensor] = {}  # a tensor that is used in two places has one copy
+    for module, name, tensor in places:
+        setattr(module, name, copies.setdefault(tensor, _double(tensor)))
     try:
         yield
     finally:
-        model.to(dtype)
+        for module, name, tensor in places:
+            setattr(module, name, tensor)
+
+
+def _double(tensor: Tensor) -> Tensor:
+    copy = tensor.detach().to(torch.float64, copy=True)
+    return nn.Parameter(copy, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else copy
 
 
 def forward_mode(model: nn.Module, direction: Tensor, inputs: Tensor) -> Derivatives:

@@ -87,7 +87,7 @@ def test_errors_are_written_and_what_is_asymmetric_is_refused(trained, monkeypat
     assert all((found[f"error_{i}"] <= scale).all() for i in (1, 2, 3, 4))
     product = Hessian.matvec
     monkeypatch.setattr(Hessian, "matvec", lambda self, v: product(self, v) + 0.1 * product(self, v.roll(1)))
-    with pytest.raises(MeasurementError, match="H is not symmetric .*weight_norm"):
+    with pytest.raises(MeasurementError, match=r"H is not symmetric .*weight_norm"):
         table(trained, 4)
 
 

@@ -168,7 +168,7 @@ def test_what_is_not_symmetric_is_refused(block, dtype):
     assert solve(h.to(dtype), 3, block=block).converged
     rounding = torch.finfo(dtype).eps * h.norm() / 60
     assert solve((h + rounding * skew).to(dtype), 3, block=block).converged
-    with pytest.raises(MeasurementError, match="H is not symmetric .*weight_norm"):
+    with pytest.raises(MeasurementError, match=r"H is not symmetric .*weight_norm"):
         solve((h + skew).to(dtype), 3, block=block)
     with pytest.raises(MeasurementError, match="H is not symmetric"):
         solve((h + skew.tril()).to(dtype), 3, block=block)

@@ -37,7 +37,7 @@ def measure_hessian(
 ) -> None:
     """Write ``hessian.csv``, one row per snapshot, each warm-started from the eigenvectors of the one before.
 
-    ``residual_i`` is ‖H v − θ v‖ of the i-th, ``error_i`` its estimated error; ``converged``: all are below ``tolerance`` · λ_H^1.
+    ``residual_i`` is ‖H v − θ v‖ of the i-th, ``error_i`` its estimated error; ``converged``: all below ``tolerance`` · λ_H^1.
     ``trace`` is the estimate of Tr(H) with standard error ``trace_error``; ``trace_top_5`` the paper's approximation,
     the sum of the largest five eigenvalues, empty where fewer were asked for. The eigenvector e_H^1 of each snapshot goes
     into the folder ``eigenvectors`` beside ``out``, for the stability stage. ``note``: why cells are empty, or all 0.

@@ -256,6 +256,12 @@ WORLDS = [
     ),
     World("trajectories.", "the faster the later", FALSE, parting(lambda time, _: 0.8 * time)),
     World("trajectories.", "at once, and no more", FALSE, parting(lambda time, _: np.exp(-time / 0.2))),
+    World(
+        "trajectories.",
+        "at one pace from the peak of λ_K^1 on",
+        FALSE,
+        parting(lambda _, high: 0.5 * np.maximum.accumulate(high > 0.5)),
+    ),
     World("trajectories.", "only where λ_K^1 is low", OPPOSITE, parting(lambda _, high: 0.5 * (high < 0.5))),
     World("trajectories.", "while λ_K^1 is high", HOLDS, parting(lambda _, high: 0.5 * (high > 0.5))),
     World("early_phase.lambda_K", "no memory, while the curves go on parting", FALSE, switched(growth="grows"), SWEPT),

@@ -369,7 +369,7 @@ def test_the_claims_figures_and_report_show_what_is_missing(name, done, vega):
 
     claims = read_table(study.results / "tables/claims.csv")
     assert set(claims["verdict"]) == {"inconclusive"}
-    assert claims["note"].notna().all() and claims["p_value"].isna().all()
+    assert claims["note"].notna().all() and (claims["p_value"].isna() | (claims["p_value"] == 1)).all()  # of one seed
     if SHOWN[name]:
         names = {path.name for path in figures.iterdir()}
         assert names == {f"{figure}.{end}" for figure in FIGURES for end in ("html", "svg", "png", "vl.json", "csv")}

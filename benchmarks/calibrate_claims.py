@@ -268,6 +268,13 @@ WORLDS = [
     World("early_phase.lambda_K", "no memory, and forgetting slows down", FALSE, switched(slows=True), SWEPT),
     World("early_phase.lambda_K", "the same, on the linear scale", FALSE, switched(slows=True, scale="linear"), SWEPT),
     World(
+        "early_phase.lambda_K",
+        "λ_K^1 depends on how far a run has trained",
+        FALSE,
+        switched(growth="by progress"),
+        SWEPT,
+    ),
+    World(
         "early_phase.lambda_K", "past break-even, a run forgets at once", OPPOSITE, switched(passed="forgets"), SWEPT
     ),
     World("early_phase.lambda_K", "past break-even, it keeps its position", HOLDS, switched(passed="freezes"), SWEPT),

@@ -161,7 +161,7 @@ def _alone(outliers: np.ndarray, draws: np.random.Generator) -> Trajectory:
 
 
 def _moving(paths: np.ndarray, draws: np.random.Generator, angle: float, lacks: int | None = None) -> Trajectory:
-    """Eigenvalues along ``paths``, (snapshots, outliers), above a bulk, while the eigenvectors turn by about ``angle`` a snapshot."""
+    """Eigenvalues along ``paths``, (snapshots, outliers), above a bulk; the eigenvectors turn by ``angle`` a snapshot."""
     size, dtype = _setting(draws)
     bulk = _bulk(size, draws, draws.uniform(0.05, 0.35))
     basis = _basis(size)

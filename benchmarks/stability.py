@@ -1,7 +1,7 @@
 """The left-hand side of Eq. 1: the cost of the curvature of each example along a direction, beside λ_H^1.
 
 On SimpleCNN with 128 pictures of CIFAR-10, and on the network and the 287 measured digits of config.yaml, the seconds of
-`per_example_curvature` over those of one gradient evaluation on the same pictures (target: at most 3), and over those of
+`per_example_curvature` over those of one gradient evaluation on the same pictures (target: at most 4), and over those of
 λ_H^1 from random vectors, which gives the direction. The mean curvature must be eᵀ H e by reverse mode.
 """
 

@@ -116,13 +116,17 @@ def forward_mode(model: nn.Module, direction: Tensor, inputs: Tensor) -> Derivat
     parts = direction.split([weight.numel() for weight in weights.values()])
     along = {name: part.view_as(weight) for (name, weight), part in zip(weights.items(), parts, strict=True)}
 
+    straight = {
+        name: torch.zeros_like(part) for name, part in along.items()
+    }  # said, since without PyTorch imports sympy
+
     def outputs(at: dict[str, Tensor]) -> Any:
         return functional_call(model, at, (inputs,))
 
-    def slope(at: dict[str, Tensor]) -> Any:
-        return jvp(outputs, (at,), (along,))
+    def slope(at: dict[str, Tensor], to: dict[str, Tensor]) -> Any:
+        return jvp(outputs, (at,), (to,))
 
-    both: Any = jvp(slope, (weights,), (along,))
+    both: Any = jvp(slope, (weights, along), (along, straight))
     (z, first), (_, second) = both
     return z.detach(), first.detach(), second.detach()
 

@@ -11,6 +11,9 @@ from breakeven.measurements.hessian import columns, measure_hessian, start_vecto
 from breakeven.measurements.measured import measured_snapshots
 from breakeven.specs.run import run_id
 from breakeven.spectra.graph_memory import graph_bytes
+from breakeven.spectra.hessian import Hessian
+from breakeven.spectra.lanczos import largest_eigenpairs
+from breakeven.store.errors import MeasurementError
 from breakeven.store.notes import Note
 from breakeven.training.train import train
 from tests.spectra.oracles import dense_hessian
@@ -87,15 +90,42 @@ def test_what_did_not_converge_says_so(trained):
 
 def test_start_vectors():
     draws = torch.Generator().manual_seed(0)
-    previous = torch.linalg.qr(torch.randn(50, 5, generator=draws))[0].T
-    gradient = torch.randn(50, generator=draws)
-    for before, count, number in ((None, 1, 1), (previous, 1, 1), (None, 5, 2), (previous, 5, 2)):
-        start = start_vectors(before, gradient, count, draws)
-        assert start.shape == (number, 50) and start.isfinite().all() and (start.norm(dim=1) > 0.5).all()
-    alone = start_vectors(previous[:1], gradient, 1, draws)[0]
-    assert alone @ previous[0] > 0.5 and alone @ gradient / gradient.norm() > 0.5
+    previous = torch.linalg.qr(torch.randn(500, 7, generator=draws))[0].T
+    gradient = torch.randn(500, generator=draws)
+    direction = gradient / gradient.norm()
+    cold, warm = start_vectors(None, gradient, draws), start_vectors(previous, gradient, draws)
+    assert cold.shape == (4, 500) and (cold.norm(dim=1) > 0.9).all(), (
+        "so many random vectors hardly ever lack an eigenvector"
+    )
+    assert warm.shape == (2, 500) and warm[-1] @ direction > 0.5 and cold[-1] @ direction > 0.5
+    assert ((warm @ previous.T).abs().max(dim=0).values > 0.5).all(), "each Ritz vector is in one of them"
+    assert (start_vectors(previous[:3], gradient, draws) @ previous[1] > 0.5).tolist() == [False, True]
     for scale in (1e-30, 1e30):  # whose squares are no numbers in float32
-        assert torch.allclose(
-            start_vectors(None, scale * gradient, 1, draws) @ gradient / gradient.norm(), torch.ones(1), atol=0.1
-        )
-    assert start_vectors(None, torch.zeros(50), 1, draws).norm() > 0  # at a stationary point the random part is left
+        start = start_vectors(previous, scale * gradient, torch.Generator().manual_seed(1))
+        assert torch.allclose(start, start_vectors(previous, gradient, torch.Generator().manual_seed(1)), atol=1e-6)
+    assert (start_vectors(previous, torch.zeros(500), draws).norm(dim=1) > 0).all()  # a stationary point
+
+
+def test_errors_are_written_and_what_is_asymmetric_is_refused(trained, monkeypatch):
+    found = table(trained, 4)
+    scale = SETTINGS["tolerance"] * found["lambda_1"]
+    assert all((found[f"error_{i}"] <= scale).all() for i in (1, 2, 3, 4))
+    product = Hessian.matvec
+    monkeypatch.setattr(Hessian, "matvec", lambda self, v: product(self, v) + 0.1 * product(self, v.roll(1)))
+    with pytest.raises(MeasurementError, match=r"H is not symmetric .*weight_norm"):
+        table(trained, 4)
+
+
+def test_an_eigenvalue_that_nothing_points_to():
+    """2.6, along which neither the snapshot before nor the gradient has a part, above 2.0015, which both point to."""
+    diagonal = torch.tensor(
+        [2.0015, 2.6, *(0.4 * ((37 * i) % 100) / 100 - 0.1 for i in range(298))], dtype=torch.float64
+    )
+    identity = torch.eye(300, dtype=torch.float64)
+    wrong = 0
+    for seed in range(100):
+        draws = torch.Generator().manual_seed(seed)
+        start = start_vectors(identity[[0, 2, 3]], identity[0], draws)
+        pairs = largest_eigenpairs(lambda v: diagonal * v, start, 1, 1e-3, 200, draws)
+        wrong += abs(float(pairs.values[0]) - 2.6) > 2.6e-3
+    assert wrong <= 4, "one product fewer: 20; a start of one vector: all"

@@ -14,6 +14,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
+from breakeven.commands import call, parser_for
 from breakeven.data.prepare import write
 from breakeven.data.splits import Splits
 from breakeven.measurements import dry_pass
@@ -21,6 +22,7 @@ from breakeven.networks.batch_norm import mixes_examples, set_measuring
 from breakeven.networks.build import build
 from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.networks.primitive import with_primitive_operations
+from breakeven.specs.run import canonical_json
 from breakeven.spectra.curvature import fastest_way, forward_mode, per_example_curvature, reverse_mode
 from breakeven.spectra.hessian import product
 from breakeven.store.errors import UserError
@@ -234,3 +236,16 @@ def test_refused(name, tmp_path):
         tiny_dataset(data)
     with pytest.raises(UserError, match=f"^network '{Path(zoo.__file__)}:{name}'.*: {REFUSED[name]}"):
         dry_pass.check_own_network(own_spec(name), data, torch.device("cpu"))
+
+
+def test_it_is_refused_before_it_is_trained(tmp_path):
+    """By the command, which each rule calls; the packages' own networks are not tried, and no data read for that."""
+    arguments = ["train", "--spec", canonical_json(own_spec("constant_to_training")), "--device", "cpu"]
+    for name in ("data", "out", "state"):
+        arguments += [f"--{name}", str(tmp_path / name)]
+    tiny_dataset(tmp_path / "data")
+    parsed = parser_for(arguments).parse_args(arguments)
+    with pytest.raises(UserError, match="constant_to_training': its H, by differentiating twice"):
+        call(parsed.stage, parsed)
+    assert not (tmp_path / "out").exists() and not (tmp_path / "state").exists()
+    dry_pass.check_own_network(tiny_spec(), tmp_path / "nowhere", torch.device("cpu"))

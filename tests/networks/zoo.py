@@ -143,6 +143,8 @@ def mlp(input_shape, classes, bend, size=6, of_bend=6):
 
 
 class Function(nn.Module):
+    """A function as a layer."""
+
     def __init__(self, function):
         super().__init__()
         self.function = function

@@ -2,15 +2,17 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.spectra import curvature
-from breakeven.spectra.curvature import fastest_way, forward_mode, per_example_curvature, reverse_mode
+from breakeven.spectra.curvature import fastest_way, forward_mode, in_float64, per_example_curvature, reverse_mode
 from breakeven.spectra.curvature_check import MISMATCH, agree
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import largest_eigenpairs
+from tests.networks.zoo import Function
 from tests.spectra.networks import CASES, SMOOTH, case
 
 EXAMPLES = 7
@@ -114,3 +116,50 @@ def test_the_check_refuses_the_derivatives_that_torch_gets_wrong(name, way):
     pairs = largest_eigenpairs(h.matvec, start, 1, 1e-8, 500, draws)
     wrong = per_example_curvature(made.oracle, pairs.vectors[0], made.inputs, made.targets, way)
     assert not agree(wrong, pairs.values[0].item(), MISMATCH[torch.float64])
+
+
+def _constant(z):
+    with torch.no_grad():
+        return z.exp()
+
+
+BENDS = {
+    "right": torch.tanh,
+    "that moves a constant": lambda z: z * _constant(z),
+    "wrong": lambda z: torch.linalg.solve(3 * torch.eye(4).to(z) + z[:, :, None] * z.flip(1)[:, None, :], z),
+    "not there": lambda z: torch.nn.functional.glu(torch.cat([z, z * z], dim=1)),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", BENDS)
+def test_forward_mode_is_used_where_it_is_right(name, dtype):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), Function(BENDS[name]), nn.Linear(4, 3)).to(dtype)
+    before = list(model.parameters())
+    way = fastest_way(model, torch.randn(6, 3, dtype=dtype))
+    assert way is (forward_mode if name == "right" else reverse_mode)
+    assert all(mine is other and mine.dtype == dtype for mine, other in zip(model.parameters(), before, strict=True))
+
+
+def test_in_float64_no_graph_loses_the_parameters():
+    """A graph that was built before gives the same product after, and not zeros."""
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 3)  # used twice
+    model = nn.Sequential(layer, nn.Tanh(), nn.BatchNorm1d(3), layer)
+    inputs, targets = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1])
+    hessian = Hessian(model.eval(), [(inputs, targets)])
+    v = torch.ones_like(hessian.gradient)
+    expected = hessian.matvec(v)
+    with in_float64(model):
+        assert {tensor.dtype for tensor in (*model.parameters(), model[2].running_var)} == {torch.float64}
+        assert model[0].weight is model[3].weight
+        torch.testing.assert_close(Hessian(model, [(inputs.double(), targets)]).matvec(v.double()).float(), expected)
+    assert expected.any() and torch.equal(hessian.matvec(v), expected)
+
+
+def test_a_network_without_curvature():
+    model = nn.Sequential(Function(lambda x: x * 0 + 1), nn.Linear(2, 2, bias=False))
+    for way in WAYS:
+        z, first, second = way(model, torch.ones(4), torch.zeros(3, 2))
+        assert torch.equal(first, torch.full((3, 2), 2.0)) and not second.any() and z.shape == (3, 2)

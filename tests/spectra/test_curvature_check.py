@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from breakeven.spectra import curvature_check
-from breakeven.spectra.curvature import reverse_mode
+from breakeven.spectra.curvature import forward_mode, reverse_mode
 from breakeven.spectra.curvature_check import MeasuredNetwork, Verdict, checked_curvatures
 from breakeven.store.errors import MeasurementError
 
@@ -90,3 +90,12 @@ def test_only_rounding_is_left(say, dtype):
 
 def test_the_limits_are_those_of_the_precision():
     assert curvature_check.MISMATCH[DOUBLE] < 1e-6 < curvature_check.MISMATCH[SINGLE]
+
+
+def test_what_forward_mode_gets_wrong_is_had_by_reverse_mode(monkeypatch):
+    """Of weights at which it was not tried; nothing is blamed on the network, or on float32."""
+    found = {forward_mode: [1.0, 3.5], reverse_mode: [1.0, 3.0]}
+    monkeypatch.setattr(MeasuredNetwork, "curvatures", lambda network, _: torch.tensor(found[network.way]))
+    network = MeasuredNetwork(torch.nn.Linear(2, 2), [], forward_mode)
+    curvatures, verdict = checked_curvatures(network, torch.ones(6), 2.0)
+    assert (curvatures.tolist(), verdict) == ([1.0, 3.0], Verdict.AGREE)

@@ -256,13 +256,28 @@ WORLDS = [
     ),
     World("trajectories.", "the faster the later", FALSE, parting(lambda time, _: 0.8 * time)),
     World("trajectories.", "at once, and no more", FALSE, parting(lambda time, _: np.exp(-time / 0.2))),
+    World(
+        "trajectories.",
+        "at one pace from the peak of λ_K^1 on",
+        FALSE,
+        parting(lambda _, high: 0.5 * np.maximum.accumulate(high > 0.5)),
+    ),
     World("trajectories.", "only where λ_K^1 is low", OPPOSITE, parting(lambda _, high: 0.5 * (high < 0.5))),
     World("trajectories.", "while λ_K^1 is high", HOLDS, parting(lambda _, high: 0.5 * (high > 0.5))),
-    World("early_phase.", "no memory, while the curves go on parting", FALSE, switched(growth="grows"), SWEPT),
-    World("early_phase.", "no memory, and forgetting slows down", FALSE, switched(slows=True), SWEPT),
-    World("early_phase.", "the same, on the linear scale", FALSE, switched(slows=True, scale="linear"), SWEPT),
-    World("early_phase.", "past break-even, a run forgets at once", OPPOSITE, switched(passed="forgets"), SWEPT),
-    World("early_phase.", "past break-even, it keeps its position", HOLDS, switched(passed="freezes"), SWEPT),
+    World("early_phase.lambda_K", "no memory, while the curves go on parting", FALSE, switched(growth="grows"), SWEPT),
+    World("early_phase.lambda_K", "no memory, and forgetting slows down", FALSE, switched(slows=True), SWEPT),
+    World("early_phase.lambda_K", "the same, on the linear scale", FALSE, switched(slows=True, scale="linear"), SWEPT),
+    World(
+        "early_phase.lambda_K",
+        "λ_K^1 depends on how far a run has trained",
+        FALSE,
+        switched(growth="by progress"),
+        SWEPT,
+    ),
+    World(
+        "early_phase.lambda_K", "past break-even, a run forgets at once", OPPOSITE, switched(passed="forgets"), SWEPT
+    ),
+    World("early_phase.lambda_K", "past break-even, it keeps its position", HOLDS, switched(passed="freezes"), SWEPT),
     World("generalization.", "accuracy has its own course over the sweep", FALSE, points(related=False)),
     World("generalization.", "accuracy falls where λ_K^1 rises", HOLDS, points(related=True)),
 ]

@@ -13,10 +13,10 @@ SWITCH: dict[str, Any] = {"unit": "break_even", "learning_rate": 0.3}
 SCHEDULES: dict[str, tuple[float, list[dict[str, Any]]]] = {  # the learning rate that each begins at, and its switches
     "second": (0.3, []),
     "first": (0.03, []),
-    "other": (0.01, []),
+    "other": (0.02, []),
     "before": (0.03, [SWITCH | {"at": BEFORE}]),
     "after": (0.03, [SWITCH | {"at": AFTER}]),
-    "control": (0.01, [SWITCH | {"at": AFTER, "of": 0.03}]),
+    "control": (0.02, [SWITCH | {"at": AFTER, "of": 0.03}]),
 }
 FIRST = {"before": "first", "after": "first", "control": "other"}
 GRID = (*range(0, 201, 10), 250, 300, 400, 500, 600)  # measured steps, sparse late
@@ -46,6 +46,27 @@ def relaxed(curve: np.ndarray, second: np.ndarray, step: int, rate: np.ndarray, 
     return np.concatenate([curve[: step + 1], after])
 
 
+def by_progress(random: np.random.Generator) -> tuple[int, dict[str, np.ndarray]]:
+    """A break-even point, and the curves of runs that know only how far they have trained, and their present rate.
+
+    With u the sum of the learning rates so far, λ = min(g(u), 2/η) · exp(−u/U): it grows until Eq. 1 stops it, then decays.
+    """
+    begins_at, growth, end = (
+        1.5 * random.lognormal(0, 0.1),
+        1.2 * random.lognormal(0, 0.2),
+        60 * random.lognormal(0, 0.2),
+    )
+    point = round(math.log(2 / 0.03 / begins_at) / growth / 0.03 / 10) * 10
+    curves = {}
+    for name, (eta, switches) in SCHEDULES.items():
+        rate = np.full(END + 1, eta)
+        for switch in switches:
+            rate[round(switch["at"] * point) + 1 :] = switch["learning_rate"]
+        trained = np.cumsum(rate)
+        curves[name] = np.minimum(math.log(begins_at) + growth * trained, np.log(2 / rate)) - trained / end
+    return point, curves
+
+
 def switched_runs(
     random: np.random.Generator,
     seeds: int,
@@ -59,6 +80,7 @@ def switched_runs(
 ) -> list[dict[str, Any]]:
     """The runs of a study. One without memory relaxes to the curve of its present rate; with ``slows``, the later the slower.
 
+    ``growth``: see `log_curves`; or "by progress": all is as `by_progress` says.
     ``passed``: what one does that has passed its break-even point before the switch; empty: the same; "freezes": it goes on as
     if there were no switch; "forgets": it relaxes ten times as fast. ``control``: with the schedules of the control.
     ``changes``: columns of runs.csv, by schedule.
@@ -68,9 +90,14 @@ def switched_runs(
     runs = []
     for seed in range(seeds):
         point = int(random.choice(range(80, 161, 10)))
-        curves = log_curves(random, growth)
+        if growth == "by progress":
+            point, curves = by_progress(random)
+        else:
+            curves = log_curves(random, growth)
         steps = {"before": round(BEFORE * point), "after": round(AFTER * point), "control": round(AFTER * point)}
         for name, step in steps.items():
+            if growth == "by progress":
+                continue
             faster = {"freezes": 0, "forgets": 10}.get(passed, 1) if name == "after" else 1
             curves[name] = relaxed(curves[FIRST[name]], curves["second"], step, faster * rate, scale)
             if faster == 0:
@@ -80,12 +107,10 @@ def switched_runs(
                 continue
             eta, switches = SCHEDULES[name]
             measured = {step: math.exp(values[step] + random.normal(0, noise)) for step in GRID}
-            quantities = dict.fromkeys(("lambda_K_1", "lambda_H_1"), measured)
-            quantities["test_accuracy"] = {step: 1 - value / 10_000 for step, value in measured.items()}
             columns = {
                 "break_even_step": {"first": point, "other": 400}.get(name),
                 "first_switch_step": steps.get(name),
             }
             columns |= {"learning_rate": eta, "schedule": json.dumps(switches)} | changes.get(name, {})
-            runs.append(run(seed, quantities, **columns))
+            runs.append(run(seed, {"lambda_K_1": measured}, **columns))
     return runs

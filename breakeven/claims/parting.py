@@ -83,15 +83,13 @@ def _parting(tables: StudyTables, runs: pd.DataFrame, quantity: str, notes: list
 
 def shares_away(tables: StudyTables, run: str) -> Numbers | None:
     """The shares while λ_K^1 is high, before, and after; None where one of these parts is missing, or a value of the run."""
-    distance, moved, lambda_k = (
-        curve(tables, run, name).set_index("step")["value"] for name in (DISTANCE, MOVED, "lambda_K_1")
-    )
-    if not distance.index.equals(lambda_k.index) or len(moved) != len(distance) - 1:
+    distance, moved, lambda_k = (curve(tables, run, name) for name in (DISTANCE, MOVED, "lambda_K_1"))
+    if list(distance["step"]) != list(lambda_k["step"]) or list(moved["step"]) != list(distance["step"][1:]):
         return None
-    smoothed = lambda_k.rolling(WINDOW, center=True, min_periods=1).mean().to_numpy(float)
+    smoothed = lambda_k["value"].rolling(WINDOW, center=True, min_periods=1).mean().to_numpy(float)
     between = (smoothed[1:] + smoothed[:-1]) / 2  # on the way from one measured step to the next
     high = np.flatnonzero(between >= HIGH * between.max())
-    gained, gone = np.diff(distance.to_numpy(float)), moved.to_numpy(float)
+    gained, gone = np.diff(distance["value"].to_numpy(float)), moved["value"].to_numpy(float)
     parts = [slice(high[0], high[-1] + 1), slice(0, high[0]), slice(high[-1] + 1, None)]
     ways = np.array([gone[part].sum() for part in parts])
     if not (ways > 0).all():

@@ -67,10 +67,8 @@ def study_tables(study: Study, runs: pd.DataFrame, trajectories: pd.DataFrame) -
     runs = runs.set_index("run")
     if "schedule" in study.swept:
         runs = _with_switches(runs, study.name)
-    curves = {
-        (str(quantity), str(run)): rows[["step", "epoch", "value"]].sort_values("step")
-        for (quantity, run), rows in trajectories.groupby(["quantity", "run"])
-    }
+    by_curve = trajectories.sort_values("step", kind="stable").groupby(["quantity", "run"])
+    curves = {(str(quantity), str(run)): rows for (quantity, run), rows in by_curve[["step", "epoch", "value"]]}
     return StudyTables(study, runs, curves)
 
 

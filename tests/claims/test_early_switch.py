@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from simulated_studies import run, study
@@ -11,7 +13,7 @@ from breakeven.specs.words import in_words
 EARLY, LATE, CONTROL = (
     "0.03, 0.3 from 0.9 x break-even",
     "0.03, 0.3 from 1.25 x break-even",
-    "0.01, 0.3 from 1.25 x break-even of 0.03",
+    "0.02, 0.3 from 1.25 x break-even of 0.03",
 )
 
 
@@ -46,13 +48,13 @@ def test_without_memory_all_forget_alike_at_equal_times_however_their_distance_g
 
 
 def test_what_is_left_by_hand():
-    """The curves of 0.03, 0.01 and 0.3 are 16, 8 and 2; of the distances ln 8 and ln 4, three quarters, a third, half is left."""
+    """The curves of 0.03, 0.02 and 0.3 are 16, 8 and 2; of the distances ln 8 and ln 4, three quarters, a third, half is left."""
 
     def one(seed, name, value, step=None):
-        rate, switches = {"0.3": (0.3, []), "0.03": (0.03, []), "0.01": (0.01, [])}.get(name) or {
+        rate, switches = {"0.3": (0.3, []), "0.03": (0.03, []), "0.02": (0.02, [])}.get(name) or {
             EARLY: (0.03, '[{"at": 0.9, "learning_rate": 0.3, "unit": "break_even"}]'),
             LATE: (0.03, '[{"at": 1.25, "learning_rate": 0.3, "unit": "break_even"}]'),
-            CONTROL: (0.01, '[{"at": 1.25, "learning_rate": 0.3, "unit": "break_even", "of": 0.03}]'),
+            CONTROL: (0.02, '[{"at": 1.25, "learning_rate": 0.3, "unit": "break_even", "of": 0.03}]'),
         }[name]
         columns = {
             "learning_rate": rate,
@@ -69,7 +71,7 @@ def test_what_is_left_by_hand():
         each
         for seed in range(8)
         for each in (
-            one(seed, "0.3", 2.0), one(seed, "0.03", 16.0), one(seed, "0.01", 8.0),
+            one(seed, "0.3", 2.0), one(seed, "0.03", 16.0), one(seed, "0.02", 8.0),
             one(seed, LATE, left(16, 0.75), 60), one(seed, EARLY, left(16, 1 / 3), 20), one(seed, CONTROL, left(8, 0.5), 60),
         )
     ]  # fmt: skip
@@ -87,9 +89,12 @@ def test_what_says_both_says_nothing():
 
 
 def test_the_test_accuracy_is_told_by_its_error():
-    """Which is 1/10,000 of λ_K^1 in this world."""
     tables = exact(passed="freezes")
-    [row], [same] = rows(tables, "test_accuracy"), rows(tables)
+    accuracies = {
+        ("test_accuracy", run): rows.assign(value=1 - rows["value"] / 10_000)
+        for (_, run), rows in tables.curves.items()
+    }
+    [row], [same] = rows(dataclasses.replace(tables, curves=accuracies), "test_accuracy"), rows(tables)
     assert row.quantity.startswith("distance of test error left") and row.effect == pytest.approx(same.effect)
 
 
@@ -101,6 +106,7 @@ FALSE = [
     for slows in (False, True)
     for scale in ("log", "linear")
 ]
+FALSE += [pytest.param({"growth": "by progress"}, id="by progress")]
 
 
 @pytest.mark.parametrize("settings", FALSE)
@@ -154,14 +160,14 @@ def test_seeds_that_say_nothing_are_left_out_with_the_reason():
         return runs.index[(runs["schedule"] == words) & (runs["seed"] == seed)][0]
 
     runs.loc[of(EARLY, 0), "first_switch_step"] = None
-    runs.loc[of("0.01", 1), "break_even_step"] = runs.loc[of(CONTROL, 1), "first_switch_step"]
+    runs.loc[of("0.02", 1), "break_even_step"] = runs.loc[of(CONTROL, 1), "first_switch_step"]
     runs.loc[of(LATE, 2), "first_switch_step"] = 590
     curves = dict(tables.curves)
     second = curves["lambda_K_1", of("0.3", 3)]
     curves["lambda_K_1", of("0.03", 3)] = second.assign(value=1.4 * second["value"])
     late = curves["lambda_K_1", of(LATE, 4)]
     curves["lambda_K_1", of(LATE, 4)] = late[late["step"] < runs.at[of(LATE, 4), "first_switch_step"]]
-    [row] = rows(type(tables)(tables.study, runs, curves))
+    [row] = rows(dataclasses.replace(tables, runs=runs, curves=curves))
     assert row.seeds == whole.seeds - 5 == 3
     for sentence in (
         "left out, a learning rate never switches: seed 0",
@@ -196,7 +202,7 @@ def at(multiple, first=0.03, second=0.3, of=None):
 
 ALL = [(0.03,), (0.3,), at(0.9), at(1.25), at(3)]
 BOTH = Comparison("0.3", Switched(EARLY, "0.03"), Switched(LATE, "0.03"))
-CONTROLLED = Comparison("0.3", Switched(EARLY, "0.03"), Switched(LATE, "0.03"), Switched(CONTROL, "0.01"))
+CONTROLLED = Comparison("0.3", Switched(EARLY, "0.03"), Switched(LATE, "0.03"), Switched(CONTROL, "0.02"))
 
 
 def test_which_schedules_are_compared():
@@ -217,12 +223,12 @@ def test_which_schedules_are_compared():
 
 
 def test_which_control():
-    control = at(1.25, first=0.01, of=0.03)
-    assert compared(*ALL, (0.01,), control) == [CONTROLLED]
+    control = at(1.25, first=0.02, of=0.03)
+    assert compared(*ALL, (0.02,), control) == [CONTROLLED]
     assert compared(*ALL, control) == [BOTH]  # without the constant rate nothing is known of its distance
-    assert compared(*ALL, (0.01,), at(3, 0.01, of=0.03)) == [BOTH]  # it switches at another step
-    assert compared(*ALL, (0.01,), at(1.25, 0.01)) == [BOTH]  # at its own break-even point
-    assert compared(*ALL, (0.01,), (0.001,), control, at(1.25, 0.001, of=0.03)) == [CONTROLLED]  # the closest
+    assert compared(*ALL, (0.02,), at(3, 0.02, of=0.03)) == [BOTH]  # it switches at another step
+    assert compared(*ALL, (0.02,), at(1.25, 0.02)) == [BOTH]  # at its own break-even point
+    assert compared(*ALL, (0.02,), (0.001,), control, at(1.25, 0.001, of=0.03)) == [CONTROLLED]  # the closest
     assert compared((0.03,), (0.3,), at(0.9, of=0.03), at(1.25, of=0.03))[0].control is None  # the run itself
 
 

@@ -30,6 +30,20 @@ studies:
       schedule: [{at: 0.5, unit: break_even, learning_rate: 0.05}]
     seeds: [0]
 """
+# of another first learning rate, at the same step
+CONTROL = """\
+  control:
+    base:
+      dataset: digits
+      network: simple_cnn
+      network_options: {channels: [4], dense: 8}
+      learning_rate: 0.3
+      batch_size: 30
+      steps: 40
+      snapshots: [{every: 5}]
+      schedule: [{at: 0.5, unit: break_even, of: 0.5, learning_rate: 0.05}]
+    seeds: [0]
+"""
 TABLE = ("--", "results/tables/early/runs.csv")
 
 
@@ -51,6 +65,15 @@ def test_a_switch_at_the_break_even_point(fresh):
     measured = pd.read_csv(fresh.folder / f"results/runs/{run}/stability.csv")
     assert sorted(measured["two_over_lr"].unique()) == [2 / 0.5, 2 / 0.05]
     assert fresh.plan(*TABLE) == set()
+
+    # a control counts in the break-even point of the same source, which is there
+    (fresh.folder / "config.yaml").write_text(STUDY + CONTROL, encoding="utf-8")
+    executed = fresh.run("--", "results/tables/control/runs.csv")
+    [control] = [job.removeprefix("train_run ") for job in executed if job.startswith("train_run")]
+    assert executed == train({control}) | measure({control}) | tables("control")
+    training = json.loads((fresh.folder / f"results/runs/{control}/training.json").read_text())
+    assert training["switches"] == [{"step": round(0.5 * point), "learning_rate": 0.05}]
+    (fresh.folder / "config.yaml").write_text(STUDY, encoding="utf-8")
 
     # the seeds of a study that lost its switch are found again
     fresh.edit("      schedule: [{at: 0.5, unit: break_even, learning_rate: 0.05}]\n", "")

@@ -1,5 +1,6 @@
 """Before a network of the user's own is trained: whether it can be measured, on a few examples, in about a second."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +47,9 @@ def check_own_network(spec: RunSpec, data: Path, device: torch.device) -> None:
     some = dataset.measured[:EXAMPLES]
     inputs, labels = dataset.inputs(chosen(dataset.train_inputs, some), torch.float32), dataset.train_labels[some]
     with torch.random.fork_rng(), _named(spec.network):
-        model = with_primitive_operations(build(spec, dataset.input_shape, dataset.classes, torch.float32, device))
+        with _no_complex_weights():
+            model = build(spec, dataset.input_shape, dataset.classes, torch.float32, device)
+        model = with_primitive_operations(model)
         set_measuring(model)
         with exact_kernels(model):
             check(model, inputs, labels, dataset.classes)
@@ -127,6 +130,24 @@ def _move(parameters: Sequence[Tensor], by: Tensor) -> None:
 def _gradient(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     loss = cross_entropy(model(inputs), labels)
     return flatten(torch.autograd.grad(loss, trainable(model), materialize_grads=True))
+
+
+@contextmanager
+def _no_complex_weights() -> Iterator[None]:
+    """A UserError where a parameter or a buffer is complex: in float32 it would lose its imaginary part, with a warning."""
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # not only the first time
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Casting complex values to real")
+            yield
+    except UserWarning as error:
+        raise UserError(
+            "it has complex weights or buffers, which would lose their imaginary parts: keep them as real numbers, see "
+            "torch.view_as_real and torch.view_as_complex"
+        ) from error
+    finally:
+        torch.set_warn_always(always)
 
 
 @contextmanager

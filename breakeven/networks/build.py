@@ -31,13 +31,6 @@ def build(
         raise UserError(
             f"network '{spec.network}': the size of '{lazy[0]}' must be given, not left to a lazy module of torch"
         )
-    tensors = (*model.named_parameters(), *model.named_buffers())
-    imaginary = [name for name, tensor in tensors if tensor.is_complex()]
-    if imaginary:
-        raise UserError(
-            f"network '{spec.network}': '{imaginary[0]}' is complex, and would lose its imaginary part: keep it as real numbers, "
-            "see torch.view_as_real and torch.view_as_complex"
-        )
     built: nn.Module = model.to(device=device, dtype=dtype)
     return built
 

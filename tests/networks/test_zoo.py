@@ -218,7 +218,7 @@ REFUSED = {
     "constant_to_training": "its H, by differentiating twice, is not how its gradient .*detach",
     "function_that_is_scripted": "the mean curvature of its examples is not that of its loss, .* TorchScript",
     "random_outputs": "it gives other outputs for the same inputs: what is random in it must be off",
-    "complex_weights": "'2.weight' is complex, and would lose its imaginary part",
+    "complex_weights": "it has complex weights or buffers, which would lose their imaginary parts",
     "too_many_outputs": r"it must return a tensor of shape \(examples, classes\) = \(3, 3\), not \(3, 4\)",
     "a_mistake": "RuntimeError: mat1 and mat2 shapes cannot be multiplied",
 }

@@ -11,7 +11,15 @@ import pandas as pd
 from breakeven.claims.blocks import by_seed, combinations, complete, lacking
 from breakeven.claims.evidence import Evidence, Role, from_points, from_seeds
 from breakeven.claims.hypothesis_tests import MIN_STEPS
-from breakeven.claims.study_tables import SMOOTHED_AND_RAW, StudyTables, column, early_spearman_z, logarithms, maxima
+from breakeven.claims.study_tables import (
+    SMOOTHED_AND_RAW,
+    StudyTables,
+    column,
+    early_gaps,
+    early_spearman_z,
+    logarithms,
+    maxima,
+)
 from breakeven.claims.words import joined, maximum, smallest_to_largest, symbol
 from breakeven.specs.measurements import QUANTITIES
 
@@ -45,13 +53,15 @@ class EarlyCorrelation:
         runs, notes = complete(tables.runs, tables.study.compared)
         z = early_spearman_z(tables, self.x, self.y, self.until)[runs.index]
         end = ENDS[self.until]
+        gaps = int(early_gaps(tables, self.x, self.y, self.until)[runs.index].sum())
+        without = [f"{gaps} early steps left out, without a value of one of the two"] if gaps else []
         why = f"left out: {end} is never reached, or in fewer than {MIN_STEPS} measured steps"
         yield from_seeds(
             f"{symbol(self.x)} and {symbol(self.y)} until {end}",
             by_seed(z, runs),
             scale=math.tanh,
             our_value=smallest_to_largest(np.tanh(z.dropna().to_numpy(float)), "runs"),
-            notes=[*notes, *lacking(z, why)],
+            notes=[*notes, *without, *lacking(z, why)],
         )
 
 

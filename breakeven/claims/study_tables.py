@@ -142,16 +142,26 @@ def _whole_curve(tables: StudyTables, run: str, quantity: str, smoothed: bool) -
 def early_spearman_z(tables: StudyTables, x: str, y: str, until: str) -> pd.Series:
     """Fisher's z of Spearman's ρ of two quantities along the measured steps of each run up to the epoch in column ``until``.
 
-    NaN for a run that has no such epoch: nobody knows which of its steps are early.
+    NaN for a run that has no such epoch: nobody knows which of its steps are early. Steps that lack a value are left out,
+    see `early_gaps`.
     """
 
     def z(run: str) -> float:
-        epoch = number(tables, run, until)
-        pair = curve(tables, run, x).merge(curve(tables, run, y)[["step", "value"]], on="step", suffixes=("_x", "_y"))
-        pair = pair[pair["epoch"] <= epoch]
+        pair = _early_steps(tables, run, x, y, until).dropna()
         return spearman_z(pair["value_x"].to_numpy(float), pair["value_y"].to_numpy(float))
 
     return _of_runs(tables, z)
+
+
+def early_gaps(tables: StudyTables, x: str, y: str, until: str) -> pd.Series:
+    """How many early steps of each run have a value of one of the quantities, and none of the other."""
+    return _of_runs(tables, lambda run: int(_early_steps(tables, run, x, y, until).isna().any(axis=1).sum()))
+
+
+def _early_steps(tables: StudyTables, run: str, x: str, y: str, until: str) -> pd.DataFrame:
+    curves = [curve(tables, run, name).set_index(["step", "epoch"])["value"] for name in (x, y)]
+    pair = pd.concat(curves, axis=1, keys=["value_x", "value_y"])
+    return pair[pair.index.get_level_values("epoch") <= number(tables, run, until)]
 
 
 def column(tables: StudyTables, name: str) -> pd.Series:

@@ -44,6 +44,13 @@ def test_seeds_weigh_the_same_however_many_runs_they_have():
     assert row.note == "2 of 6 runs left out: the break-even point is never reached, or in fewer than 4 measured steps"
 
 
+def test_steps_without_a_value_are_told():
+    """α* is empty where the loss never grows so much: such a step counts for nothing, and is not passed over in silence."""
+    runs = [run(seed, {"lambda_K_1": UP, "lambda_H_1": [None, *UP[1:]]}, break_even_epoch=4.0) for seed in range(2)]
+    [row] = rows(TOGETHER, runs)
+    assert row.note == "2 early steps left out, without a value of one of the two"
+
+
 def test_no_early_phase():
     [row] = rows(TOGETHER, [run(seed, {"lambda_K_1": UP, "lambda_H_1": UP}) for seed in range(3)])
     assert row.seeds == 0 and row.sample is None and row.note.startswith("3 of 3 runs left out")

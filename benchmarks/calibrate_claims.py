@@ -125,6 +125,26 @@ def growth(stopped_by: Callable[[float, np.random.Generator], float]) -> Draw:
     return draw
 
 
+def endless(factor: float) -> Draw:
+    """λ_H^1 grows to the end of training, which comes at a factor of what Eq. 1 predicts."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        return [
+            run(
+                seed,
+                {"lambda_H_1": [factor * predicted * (step + 1) / 10 for step in range(10)]},
+                learning_rate=eta,
+                break_even_lambda_H=predicted,
+                predicted_lambda_H=predicted,
+            )
+            for seed in range(SEEDS)
+            for eta in RATES
+            for predicted in [1.6 / eta * level(random, 0.1)]
+        ]
+
+    return draw
+
+
 def unrelated(eta: float, random: np.random.Generator) -> float:
     """Growth ends where the data end it, far above the prediction at every η, and elsewhere at each."""
     return 400.0 * {rate: factor for rate, factor in zip(MANY_RATES, UNRELATED, strict=True)}[eta]
@@ -238,6 +258,8 @@ WORLDS = [
     World("peak.", "the peak comes before", HOLDS, peaks(0.5)),
     World("break_even.point", "Eq. 1 stops nothing: growth ends where the data end it", OPPOSITE, growth(unrelated)),
     World("break_even.point", "growth ends at a factor of 1.5 of it", FALSE, growth(lambda eta, _: 1.5 * 1.6 / eta)),
+    World("break_even.point", "nothing stops growth but the end of training, at 1.4 of it", FALSE, endless(1.4)),
+    World("break_even.point", "nothing stops growth but the end of training, at 3 times it", OPPOSITE, endless(3.0)),
     World("break_even.point", "growth ends there", HOLDS, growth(lambda eta, _: 1.1 * 1.6 / eta)),
     World("break_even.maximum", "each point of the sweep has its own level", FALSE, points(related=False)),
     World(

@@ -12,6 +12,7 @@ that. ``report`` makes the tables; 3,500 synthetic problems and 340 snapshots ta
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -278,7 +279,9 @@ def trajectories(network: Network) -> Iterator[Trajectory]:
 
 def _real(snapshots: Iterable[Measured], exact: list[Tensor]) -> Iterator[Problem]:
     for measured, values in zip(snapshots, exact, strict=True):
-        hessian = Hessian(measured.model, measured.batches(512))
+        hessian = Hessian(
+            deepcopy(measured.model), measured.batches(512)
+        )  # the next snapshot is loaded into the same one
         yield Problem(hessian.matvec, hessian.gradient, values)
 
 

@@ -52,6 +52,14 @@ class Evidence:
         return (self.scale(low), self.scale(high)) if known else (math.nan, math.nan)
 
 
+def ratio(logarithm: float) -> float:
+    """The ratio that has this logarithm; infinite where no number is so large."""
+    try:
+        return math.exp(logarithm)
+    except OverflowError:
+        return math.inf
+
+
 def from_seeds(
     quantity: str,
     values: Numbers,

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import by_seed, combinations, complete, lacking
-from breakeven.claims.evidence import Evidence, Role, from_seeds
+from breakeven.claims.evidence import Evidence, Role, from_seeds, ratio
 from breakeven.claims.study_tables import (
     SMOOTHED_AND_RAW,
     StudyTables,
     column,
-    ends_of_growth,
+    first_peaks,
     logarithms,
     maxima,
     peak_epochs,
@@ -47,14 +47,14 @@ class Peak:
         threshold = logarithms(column(tables, "threshold_epoch"))[runs.index]
         for smoothed in SMOOTHED_AND_RAW:
             peak = logarithms(peak_epochs(tables, self.quantity, smoothed))[runs.index]
-            ratio = peak - threshold
+            later = peak - threshold
             why = "left out: never past the threshold, a value that could not be computed, or largest at the start"
             yield from_seeds(
                 f"epoch of {maximum(self.quantity, smoothed)} / epoch past the accuracy threshold",
-                by_seed(ratio, runs),
-                scale=math.exp,
+                by_seed(later, runs),
+                scale=ratio,
                 our_value=_means({"epoch of the peak": peak, "epoch of the threshold": threshold}),
-                notes=[*notes, *lacking(ratio, why)],
+                notes=[*notes, *lacking(later, why)],
                 role=_role(smoothed),
             )
 
@@ -63,10 +63,11 @@ class Peak:
 class PredictedPoint:
     """The λ_H^1 at which its growth ends, over that at which Eq. 1 puts the break-even point: the same within a factor of 1.5?
 
-    Growth ends at the first peak of λ_H^1 (`first_peak_step`), which nothing of Eq. 1 goes into; where there is no peak, it went
-    on to the largest value. The prediction is from η, S, N and s²/(λ_H^1)², measured where Eq. 1 says unstable first. Effect: by
-    which factor the two differ, either way, geometric mean over the runs of a seed, median over seeds. So predictions that are
-    too high for some runs and too low for others are not right on average. Runs that Eq. 1 never calls unstable are left out.
+    Growth ends at the first peak of λ_H^1 (`first_peak_step`), which nothing of Eq. 1 goes into. Where there is no peak, it went
+    on to the end of training at least: past the factor it counts as that, before it nothing is known. The prediction is from η,
+    S, N and s²/(λ_H^1)², measured where Eq. 1 says unstable first. Effect: by which factor the two differ, either way, geometric
+    mean over the runs of a seed, median over seeds. So predictions that are too high for some runs and too low for others are
+    not right on average. Runs that Eq. 1 never calls unstable are left out.
     """
 
     direction: int = -1
@@ -83,16 +84,18 @@ class PredictedPoint:
     def rows(self, tables: StudyTables) -> Iterator[Evidence]:
         """One row, of all runs."""
         runs, notes = complete(tables.runs, tables.study.compared)
-        reached = logarithms(ends_of_growth(tables))[runs.index]
         predicted = logarithms(column(tables, "predicted_lambda_H"))[runs.index]
+        largest = logarithms(maxima(tables, "lambda_H_1", smoothed=False))[runs.index]
+        beyond = largest.where(largest - predicted > math.log(FACTOR))
+        reached = logarithms(first_peaks(tables))[runs.index].fillna(beyond)
         off = (reached - predicted).abs()
         yield from_seeds(
             "λ_H^1 where its growth ends, and by Eq. 1: the factor between them",
             by_seed(off, runs),
-            scale=math.exp,
+            scale=ratio,
             null=math.log(FACTOR),
             our_value=_means({"where growth ends": reached, "by Eq. 1": predicted}),
-            notes=[*notes, *lacking(off, "left out: no break-even point, or λ_H^1 not above 0 there")],
+            notes=[*notes, *lacking(off, "left out: no break-even point, or λ_H^1 still grows at the end")],
         )
 
 
@@ -137,11 +140,11 @@ def _of_two_networks(
     if table.shape[1] < 2:
         return Evidence(quantity, note=joined([*notes, "one of the two is missing"]), role=_role(smoothed))
     values = [(math.exp(table[name].mean()), f"{name}, η = {rate:g}") for name, rate in sides]
-    ratio = (table[sides[0][0]] - table[sides[1][0]]).to_numpy(float)
+    difference = (table[sides[0][0]] - table[sides[1][0]]).to_numpy(float)
     return from_seeds(
         quantity,
-        ratio,
-        scale=math.exp,
+        difference,
+        scale=ratio,
         within=math.log(FACTOR),
         our_value=with_names(values),
         notes=notes,

@@ -122,15 +122,15 @@ def peak_epochs(tables: StudyTables, quantity: str, smoothed: bool) -> pd.Series
     return _of_runs(tables, peak)
 
 
-def ends_of_growth(tables: StudyTables) -> pd.Series:
-    """λ_H^1 at its first peak along each run; its largest value where it has no peak; NaN where a value is missing."""
+def first_peaks(tables: StudyTables) -> pd.Series:
+    """λ_H^1 at its first peak along each run; NaN where it has none, or a value is missing."""
 
-    def end(run: str) -> float:
+    def peak(run: str) -> float:
         rows = _whole_curve(tables, run, "lambda_H_1", smoothed=False)
-        peak = rows["value"][rows["step"] == number(tables, run, "first_peak_step")]
-        return float(peak.iloc[0]) if len(peak) else float(rows["value"].max())
+        at = rows["value"][rows["step"] == number(tables, run, "first_peak_step")]
+        return float(at.iloc[0]) if len(at) else math.nan
 
-    return _of_runs(tables, end)
+    return _of_runs(tables, peak)
 
 
 def _whole_curve(tables: StudyTables, run: str, quantity: str, smoothed: bool) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Does the largest value along each run rise or fall across a sweep? Conjectures C1 and C2."""
 
-import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
-from breakeven.claims.evidence import Evidence, Role, from_seeds
+from breakeven.claims.evidence import Evidence, Role, from_seeds, ratio
 from breakeven.claims.hypothesis_tests import LEVEL, Numbers, Seeds
 from breakeven.claims.study_tables import SMOOTHED_AND_RAW, StudyTables, log_levels, logarithms, maxima
 from breakeven.claims.words import joined, maximum, symbol, with_names
@@ -72,7 +71,7 @@ class Trend:
         return from_seeds(
             quantity,
             changes,
-            scale=math.exp,
+            scale=ratio,
             our_value=with_names(named[::-1]),
             notes=[*notes, *self._but(Seeds(tuple(changes)), self._by_seed(runs, levels).dropna(axis=1))],
             role=role,
@@ -89,7 +88,7 @@ class Trend:
             return
         whole = Seeds(tuple(fitted_changes(levels)))
         if whole.direction == -peaks.direction and whole.p_value <= LEVEL:
-            yield f"but its mean along the run {self.outcomes[whole.direction]}: {math.exp(whole.effect):.3g}"
+            yield f"but its mean along the run {self.outcomes[whole.direction]}: {ratio(whole.effect):.3g}"
 
 
 def fitted_changes(table: pd.DataFrame) -> Numbers:

@@ -7,6 +7,8 @@ import torch
 from breakeven.measurements.measured import measured_snapshots
 from breakeven.specs.randomness import generator
 from breakeven.specs.run_file import read_spec
+from breakeven.spectra.curvature import reverse_mode
+from breakeven.spectra.curvature_check import MeasuredNetwork
 from breakeven.spectra.density import quadrature
 from breakeven.spectra.hessian import Hessian
 from breakeven.store.notes import Note, cell
@@ -33,7 +35,8 @@ def measure_density(
     for measured in measured_snapshots(run, data, precision, device, "density"):
         hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
         draws = generator(seed, "density", measured.step)
-        nodes, weights = quadrature(hessian.matvec, hessian.gradient, probes, steps, draws)
+        network = MeasuredNetwork(measured.model, measured.batches(batch_size), reverse_mode)
+        nodes, weights = quadrature(hessian.matvec, hessian.gradient, probes, steps, draws, network.noise)
         note = cell([Note.H_NOT_FINITE] if bool(nodes.isnan().any()) else [])
         order = nodes.flatten().argsort(stable=True)
         pairs = zip(nodes.flatten()[order].tolist(), weights.flatten()[order].tolist(), strict=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,15 +71,53 @@ def check(model: nn.Module, inputs: Tensor, labels: Tensor, classes: int) -> Non
         raise UserError(
             "it gives other outputs for the same inputs: what is random in it must be off after model.eval()"
         )
-    inputs = inputs.double() if inputs.is_floating_point() else inputs
+    _check_mode(model, inputs, outputs)
+    _check_autocast(model, inputs)
+    inputs_64 = inputs.double() if inputs.is_floating_point() else inputs
     with in_float64(model):
         try:
-            model(inputs)
+            model(inputs_64)
         except RuntimeError as error:
             raise UserError(
                 f"it can't be computed in float64 ({error}): make constant tensors buffers of it"
             ) from error
-        _check_derivatives(model, inputs, labels)
+        _check_derivatives(model, inputs_64, labels)
+
+
+@torch.no_grad()
+def _check_mode(model: nn.Module, inputs: Tensor, measured: Tensor) -> None:
+    """A UserError where another function is trained than is measured, but for what is random in training and normalisations."""
+    modes = {module: module.training for module in model.modules()}
+    model.train()
+    state = torch.get_rng_state()
+    trained, again = model(inputs), model(inputs)
+    random = not torch.equal(trained, again) or not torch.equal(state, torch.get_rng_state())
+    for module, training in modes.items():
+        module.training = training
+    near = bool((trained - measured).norm() <= NEAR * measured.norm())
+    if not (random or near) and bool(trained.isfinite().all()):
+        raise UserError(
+            "after model.train() it gives other outputs than after model.eval(), in which it is measured, and not by chance or "
+            "by torch.nn's normalisation layers: let it compute the same in both, or normalise by a layer of torch.nn"
+        )
+
+
+@torch.no_grad()
+def _check_autocast(model: nn.Module, inputs: Tensor) -> None:
+    """A UserError where a layer computes under autocast, of which H has too few digits."""
+    seen: list[bool] = []
+
+    def note(*_: Any) -> None:
+        seen.append(torch.is_autocast_enabled(inputs.device.type))
+
+    hooks = [module.register_forward_pre_hook(note) for module in model.modules()]
+    model(inputs)
+    for hook in hooks:
+        hook.remove()
+    if any(seen):
+        raise UserError(
+            "it computes under torch.autocast, of which H has too few digits: leave that to the key 'precision'"
+        )
 
 
 def _check_derivatives(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:

@@ -9,6 +9,8 @@ from breakeven.measurements.measured import measured_snapshots
 from breakeven.specs.randomness import generator
 from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
+from breakeven.spectra.curvature import reverse_mode
+from breakeven.spectra.curvature_check import MeasuredNetwork
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs, norm
 from breakeven.spectra.trace import hutchinson
@@ -57,7 +59,8 @@ def measure_hessian(
         hessian = Hessian(measured.model, measured.batches(batch_size), memory_mb)
         draws = generator(seed, "lanczos", measured.step)
         start = start_vectors(previous, hessian.gradient, draws)
-        pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws)
+        noise = MeasuredNetwork(measured.model, measured.batches(batch_size), reverse_mode).noise
+        pairs = largest_eigenpairs(hessian.matvec, start, eigenvalues, tolerance, max_matvecs, draws, noise)
         previous = torch.cat([pairs.vectors, pairs.neighbours]) if pairs.converged else None
         eigenvectors.write(vectors, run_id(spec), measured.step, pairs.vectors[0])
         trace = hutchinson(
@@ -89,6 +92,8 @@ def _notes(pairs: RitzPairs) -> list[Note]:
         return [Note.H_FEW_PRODUCTS]
     if not bool(pairs.projected.any()):
         return [Note.H_ZERO]
+    if pairs.only_rounding:
+        return [Note.H_ONLY_ROUNDING]
     return [] if float(pairs.values[0]) > 0 else [Note.H_NOT_POSITIVE]
 
 

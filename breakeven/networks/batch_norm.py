@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
-COMPANY = 3  # examples with which the first one's outputs are tried
+COMPANY = 16  # examples whose outputs are tried in other company
 
 
 class BatchNorm2d(nn.Module):
@@ -72,16 +72,18 @@ def mixes_examples(model: nn.Module, inputs: Tensor | None = None) -> bool:
     """Whether the loss of an example depends on the others in its mini-batch.
 
     Through statistics of the batch, as the modes of the layers say; given ``inputs`` of a mini-batch, also through anything
-    else: whether the outputs for its first example are others in the company of three than alone.
+    else: whether any of its first examples has other outputs in other company, in another order, the last one alone.
     """
     if any(_uses_the_batch(module) for module in model.modules()):
         return True
     if inputs is None or len(inputs) == 1:
         return False
+    some = inputs[:COMPANY]
     with torch.no_grad():
-        together, alone = model(inputs[:COMPANY])[:1], model(inputs[:1])
-    rounding = torch.finfo(together.dtype).eps ** 0.5 * together.norm()
-    return not bool((together - alone).norm() <= rounding)
+        together = model(some)
+        apart = torch.cat([model(some[-1:]), model(some[:-1].flip(0))]).flip(0)
+    rounding = torch.finfo(together.dtype).eps ** 0.5 * together.norm(dim=-1)
+    return not bool(((together - apart).norm(dim=-1) <= rounding).all())
 
 
 def _uses_the_batch(module: nn.Module) -> bool:

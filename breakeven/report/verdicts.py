@@ -32,7 +32,9 @@ def verdicts_view(path: Path, views: list[dict[str, Any]]) -> dict[str, Any]:
         records: list[dict[Any, Any]] = rows.to_dict("records")
         of_studies = [_row(row, places, figures) for row in records]
         claims.append({"name": claim, "words": words[str(claim)], "rows": of_studies})
-    primary = table[table["role"] == Role.PRIMARY.value]
+    primary = table[
+        (table["role"] == Role.PRIMARY.value) & table["effect"].notna()
+    ]  # and not where nothing was measured
     counts = Counter(primary["verdict"])
     untested = everything[everything["study"].isna()]
     return {

@@ -10,14 +10,14 @@ import math
 import torch
 from torch import Tensor
 
-from breakeven.spectra.lanczos import MatVec, largest_eigenpairs
+from breakeven.spectra.lanczos import MatVec, Rounding, exact, largest_eigenpairs
 from breakeven.store.progress import within
 
 NEVER = -math.inf  # a tolerance that no estimated error meets
 
 
 def quadrature(
-    matvec: MatVec, like: Tensor, probes: int, steps: int, generator: torch.Generator
+    matvec: MatVec, like: Tensor, probes: int, steps: int, generator: torch.Generator, rounding: Rounding = exact
 ) -> tuple[Tensor, Tensor]:
     """Nodes θ and weights w of the density, float64, (probes, m) each, from ``probes`` · m products, m = min(``steps``, D).
 
@@ -27,7 +27,7 @@ def quadrature(
     nodes, weights = [], []
     for _ in within(range(probes), "density", unit="random vector"):
         z = torch.randint(0, 2, (1, len(like)), generator=generator).mul(2).sub(1).to(like) / math.sqrt(len(like))
-        found = largest_eigenpairs(matvec, z, 1, NEVER, steps, generator)
+        found = largest_eigenpairs(matvec, z, 1, NEVER, steps, generator, rounding)
         if len(found.projected) == 0:
             nan = torch.full((probes, min(steps, len(like))), math.nan, dtype=torch.float64)
             return nan, nan

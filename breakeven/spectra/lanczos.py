@@ -30,6 +30,7 @@ from breakeven.store.errors import MeasurementError
 from breakeven.store.progress import within
 
 MatVec = Callable[[Tensor], Tensor]
+Rounding = Callable[[Tensor], float]  # how large v·Hv may be by rounding alone, of a vector v of norm one
 
 SQUARES = 1e-15, 1e15  # norms whose squares are well within float32
 IN_A_ROW = (
@@ -50,7 +51,8 @@ class RitzPairs:
     of the values that follow, converged or not: what may be wanted at a neighbouring matrix. ``residuals``: float64, (k,), the
     norms ‖H v − θ v‖. ``errors``: float64, (k,), the estimated error of each value, min(residual, residual² / gap).
     ``basis``: (m, D), the vectors that were multiplied, and ``projected``: float64, (m, m), H in that basis.
-    ``converged``: every estimated error is below the tolerance. Values that could not be computed are NaN.
+    ``converged``: every estimated error is below the tolerance. ``only_rounding``: the products are no more than rounding, and
+    so are the values. Values that could not be computed are NaN.
     """
 
     values: Tensor
@@ -62,15 +64,27 @@ class RitzPairs:
     projected: Tensor
     matvecs: int
     converged: bool
+    only_rounding: bool = False
+
+
+def exact(_: Tensor) -> float:
+    """The `Rounding` of a matrix whose products have (almost) all digits of their precision."""
+    return 0.0
 
 
 def largest_eigenpairs(
-    matvec: MatVec, start: Tensor, count: int, tolerance: float, max_matvecs: int, generator: torch.Generator
+    matvec: MatVec,
+    start: Tensor,
+    count: int,
+    tolerance: float,
+    max_matvecs: int,
+    generator: torch.Generator,
+    rounding: Rounding = exact,
 ) -> RitzPairs:
     """The ``count`` algebraically largest eigenpairs of the symmetric matrix behind ``matvec``.
 
-    A start of b vectors finds eigenvalues of multiplicity up to b; a single vector sees each once. A matrix that is not symmetric
-    raises `MeasurementError`.
+    A start of b vectors finds eigenvalues of multiplicity up to b; a single vector sees each once. A matrix that is not
+    symmetric, and more than ``rounding``, raises `MeasurementError`.
 
     ``start``: (b, D), the start vectors as rows; products have their precision, everything small is float64.
     ``tolerance``: the largest estimated error of a wanted value, relative to the largest |wanted value|. ``generator`` draws a
@@ -106,9 +120,9 @@ def largest_eigenpairs(
         if converged or matvecs >= limit:
             break
     q = basis.vectors[:matvecs]
-    refuse_asymmetry(coefficients[:matvecs], q.dtype)
     ritz = vectors[:, : count + NEIGHBOURS].T.to(q) @ q
     ritz = ritz / ritz.norm(dim=1, keepdim=True)
+    only_rounding = not _symmetric(coefficients[:matvecs], q.dtype, lambda: rounding(ritz[0]))
     return RitzPairs(
         _padded(values[:count], count),
         ritz[:count],
@@ -118,7 +132,8 @@ def largest_eigenpairs(
         q,
         projected,
         matvecs,
-        converged,
+        converged and not only_rounding,
+        only_rounding,
     )
 
 
@@ -195,20 +210,23 @@ def _error_estimates(values: Tensor, residuals: Tensor) -> Tensor:
     return torch.where(known, torch.minimum(residuals, residuals.square() / gap.where(known, 1.0)), residuals)
 
 
-def refuse_asymmetry(projected: Tensor, dtype: torch.dtype) -> None:
-    """Raise `MeasurementError` where T = Q_mᵀ H Q_m, (m, m), as its products gave it, is less symmetric than rounding leaves it.
+def _symmetric(projected: Tensor, dtype: torch.dtype, rounding: Callable[[], float]) -> bool:
+    """Whether T = Q_mᵀ H Q_m, (m, m), as its products gave it, is symmetric; if not, and not by rounding, `MeasurementError`.
 
     All of T is looked at, both q_i · H q_j and q_j · H q_i: far from the diagonal one of the two is 0 by construction.
+    ``rounding``: how large an entry of T may be by rounding alone.
     """
-    size = float(projected.norm())
-    asymmetry = float((projected - projected.T).norm()) / size if size > 0 else 0.0
-    if asymmetry > ASYMMETRY[dtype]:
-        raise MeasurementError(
-            f"H is not symmetric ({asymmetry:.1%} of it; rounding leaves less than {ASYMMETRY[dtype]:g}), so that a second "
-            "derivative of this network is wrong: PyTorch's are for torch.nn.utils.weight_norm (both forms), and for fused or "
-            "scripted (TorchScript) normalisation layers; write the layer out in primitive operations (mean, square, rsqrt), "
-            "without torch.jit, or use one of torch.nn that is measured so"
-        )
+    size, difference = float(projected.norm()), float((projected - projected.T).norm())
+    if difference <= ASYMMETRY[dtype] * size:
+        return True
+    if difference <= len(projected) * rounding():
+        return False
+    raise MeasurementError(
+        f"H is not symmetric (by {difference / size:.1g} of its size; rounding leaves less than {ASYMMETRY[dtype]:g}), so that a "
+        "second derivative of this network is wrong: PyTorch's are for torch.nn.utils.weight_norm (both forms), and for fused or "
+        "scripted (TorchScript) normalisation layers; or the network computes in a lower precision than its parameters have "
+        "(autocast): write the layer out in primitive operations (mean, square, rsqrt), without torch.jit and autocast"
+    )
 
 
 def _padded(values: Tensor, count: int) -> Tensor:

@@ -37,6 +37,7 @@ class Note(Enum):
     )
     H_FEW_PRODUCTS = ("H:few_products", "max_matvecs is fewer than the eigenvalues that were asked for")
     H_ZERO = ("H:zero", "H is 0")
+    H_ONLY_ROUNDING = ("H:only_rounding", "H is 0 up to rounding, as where the network is certain of every example")
     H_NOT_POSITIVE = (
         "H:not_positive",
         "λ_H^1 is not above 0, so that Tr(H)/λ_H^1 says nothing of the conditioning of H",

@@ -12,7 +12,7 @@ SPLITS = {"train": "training", "test": "test"}
 STEPS_NAMED = 3  # beyond which they are counted
 # not that K of so few mini-batches has few eigenvalues
 OF_K = (Note.K_NOT_FINITE, Note.K_ZERO, Note.K_NO_TOP_PART, Note.K_COARSE)
-OF_H = (Note.H_NOT_FINITE, Note.H_FEW_PRODUCTS, Note.H_ZERO, Note.H_NOT_POSITIVE)
+OF_H = (Note.H_NOT_FINITE, Note.H_FEW_PRODUCTS, Note.H_ZERO, Note.H_ONLY_ROUNDING, Note.H_NOT_POSITIVE)
 # not what is said of the whole run where its break-even point is missing, nor what follows from the note on H
 OF_LHS = (Note.NO_CURVATURE, Note.CURVATURES_NOT_FINITE, Note.ONLY_ROUNDING, Note.TOO_COARSE)
 OF_DELTA_LOSS = (Note.LOSS_NOT_FINITE, Note.NEXT_LOSS_NOT_FINITE)

@@ -76,10 +76,16 @@ def test_where_nothing_ends_growth_it_is_the_largest_value_that_counts():
     assert row.effect == pytest.approx(3) and row.sample.direction == 1
 
 
+def test_growth_that_has_not_ended_says_nothing_near_the_prediction():
+    """Training ends where it ends: that is no end of growth, even if it is the predicted curvature."""
+    [row] = rows(PredictedPoint(), grown((1.1, 1.1), peak=None))
+    assert row.sample is None and row.note.startswith("12 of 12 runs left out")
+
+
 def test_without_break_even_points():
     runs = [run(seed, predicted_lambda_H=20.0) for seed in SEEDS]
     [row] = rows(PredictedPoint(), runs)
-    assert row.note == "6 of 6 runs left out: no break-even point, or λ_H^1 not above 0 there"
+    assert row.note == "6 of 6 runs left out: no break-even point, or λ_H^1 still grows at the end"
     assert row.seeds == 0 and math.isnan(row.effect) and row.our_value == ""
 
 

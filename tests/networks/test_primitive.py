@@ -193,6 +193,25 @@ def test_what_mixes_examples(name, mixes):
     assert mixes_examples(model) is isinstance(model[3], nn.BatchNorm2d)
 
 
+class TimeFirst(nn.Module):
+    """An LSTM that is given batches first, and takes them for time: an example sees those before it."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(5, 4)
+
+    def forward(self, x):
+        return self.lstm(x)[0][:, -1]
+
+
+def test_what_leaves_the_first_example_alone_mixes_examples_too():
+    torch.manual_seed(0)
+    assert mixes_examples(TimeFirst(), torch.randn(6, 3, 5))
+    right = TimeFirst()
+    right.lstm.batch_first = True
+    assert not mixes_examples(right, torch.randn(6, 3, 5))
+
+
 class Held(nn.Sequential):
     """The user holds the second layer in evaluation mode."""
 

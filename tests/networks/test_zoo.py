@@ -218,6 +218,9 @@ REFUSED = {
     "constant_to_training": "its H, by differentiating twice, is not how its gradient .*detach",
     "function_that_is_scripted": "the mean curvature of its examples is not that of its loss, .* TorchScript",
     "random_outputs": "it gives other outputs for the same inputs: what is random in it must be off",
+    "own_batch_norm": r"after model.train\(\) it gives other outputs than after model.eval\(\), in which it is measured",
+    "larger_in_evaluation": r"after model.train\(\) it gives other outputs than after model.eval\(\)",
+    "under_autocast": "it computes under torch.autocast, of which H has too few digits: leave that to the key 'precision'",
     "complex_weights": "it has complex weights or buffers, which would lose their imaginary parts",
     "too_many_outputs": r"it must return a tensor of shape \(examples, classes\) = \(3, 3\), not \(3, 4\)",
     "a_mistake": "RuntimeError: mat1 and mat2 shapes cannot be multiplied",
@@ -236,6 +239,12 @@ def test_refused(name, tmp_path):
         tiny_dataset(data)
     with pytest.raises(UserError, match=f"^network '{Path(zoo.__file__)}:{name}'.*: {REFUSED[name]}"):
         dry_pass.check_own_network(own_spec(name), data, torch.device("cpu"))
+
+
+def test_what_is_random_in_training_alone_is_not_refused(tmp_path):
+    """Even where, as mostly here, nothing is dropped, and what is left is scaled."""
+    tiny_dataset(tmp_path / "data")
+    dry_pass.check_own_network(own_spec("dropout_by_function"), tmp_path / "data", torch.device("cpu"))
 
 
 def test_it_is_refused_before_it_is_trained(tmp_path):

@@ -344,6 +344,51 @@ def random_outputs(input_shape, classes):
     return mlp(input_shape, classes, Function(lambda x: functional.dropout(x, 0.5)))
 
 
+class Averaged(nn.Module):
+    """Batch normalization as own code has it: by the function, with what the mode of the module says."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(6))
+        self.register_buffer("var", torch.ones(6))
+
+    def forward(self, x):
+        return functional.batch_norm(x, self.mean, self.var, training=self.training)
+
+
+def own_batch_norm(input_shape, classes):
+    return mlp(input_shape, classes, Averaged())
+
+
+def larger_in_evaluation(input_shape, classes):
+    class Larger(nn.Module):
+        def forward(self, x):
+            return x if self.training else 5 * x
+
+    return mlp(input_shape, classes, Larger())
+
+
+def dropout_by_function(input_shape, classes):
+    class Dropped(nn.Module):
+        def forward(self, x):
+            return functional.dropout(x, 0.01, self.training)
+
+    return mlp(input_shape, classes, Dropped())
+
+
+def under_autocast(input_shape, classes):
+    class Cast(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(6, 6)
+
+        def forward(self, x):
+            with torch.autocast("cpu", torch.bfloat16):
+                return self.inner(x).to(x.dtype)
+
+    return mlp(input_shape, classes, Cast())
+
+
 def complex_weights(input_shape, classes):
     class Complex(nn.Module):
         def __init__(self):

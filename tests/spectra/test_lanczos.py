@@ -172,3 +172,14 @@ def test_what_is_not_symmetric_is_refused(block, dtype):
         solve((h + skew).to(dtype), 3, block=block)
     with pytest.raises(MeasurementError, match="H is not symmetric"):
         solve((h + skew.tril()).to(dtype), 3, block=block)
+
+
+def test_what_is_only_rounding_is_no_fault_of_a_derivative():
+    """A matrix of rounding is as asymmetric as can be; what it is not more than, is told by the caller."""
+    noise = 1e-12 * torch.randn(60, 60, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    start = torch.randn(2, 60, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    draws = torch.Generator().manual_seed(5)
+    found = largest_eigenpairs(lambda v: noise @ v, start, 1, 1e-3, 60, draws, lambda v: 1e-11)
+    assert found.only_rounding and not found.converged
+    with pytest.raises(MeasurementError, match="H is not symmetric"):
+        largest_eigenpairs(lambda v: noise @ v, start, 1, 1e-3, 60, draws, lambda v: 1e-15)

@@ -6,8 +6,8 @@ examples in another order than the next one. The examples go through the network
 before, so that outputs that depend on those, or on chance, show as well.
 
 How often a wrong A passes: with E its error and t the tolerance relative to ‖E‖, the probability that |cᵀ E c| < t ‖E‖ is of
-the order of √t (Carbery and Wright, 2001); for λ_K^1 that is 15 % off some hundredths in float32, and each snapshot draws
-new weights.
+the order of √t (Carbery and Wright, 2001); for λ_K^1 that is 15 % off some hundredths in float32. So there are two such sums,
+from one pass forward, and each snapshot draws new weights.
 """
 
 import math
@@ -21,6 +21,8 @@ from breakeven.spectra.per_example.routes import MIXING
 from breakeven.store.errors import MeasurementError, UserError
 from breakeven.store.progress import within
 
+SUMS = 2  # with weights of their own
+
 
 def check_gram(
     gram: Tensor, outputs: Tensor, model: nn.Module, inputs: Tensor, targets: Tensor, chunk: int, seed: int
@@ -31,27 +33,34 @@ def check_gram(
     must agree within half of the digits of sqrt(Σ_i c_i² ‖g_i‖²), the size of what is summed.
     """
     count, parameters, draws = len(targets), trainable(model), torch.Generator().manual_seed(seed)
-    weights = (torch.rand(count, generator=draws) + 0.5) * (2 * torch.randint(2, (count,), generator=draws) - 1)
+    shape = SUMS, count
+    weights = (torch.rand(shape, generator=draws) + 0.5) * (2 * torch.randint(2, shape, generator=draws) - 1)
     weights, order = weights.to(outputs), torch.randperm(count, generator=draws).to(inputs.device)
-    total = [torch.zeros_like(parameter) for parameter in parameters]
+    totals = [[torch.zeros_like(parameter) for parameter in parameters] for _ in range(SUMS)]
     groups = [order[:1], *order[1:].split(max(1, chunk // 2))]  # the first one is alone
     for places in within(groups, "check of the gradients", unit="group of examples"):
         found = model(inputs[places])
         if not close(found.detach(), outputs[places], float(outputs[places].norm())):
             raise UserError(MIXING.format("gives other outputs for an example in one mini-batch than in another"))
         losses = cross_entropy(found, targets[places], reduction="none")
-        gradients = torch.autograd.grad(weights[places] @ losses, parameters, materialize_grads=True)
-        for whole, part in zip(total, gradients, strict=True):
-            whole += part
-    c = weights.to(torch.float64)
+        for c, total in zip(weights, totals, strict=True):
+            gradients = torch.autograd.grad(c[places] @ losses, parameters, retain_graph=True, materialize_grads=True)
+            for whole, part in zip(total, gradients, strict=True):
+                whole += part
+    for c, total in zip(weights.to(torch.float64), totals, strict=True):
+        _compare(gram, c, total, outputs.dtype)
+
+
+def _compare(gram: Tensor, c: Tensor, total: list[Tensor], dtype: torch.dtype) -> None:
+    """Whether cᵀ A c is the squared norm of ``total``, the gradient of the sum with weights c."""
     ours = float(c @ gram @ c)
     expected = sum(float(torch.linalg.vector_norm(part, dtype=torch.float64)) ** 2 for part in total)
-    slack = math.sqrt(torch.finfo(outputs.dtype).eps * float(c.square() @ gram.diagonal()))
+    slack = math.sqrt(torch.finfo(dtype).eps * float(c.square() @ gram.diagonal()))
     if not abs(ours - expected) <= slack * (2 * math.sqrt(expected) + slack):
         coarse = ", or where float32 is too coarse (set measurements.covariance.precision to float64)"
         raise MeasurementError(
             "the gradients of single examples contradict the gradient of a weighted sum of their losses, whose squared norm is "
             f"{expected:.9g} and not {ours:.9g}; K was not measured. So it is where the network reorders or mixes the examples "
             "of a mini-batch (set measurements.covariance.batch_size to 2 or more)"
-            + (coarse if outputs.dtype == torch.float32 else "")
+            + (coarse if dtype == torch.float32 else "")
         )

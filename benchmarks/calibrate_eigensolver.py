@@ -255,7 +255,7 @@ class Network:
 NETWORKS = {
     "digits, 798 parameters": Network({"channels": [4], "dense": 8}, (0.03, 0.1, 0.3), range(5), 400, (Segment(20),)),
     "digits, network of config.yaml": Network(
-        {"channels": [16, 32], "dense": 64}, (0.1, 0.3), range(1), 200, (Segment(20),)
+        {"channels": [16, 32], "dense": 64}, (0.1,), range(1), 100, (Segment(20),)
     ),
 }
 

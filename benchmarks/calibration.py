@@ -17,7 +17,7 @@ import torch
 
 PARTS = {  # the longest first: its function and how many problems, or studies of each kind, it draws
     "eigensolver": (calibrate_eigensolver.report, 3000),
-    "claims": (calibrate_claims.report, 200),
+    "claims": (calibrate_claims.report, 100),
     "tests": (calibrate_tests.report, 5000),
     "trace": (calibrate_trace.report, 300),
 }

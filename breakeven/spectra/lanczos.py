@@ -37,10 +37,8 @@ IN_A_ROW = (
     2  # products after which all estimated errors must be below the tolerance: the second shows what the first missed
 )
 NEIGHBOURS = 2  # Ritz vectors beyond the wanted ones that are handed on
-ASYMMETRY = {
-    torch.float32: 1e-3,
-    torch.float64: 1e-8,
-}  # of T; rounding left 4e-7 and 5e-16, weight_norm 0.24
+# of T; rounding left 4e-7 and 5e-16 of it, but 1e-3 in DenseNet-121 in float32; weight_norm leaves 0.24
+ASYMMETRY = {torch.float32: 1e-2, torch.float64: 1e-8}
 
 
 @dataclass(frozen=True)

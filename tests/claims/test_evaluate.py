@@ -44,6 +44,7 @@ def as_in_the_paper(seeds=8, noise=0.02):
                 for quantity, power in POWERS.items()
             },
             learning_rate=eta,
+            first_peak_step=50,
             break_even_epoch=3.0 + seed % 3 + 0.1 / eta,
             break_even_lambda_H=5.5 * eta**-0.7 * math.exp(noise * random.normal()),
             predicted_lambda_H=5.5 * eta**-0.7,

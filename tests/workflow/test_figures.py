@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.workflow.project import REPORT, measure
+from tests.workflow.project import CLAIMS, REPORT, measure
 
 pytestmark = pytest.mark.workflow
 
 STATEMENT = "\nEDITED = True\n"
 NAME = "trajectories_umap"
 PLOT = {f"plot_figure network/{NAME}"}
-EMBED = {"embed_study network"} | PLOT | REPORT
+EMBED = {"embed_study network"} | CLAIMS | PLOT | REPORT  # a claim is of the predictions, too
 
 
 def test_a_figure_of_one_study_and_the_stages_that_only_it_needs(project):
@@ -34,7 +34,7 @@ def test_a_figure_of_one_study_and_the_stages_that_only_it_needs(project):
             assert project.plan() == expected, module
 
     project.edit(f"[default, {NAME}]", "[default]")
-    assert project.run() == REPORT
+    assert project.run() == CLAIMS | REPORT
     assert f"spec-2-{NAME}" not in page.read_text(encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import by_seed, combinations, complete, lacking
-from breakeven.claims.evidence import Evidence, Role, from_points, from_seeds
+from breakeven.claims.evidence import Evidence, from_points, from_seeds, role_of
 from breakeven.claims.hypothesis_tests import MIN_STEPS
 from breakeven.claims.study_tables import (
     SMOOTHED_AND_RAW,
@@ -143,5 +143,5 @@ def _across_points(
         seeds=runs["seed"].nunique(),
         our_value=f"{len(points)} points",
         notes=notes,
-        role=Role.PRIMARY if primary else Role.ROBUSTNESS,
+        role=role_of(primary),
     )

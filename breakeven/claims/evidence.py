@@ -18,6 +18,11 @@ class Role(Enum):
     ROBUSTNESS = "robustness"  # the same question asked in another way, judged at the same level, counted nowhere
 
 
+def role_of(smoothed: bool) -> Role:
+    """The primary test is of the smoothed curve, as in the paper; the raw one stands beside it."""
+    return Role.PRIMARY if smoothed else Role.ROBUSTNESS
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a row of ``claims.csv`` says before the verdict.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import by_seed, combinations, complete, lacking
-from breakeven.claims.evidence import Evidence, Role, from_seeds, ratio
+from breakeven.claims.evidence import Evidence, from_seeds, ratio, role_of
 from breakeven.claims.study_tables import (
     SMOOTHED_AND_RAW,
     StudyTables,
@@ -55,7 +55,7 @@ class Peak:
                 scale=ratio,
                 our_value=_means({"epoch of the peak": peak, "epoch of the threshold": threshold}),
                 notes=[*notes, *lacking(later, why)],
-                role=_role(smoothed),
+                role=role_of(smoothed),
             )
 
 
@@ -138,7 +138,7 @@ def _of_two_networks(
     chosen, notes = complete(chosen, ["network", "learning_rate"], logs)
     table = chosen.assign(value=logs.reindex(chosen.index)).pivot(index="seed", columns="network", values="value")
     if table.shape[1] < 2:
-        return Evidence(quantity, note=joined([*notes, "one of the two is missing"]), role=_role(smoothed))
+        return Evidence(quantity, note=joined([*notes, "one of the two is missing"]), role=role_of(smoothed))
     values = [(math.exp(table[name].mean()), f"{name}, η = {rate:g}") for name, rate in sides]
     difference = (table[sides[0][0]] - table[sides[1][0]]).to_numpy(float)
     return from_seeds(
@@ -148,12 +148,8 @@ def _of_two_networks(
         within=math.log(FACTOR),
         our_value=with_names(values),
         notes=notes,
-        role=_role(smoothed),
+        role=role_of(smoothed),
     )
-
-
-def _role(smoothed: bool) -> Role:
-    return Role.PRIMARY if smoothed else Role.ROBUSTNESS
 
 
 def _means(logs: Mapping[str, pd.Series]) -> str:

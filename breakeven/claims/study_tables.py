@@ -22,10 +22,7 @@ from breakeven.store.errors import UserError
 from breakeven.store.tables import read_table
 
 WINDOW = 3  # measured steps; the paper smooths its curves, and does not say over how many
-SMOOTHED_AND_RAW = (
-    True,
-    False,
-)  # the primary test is of the smoothed curve, as in the paper; the raw one stands beside it
+SMOOTHED_AND_RAW = (True, False)  # the curves of the primary test, and of the one that stands beside it
 
 # of embedding.csv, where a study has one: the distance of predictions to the trajectory of the largest learning rate, and the
 # way that they have gone since the measured step before

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
-from breakeven.claims.evidence import Evidence, Role, from_seeds, ratio
+from breakeven.claims.evidence import Evidence, from_seeds, ratio, role_of
 from breakeven.claims.hypothesis_tests import LEVEL, Numbers, Seeds
 from breakeven.claims.study_tables import SMOOTHED_AND_RAW, StudyTables, log_levels, logarithms, maxima
 from breakeven.claims.words import joined, maximum, symbol, with_names
@@ -62,7 +62,7 @@ class Trend:
         name = symbol(self.hyperparameter)
         runs, notes = complete(runs, [self.hyperparameter], largest)
         table = self._by_seed(runs, largest)
-        role = Role.PRIMARY if smoothed else Role.ROBUSTNESS
+        role = role_of(smoothed)
         if table.shape[1] < 2:
             return Evidence(quantity, note=joined([*notes, f"fewer than 2 values of {name}: no trend"]), role=role)
         changes = fitted_changes(table)

@@ -39,8 +39,7 @@ def measure_covariance(
 
     The measured examples are cut into L mini-batches of M = ``batch_size``, a remainder left out; ``batches`` limits L.
     M = 1 is K of single examples, which takes much less memory and time than one backward pass for each. Beside K stands
-    ``gamma_norm``, which explains its scale: see `gamma_norm`. ``note``: why cells are empty, or
-    doubtful.
+    ``gamma_norm``, which explains its scale: see `gamma_norm`. ``note``: why cells are empty, or doubtful.
     """
     rows = []
     for measured in measured_snapshots(run, data, precision, device, "covariance"):

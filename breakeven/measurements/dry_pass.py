@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from breakeven.data.dataset import chosen, load
 from breakeven.networks.batch_norm import set_measuring
@@ -18,10 +17,10 @@ from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.networks.primitive import with_primitive_operations
 from breakeven.specs.own_code import is_own
 from breakeven.specs.run import RunSpec
-from breakeven.spectra.curvature import fastest_way, in_float64, per_example_curvature, reverse_mode
+from breakeven.spectra.curvature import fastest_way, per_example_curvature, reverse_mode
 from breakeven.spectra.curvature_check import MISMATCH, agree
 from breakeven.spectra.hessian import product
-from breakeven.spectra.parameters import flatten, trainable
+from breakeven.spectra.parameters import as_float64, in_float64, loss_gradient, trainable
 from breakeven.store.errors import MeasurementError, UserError
 
 EXAMPLES = 3
@@ -73,7 +72,7 @@ def check(model: nn.Module, inputs: Tensor, labels: Tensor, classes: int) -> Non
         )
     _check_mode(model, inputs, outputs)
     _check_autocast(model, inputs)
-    inputs_64 = inputs.double() if inputs.is_floating_point() else inputs
+    inputs_64 = as_float64(inputs)
     with in_float64(model):
         try:
             model(inputs_64)
@@ -87,13 +86,11 @@ def check(model: nn.Module, inputs: Tensor, labels: Tensor, classes: int) -> Non
 @torch.no_grad()
 def _check_mode(model: nn.Module, inputs: Tensor, measured: Tensor) -> None:
     """A UserError where another function is trained than is measured, but for what is random in training and normalisations."""
-    modes = {module: module.training for module in model.modules()}
     model.train()
     state = torch.get_rng_state()
     trained, again = model(inputs), model(inputs)
     random = not torch.equal(trained, again) or not torch.equal(state, torch.get_rng_state())
-    for module, training in modes.items():
-        module.training = training
+    set_measuring(model)
     near = bool((trained - measured).norm() <= NEAR * measured.norm())
     if not (random or near) and bool(trained.isfinite().all()):
         raise UserError(
@@ -129,7 +126,7 @@ def _check_derivatives(model: nn.Module, inputs: Tensor, labels: Tensor) -> None
         return torch.randn(size, generator=draws, dtype=torch.float64).to(inputs.device)
 
     _move(parameters, PERTURBATION * random())
-    gradient = _gradient(model, inputs, labels)
+    gradient = loss_gradient(model, inputs, labels)
     e = random() * (gradient != 0)  # a vector of padding moves the loss, but is no part of the training
     e /= e.norm()
     along = product(model, [(inputs, labels)], e)
@@ -153,9 +150,9 @@ def _changes_so(model: nn.Module, inputs: Tensor, labels: Tensor, e: Tensor, alo
     """Whether the gradient changes by 2h ``along`` from θ − h·e to θ + h·e."""
     parameters = trainable(model)
     _move(parameters, -h * e)
-    before = _gradient(model, inputs, labels)
+    before = loss_gradient(model, inputs, labels)
     _move(parameters, 2 * h * e)
-    change = (_gradient(model, inputs, labels) - before) / (2 * h)
+    change = (loss_gradient(model, inputs, labels) - before) / (2 * h)
     _move(parameters, -h * e)
     return bool((change - along).norm() <= NEAR * along.norm() + h)
 
@@ -164,11 +161,6 @@ def _changes_so(model: nn.Module, inputs: Tensor, labels: Tensor, e: Tensor, alo
 def _move(parameters: Sequence[Tensor], by: Tensor) -> None:
     for parameter, part in zip(parameters, by.split([tensor.numel() for tensor in parameters]), strict=True):
         parameter += part.view_as(parameter)
-
-
-def _gradient(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
-    loss = cross_entropy(model(inputs), labels)
-    return flatten(torch.autograd.grad(loss, trainable(model), materialize_grads=True))
 
 
 @contextmanager

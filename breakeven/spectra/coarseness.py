@@ -2,13 +2,11 @@
 
 import math
 from collections.abc import Iterable
-from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from breakeven.spectra.parameters import flatten, trainable
+from breakeven.spectra.parameters import as_float64, in_float64, loss_gradient, trainable
 
 
 def relative_rounding(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
@@ -19,18 +17,10 @@ def relative_rounding(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]
     """
     if trainable(model)[0].dtype == torch.float64:
         return 0.0
-    twin = deepcopy(model).double()
     found = []
     for inputs, targets in batches:
-        exact = _gradient(twin, _in_float64(inputs), _in_float64(targets))
-        found.append(float((_gradient(model, inputs, targets).to(exact) - exact).norm() / exact.norm()))
+        rounded = loss_gradient(model, inputs, targets)
+        with in_float64(model):
+            exact = loss_gradient(model, as_float64(inputs), as_float64(targets))
+        found.append(float((rounded.to(exact) - exact).norm() / exact.norm()))
     return max(filter(math.isfinite, found), default=0.0)
-
-
-def _gradient(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-    loss = cross_entropy(model(inputs), targets)
-    return flatten(torch.autograd.grad(loss, trainable(model), materialize_grads=True))
-
-
-def _in_float64(tensor: Tensor) -> Tensor:
-    return tensor.double() if tensor.is_floating_point() else tensor

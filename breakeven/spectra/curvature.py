@@ -20,7 +20,6 @@ So `fastest_way` tries forward mode against reverse mode on a few examples, in f
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jvp
 
 from breakeven.networks.batch_norm import mixes_examples
-from breakeven.spectra.parameters import flatten, trainable
+from breakeven.spectra.parameters import as_float64, flatten, in_float64, trainable
 
 # On a CPU, a piece whose values stay in the cache is faster, by a sixth for SimpleCNN on CIFAR-10 with 32 pictures at a
 # time, this many numbers. A word becomes many numbers and counts as 16 of them: 76 texts of 80 words for the LSTM, which is
@@ -65,7 +64,7 @@ def rounding(model: nn.Module, direction: Tensor, inputs: Tensor, targets: Tenso
 
 def fastest_way(model: nn.Module, inputs: Tensor) -> Way:
     """`forward_mode` where it gives what `reverse_mode` gives for this network, along a random direction in float64."""
-    inputs = inputs[:TRIED].double() if inputs.is_floating_point() else inputs[:TRIED]
+    inputs = as_float64(inputs[:TRIED])
     draws = torch.Generator().manual_seed(0)
     size = sum(parameter.numel() for parameter in trainable(model))
     direction = torch.randn(size, generator=draws, dtype=torch.float64).to(inputs.device)
@@ -74,40 +73,10 @@ def fastest_way(model: nn.Module, inputs: Tensor) -> Way:
         with in_float64(model):
             found = forward_mode(model, direction, inputs)
             expected = reverse_mode(model, direction, inputs)
-    except (
-        NotImplementedError,
-        RuntimeError,
-    ):  # PyTorch has no forward mode of an operation, or the network no float64
+    except RuntimeError:  # PyTorch has no forward mode of an operation, or the network no float64
         return reverse_mode
     same = all(_same(*parts) for parts in zip(found, expected, strict=True))
     return forward_mode if same else reverse_mode
-
-
-@contextmanager
-def in_float64(model: nn.Module) -> Iterator[None]:
-    """Inside the block ``model`` has copies of its parameters and buffers, in float64.
-
-    Not a copy of the network, which not every one allows; nor its own parameters in float64, since graphs would lose them.
-    """
-    places = [
-        (module, name, tensor)
-        for module in model.modules()
-        for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
-        if tensor.is_floating_point()
-    ]
-    copies: dict[Tensor, Tensor] = {}  # a tensor that is used in two places has one copy
-    for module, name, tensor in places:
-        setattr(module, name, copies.setdefault(tensor, _double(tensor)))
-    try:
-        yield
-    finally:
-        for module, name, tensor in places:
-            setattr(module, name, tensor)
-
-
-def _double(tensor: Tensor) -> Tensor:
-    copy = tensor.detach().to(torch.float64, copy=True)
-    return nn.Parameter(copy, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else copy
 
 
 def forward_mode(model: nn.Module, direction: Tensor, inputs: Tensor) -> Derivatives:
@@ -115,10 +84,8 @@ def forward_mode(model: nn.Module, direction: Tensor, inputs: Tensor) -> Derivat
     weights = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
     parts = direction.split([weight.numel() for weight in weights.values()])
     along = {name: part.view_as(weight) for (name, weight), part in zip(weights.items(), parts, strict=True)}
-
-    straight = {
-        name: torch.zeros_like(part) for name, part in along.items()
-    }  # said, since without PyTorch imports sympy
+    # said, although zero: without, PyTorch imports sympy
+    straight = {name: torch.zeros_like(part) for name, part in along.items()}
 
     def outputs(at: dict[str, Tensor]) -> Any:
         return functional_call(model, at, (inputs,))

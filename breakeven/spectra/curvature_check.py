@@ -22,8 +22,9 @@ from enum import Enum, auto
 import torch
 from torch import Tensor, nn
 
-from breakeven.spectra.curvature import Way, forward_mode, in_float64, per_example_curvature, reverse_mode, rounding
+from breakeven.spectra.curvature import Way, forward_mode, per_example_curvature, reverse_mode, rounding
 from breakeven.spectra.hessian import Batch, product
+from breakeven.spectra.parameters import as_float64, in_float64
 from breakeven.store.errors import MeasurementError
 from breakeven.store.progress import within
 
@@ -79,7 +80,7 @@ class MeasuredNetwork:
     @contextmanager
     def in_float64(self) -> Iterator["MeasuredNetwork"]:
         """The same in float64, as long as the block lasts."""
-        batches = [(_double(inputs), _double(targets)) for inputs, targets in self.batches]
+        batches = [(as_float64(inputs), as_float64(targets)) for inputs, targets in self.batches]
         with in_float64(self.model):
             yield MeasuredNetwork(self.model, batches, self.way)
 
@@ -126,10 +127,6 @@ def agree(curvatures: Tensor, expected: float, tolerance: float) -> bool:
     """Whether the mean of the curvatures is ``expected``, to ``tolerance`` of their root mean square."""
     mean, scale = float(curvatures.mean()), float(curvatures.square().mean().sqrt())
     return math.isfinite(scale) and abs(mean - expected) <= tolerance * max(scale, abs(expected))
-
-
-def _double(tensor: Tensor) -> Tensor:
-    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def _none_of(curvatures: Tensor) -> Tensor:

@@ -8,10 +8,11 @@ from torch.nn.functional import cross_entropy
 
 from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.spectra import curvature
-from breakeven.spectra.curvature import fastest_way, forward_mode, in_float64, per_example_curvature, reverse_mode
+from breakeven.spectra.curvature import fastest_way, forward_mode, per_example_curvature, reverse_mode
 from breakeven.spectra.curvature_check import MISMATCH, agree
 from breakeven.spectra.hessian import Hessian
 from breakeven.spectra.lanczos import largest_eigenpairs
+from breakeven.spectra.parameters import in_float64
 from tests.networks.zoo import Function
 from tests.spectra.networks import CASES, SMOOTH, case
 

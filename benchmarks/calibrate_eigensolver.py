@@ -161,10 +161,13 @@ def _alone(outliers: np.ndarray, draws: np.random.Generator) -> Trajectory:
     return [_problem(values, _basis(size), draws, dtype)]
 
 
-def _moving(paths: np.ndarray, draws: np.random.Generator, angle: float, lacks: int | None = None) -> Trajectory:
+def _moving(
+    paths: np.ndarray, draws: np.random.Generator, angle: float, lacks: int | None = None, flat: bool = False
+) -> Trajectory:
     """Eigenvalues along ``paths``, (snapshots, outliers), above a bulk; the eigenvectors turn by ``angle`` a snapshot."""
     size, dtype = _setting(draws)
-    bulk = _bulk(size, draws, draws.uniform(0.05, 0.35))
+    width = draws.uniform(0.05, 0.35)
+    bulk = draws.uniform(-width, width, size) if flat else _bulk(size, draws, width)
     basis = _basis(size)
     turning = paths.shape[1] + 8
     made = []
@@ -193,6 +196,13 @@ def smooth(draws: np.random.Generator) -> Trajectory:
     start = _outliers(draws, 1, 0.2)
     time = np.arange(12)[:, None]
     return _moving(start * np.exp(time * draws.normal(size=len(start)) * 0.05), draws, 0.2)
+
+
+def few(draws: np.random.Generator) -> Trajectory:
+    """Fewer stand out than are wanted: the others are at the edge of a bulk that has one."""
+    start = _outliers(draws, 1, 0.5)[:3]
+    time = np.arange(12)[:, None]
+    return _moving(start * np.exp(time * draws.normal(size=len(start)) * 0.05), draws, 0.1, flat=True)
 
 
 def cold(draws: np.random.Generator) -> Trajectory:
@@ -230,6 +240,7 @@ FAMILIES: dict[str, Family] = {
     "trajectory, crossing": _crossing(None),
     "trajectory, crossing, gradient without the rising one": _crossing(1),
     "trajectory": smooth,
+    "trajectory, three outliers at most": few,
     "cold": cold,
     "cold, gap of 1 %": one_percent,
     "cold, cluster of three": cluster,

@@ -108,7 +108,7 @@ def largest_eigenpairs(
     for _ in within(range(limit), "products with the matrix, at most", unit="product"):
         if matvecs == len(basis):
             basis.append_random()
-        elif guards and matvecs >= len(start):
+        elif count > 1 and matvecs >= len(start):
             turn = _turn_towards(coefficients[matvecs:] @ vectors[:, int(errors.argmax())])
             basis.turn(matvecs, turn)
             coefficients[matvecs:] = turn @ coefficients[matvecs:]

@@ -24,7 +24,7 @@ from scipy import stats
 LEVEL = 0.05  # of the verdicts, over all primary tests of an evaluation
 POWER = 0.8  # with which a stated number of seeds would decide
 MOST_SEEDS = 100  # more are not worth naming
-UNEQUAL = 2  # by which Kendall's chances are multiplied, since y may have another spread at one end of x than at the other
+UNEQUAL = 2  # by which Kendall's chances are multiplied: the spread of y may grow along x
 MIN_STEPS = 4  # of a correlation along one run
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
 
@@ -123,7 +123,7 @@ class Points:
 
     @property
     def p_value(self) -> float:
-        """Two-sided: twice the chance of so many rising, or falling, pairs, were the points in any order; and that `UNEQUAL` times."""
+        """Two-sided: twice the chance of so many rising, or falling, pairs, were the points in any order, times `UNEQUAL`."""
         slopes, n = self._slopes(), len(self.x)
         return _two_sided([_kendall_tail(sum(side * slope > 0 for slope in slopes), n) for side in (1, -1)])
 

@@ -7,6 +7,7 @@ import torch
 from scipy.stats import binom
 
 from breakeven.measurements.hessian import start_vectors
+from breakeven.spectra import lanczos
 from breakeven.spectra.lanczos import largest_eigenpairs
 from breakeven.store.errors import MeasurementError
 
@@ -187,8 +188,27 @@ def test_what_is_only_rounding_is_no_fault_of_a_derivative():
         largest_eigenpairs(lambda v: noise @ v, start, 1, 1e-3, 60, draws, lambda v: 1e-15)
 
 
+def test_the_next_product_goes_where_the_error_is_largest(monkeypatch):
+    """From a cold start, with the same answer, for a fifth fewer products than in the order in which the vectors came."""
+    products = {}
+    for rotation_to in (lanczos._rotation_to, lambda direction: torch.eye(len(direction), dtype=direction.dtype)):
+        monkeypatch.setattr(lanczos, "_rotation_to", rotation_to)
+        found = [
+            solve(matrix(SPECTRA[name]), 5, block=4, seed=seed)
+            for name in ("decaying", "close pair")
+            for seed in range(5)
+        ]
+        products[rotation_to] = sum(pairs.matvecs for pairs in found)
+        for pairs in found:
+            basis, values = pairs.basis, torch.linalg.eigvalsh(pairs.projected).flip(0)[:5]
+            torch.testing.assert_close(basis @ basis.T, torch.eye(len(basis), dtype=basis.dtype), rtol=0, atol=1e-12)
+            torch.testing.assert_close(values, pairs.values)
+    rotated, in_turn = products.values()
+    assert rotated <= 0.8 * in_turn
+
+
 def test_several_values_of_which_few_stand_out_of_a_bulk():
-    """Three outliers, five wanted, along trajectories: without guards, one of five is passed over in a few of a hundred."""
+    """Three outliers, five wanted, along trajectories: without guards, one of five is passed over in 5 %."""
     random, wrong, problems = np.random.default_rng(5), 0, 0
     for _ in range(60):
         size = int(random.integers(60, 200))

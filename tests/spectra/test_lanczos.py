@@ -188,6 +188,13 @@ def test_what_is_only_rounding_is_no_fault_of_a_derivative():
         largest_eigenpairs(lambda v: noise @ v, start, 1, 1e-3, 60, draws, lambda v: 1e-15)
 
 
+def test_what_looks_converged_is_looked_at_once_more():
+    """After the two eigenvectors that it starts with, without an error, it multiplies a third vector, and finds a larger one."""
+    h = torch.diag(torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64))
+    pairs = solve(h, 1, start=torch.eye(3, dtype=torch.float64)[1:])
+    assert pairs.matvecs == 3 and float(pairs.values[0]) == pytest.approx(3)
+
+
 def test_the_next_product_goes_where_the_error_is_largest(monkeypatch):
     """From a cold start, with the same answer, for a fifth fewer products than in the order in which the vectors came."""
     products = {}

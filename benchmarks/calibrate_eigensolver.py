@@ -191,18 +191,19 @@ def _crossing(lacks: int | None) -> Family:
     return family
 
 
+def _drifting(start: np.ndarray, draws: np.random.Generator) -> np.ndarray:
+    """Paths of eigenvalues, each at a pace of its own, (12, outliers)."""
+    return start * np.exp(np.arange(12)[:, None] * draws.normal(size=len(start)) * 0.05)
+
+
 def smooth(draws: np.random.Generator) -> Trajectory:
     """Every eigenvalue drifts."""
-    start = _outliers(draws, 1, 0.2)
-    time = np.arange(12)[:, None]
-    return _moving(start * np.exp(time * draws.normal(size=len(start)) * 0.05), draws, 0.2)
+    return _moving(_drifting(_outliers(draws, 1, 0.2), draws), draws, 0.2)
 
 
 def few(draws: np.random.Generator) -> Trajectory:
     """Fewer stand out than are wanted: the others are at the edge of a bulk that has one."""
-    start = _outliers(draws, 1, 0.5)[:3]
-    time = np.arange(12)[:, None]
-    return _moving(start * np.exp(time * draws.normal(size=len(start)) * 0.05), draws, 0.1, flat=True)
+    return _moving(_drifting(_outliers(draws, 1, 0.5)[:3], draws), draws, 0.1, flat=True)
 
 
 def cold(draws: np.random.Generator) -> Trajectory:

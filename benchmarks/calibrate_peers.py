@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import common
 import numpy as np
 import torch
-from calibrate_eigensolver import FAMILIES, TOLERANCE, Family, Problem, score
+from calibrate_eigensolver import FAMILIES, MAX_MATVECS, TOLERANCE, Family, Problem, score
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 PROBLEMS = 400
@@ -54,31 +54,31 @@ def answers(family: Family, seed: int, tol: float, warm: bool) -> Iterator[tuple
         start = None
         for problem in trajectory:
             drawn += 1
-            value, start, products = one(
-                problem, random.normal(size=len(problem.gradient)) if start is None else start, tol
-            )
-            yield abs(value - float(problem.values[0])) <= TOLERANCE * float(problem.values[0]), products
-            start = start if warm else None
+            if start is None or not warm:
+                start = random.normal(size=len(problem.gradient))
+            value, start, products = one(problem, start, tol)
+            expected = float(problem.values[0])
+            yield abs(value - expected) <= TOLERANCE * expected, products
 
 
 def one(problem: Problem, start: np.ndarray, tol: float) -> tuple[float, np.ndarray | None, int]:
     """λ_1, its vector and the number of products; NaN and no vector where ARPACK gives up."""
-    calls = 0
     like = problem.gradient
+    dtype, products = like.numpy().dtype, 0
 
     def matvec(vector: np.ndarray) -> np.ndarray:
-        nonlocal calls
-        calls += 1
+        nonlocal products
+        products += 1
         return problem.matvec(torch.from_numpy(vector.ravel().copy()).to(like)).numpy()
 
-    operator = LinearOperator((len(like), len(like)), matvec=matvec, dtype=like.numpy().dtype)
+    operator = LinearOperator((len(like), len(like)), matvec=matvec, dtype=dtype)
     try:
         values, vectors = eigsh(
-            operator, k=1, which="LA", ncv=NCV, tol=tol, v0=start.astype(like.numpy().dtype), maxiter=400
+            operator, k=1, which="LA", ncv=NCV, tol=tol, v0=start.astype(dtype), maxiter=MAX_MATVECS
         )
     except ArpackNoConvergence:
-        return np.nan, None, calls
-    return float(values[0]), vectors[:, 0], calls
+        return np.nan, None, products
+    return float(values[0]), vectors[:, 0], products
 
 
 if __name__ == "__main__":

@@ -38,9 +38,8 @@ MatVec = Callable[[Tensor], Tensor]
 Rounding = Callable[[Tensor], float]  # how large v·Hv may be by rounding alone, of a vector v of norm one
 
 SQUARES = 1e-15, 1e15  # norms whose squares are well within float32
-IN_A_ROW = (
-    2  # products after which all estimated errors must be below the tolerance: the second shows what the first missed
-)
+# products after which all estimated errors must be below the tolerance: the second shows what the first missed
+IN_A_ROW = 2
 # values beyond several wanted ones that must have converged as well: where few stand out of a bulk, the last of the wanted ones
 # are of the bulk's edge, and one that is passed over shows first as one that follows
 GUARDS = 2

@@ -53,7 +53,7 @@ SLOW = {
     "pydantic",
     "snakemake",
 }
-NEEDED = {"stability": {"scipy.optimize"}, "embed": {"pandas"}, "summarise": {"pandas"}}
+NEEDED = {"embed": {"pandas"}, "summarise": {"pandas"}}
 
 
 def command(*arguments, folder, python=()):

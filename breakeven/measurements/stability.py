@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -39,7 +40,7 @@ NOTES = {
     Verdict.NOT_FINITE: Note.CURVATURES_NOT_FINITE,
     Verdict.ONLY_ROUNDING: Note.ONLY_ROUNDING,
 }
-MOST_LOSSES = 50  # that `alpha_star` needs, about
+MOST_LOSSES = 30  # that `alpha_star` needs, about
 
 
 def measure_stability(
@@ -134,8 +135,8 @@ def losses_along_the_step(measured: Measured, batch_size: int) -> tuple[float, f
         sums = [cross_entropy(functional_call(model, weights, (x,)), y, reduction="sum") for x, y in batches]
         return float(torch.stack(sums).to(torch.float64).sum()) / len(measured.targets)
 
-    at_zero = loss(0.0)
-    return at_zero, loss(1.0), alpha_star(_counted(loss), at_zero)
+    along = cache(_counted(loss))  # α = 1 is among those that are tried for α*
+    return along(0.0), along(1.0), alpha_star(along, along(0.0))
 
 
 def _counted(loss: Callable[[float], float]) -> Callable[[float], float]:

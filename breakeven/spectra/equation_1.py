@@ -12,12 +12,13 @@ plain numbers; λ and s² have the units of 1/η and its square.
 import itertools
 import math
 from collections.abc import Callable
+from functools import cache
 
 GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
-# where α* is looked for; from the exponents, so that both ends are met exactly
-GROWING = [2 ** (n / 2) for n in range(-4, 25)]  # 1/4 to 4096
+# where α* is looked for
+GROWING = [2.0**n for n in range(-2, 13)]  # 1/4 to 4096
 SHRINKING = [4.0**-n for n in range(1, 76)]  # 1/4 to 2⁻¹⁵⁰, which times a number of order one is 0 in float32
-PRECISION = 2e-3  # of α*, relative to it and to the shortest step at which it may lie, each
+PRECISION = 4e-3  # of α*, relative to it
 
 
 def left_hand_side(learning_rate: float, batch_size: int, examples: int, curvature: float, variance: float) -> float:
@@ -63,16 +64,17 @@ def holds_for(optimizer: str, momentum: float, weight_decay: float) -> bool:
 def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
     """α*, the smallest α with loss(α) ≥ 1.2 · loss(0), where loss(α) = L(θ_t − α (θ_t − θ_{t+1})) (paper, section 3).
 
-    α grows by a factor of √2 from 1/4 until the loss is there, then the crossing between the last two is found to a
-    relative precision of 4e-3 or better. Where 1/4 is too much already, as with a learning rate that makes the loss explode,
-    it shrinks by factors of 4 while a quarter of it is, too. An excursion above the bound that is narrower than the factor
-    between two tries may be missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, where
-    no α down to 2⁻¹⁵⁰ is small enough, as of a step that is not finite, or where the loss at zero is not positive.
+    α is doubled from 1/4 until the loss is there, then the crossing between the last two is found to a relative precision of
+    4e-3 or better. Where 1/4 is too much already, as with a learning rate that makes the loss explode, it shrinks by factors of
+    4 while a quarter of it is, too. An excursion above the bound that is narrower than the factor between two tries may be
+    missed. A loss that is not finite counts as above. NaN where even α = 4096 is not enough, where no α down to 2⁻¹⁵⁰ is small
+    enough, as of a step that is not finite, or where the loss at zero is not positive.
     """
     bound = GROWTH * at_zero
     if not (math.isfinite(bound) and at_zero > 0):
         return math.nan
 
+    @cache
     def excess(alpha: float) -> float:
         value = loss(alpha) - bound
         return value if math.isfinite(value) else bound
@@ -83,9 +85,27 @@ def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:
     else:
         tries = itertools.pairwise(SHRINKING)
         bracket = next(((below, above) for above, below in tries if excess(below) < 0), None)
-    if bracket is None:
-        return math.nan
-    below, above = bracket
-    from scipy.optimize import brentq  # here: trainings and summaries need it not, and it takes long to import
+    return math.nan if bracket is None else _crossing(excess, *bracket)
 
-    return float(brentq(excess, below, above, rtol=PRECISION, xtol=PRECISION * min(below, GROWING[0])))
+
+def _crossing(excess: Callable[[float], float], below: float, above: float) -> float:
+    """Where ``excess`` crosses 0 between ``below`` and ``above``, to the relative `PRECISION`.
+
+    The interval is halved until a straight line through its ends will do, which takes three values or so where the curve is
+    smooth: one that is b off its chord in the middle is b/4 off the chords of the halves, and at most 2b where it has a kink or
+    jumps. A middle that is on the chord by chance says nothing of the halves, so that the one before counts, too.
+    """
+    low, high = excess(below), excess(above)
+    last = bend = math.inf
+    while (
+        above - below > PRECISION * below
+        and 2 * max(bend, last / 4) * (above - below) > PRECISION * below * (high - low)
+    ):
+        middle = (below + above) / 2
+        value = excess(middle)
+        last, bend = bend, abs(value - (low + high) / 2)
+        if value < 0:
+            below, low = middle, value
+        else:
+            above, high = middle, value
+    return below + (above - below) * low / (low - high)

@@ -27,18 +27,19 @@ class Evaluation:
 def evaluate(model: nn.Module, dataset: Dataset, step: int, epoch: float) -> tuple[Evaluation, Evaluation]:
     """Loss and accuracy on the training and the test set, in evaluation mode (running averages, no dropout).
 
-    The training set is represented by its fixed ``evaluated`` subset, at most 10,000 examples, never augmented. NaN stands
+    The network is left in training mode. The training set is represented by its fixed ``evaluated`` subset, at most 10,000 examples, never augmented. NaN stands
     for a loss that is not finite, and for an accuracy of outputs that are not, which name no class.
     """
     evaluated = chosen(dataset.train_inputs, dataset.evaluated), dataset.train_labels[dataset.evaluated]
+    model.eval()
     train = _loss_and_accuracy(model, dataset, *evaluated)
     test = _loss_and_accuracy(model, dataset, dataset.test_inputs, dataset.test_labels)
+    model.train()
     return Evaluation(step, epoch, "train", *train), Evaluation(step, epoch, "test", *test)
 
 
 @torch.no_grad()
 def _loss_and_accuracy(model: nn.Module, dataset: Dataset, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
-    model.eval()
     dtype = next(model.parameters()).dtype
     loss, correct, finite = 0.0, 0, True
     size = min(EXAMPLES, max(1, NUMBERS // inputs[0].numel()))

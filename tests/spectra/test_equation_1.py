@@ -107,6 +107,30 @@ def test_alpha_star_of_a_parabola(curvature):
         assert found == pytest.approx(exact, rel=4e-3)
 
 
+def test_alpha_star_takes_few_losses():
+    """Of a smooth curve: doubled to where the loss is, and at most five losses to find the crossing between the last two."""
+    for root in np.geomspace(0.3, 900, 50):
+        tried = []
+
+        def loss(alpha, root=root, tried=tried):
+            tried.append(alpha)
+            return math.cosh(alpha / root * math.acosh(1.2))
+
+        assert alpha_star(loss, 1.0) == pytest.approx(root, rel=2e-3)
+        assert len(tried) <= math.ceil(math.log2(root * 4)) + 1 + 5
+        assert len(set(tried)) == len(tried)
+
+
+def test_alpha_star_where_a_middle_is_on_the_chord_by_chance():
+    """An inflection between 2 and 4: straight at 3, where the first middle falls, and bent to both sides."""
+
+    def loss(alpha):
+        return 1.21 + 0.05 * (4 * (alpha - 3) ** 3 - 3 * (alpha - 3))
+
+    found = alpha_star(loss, 1.0)
+    assert abs(loss(found) - 1.2) < 1e-3
+
+
 @pytest.mark.parametrize("root", [0.26, 0.0693405, 0.0044215446, 0.00110538523, 1e-6])
 def test_a_small_alpha_star_is_as_precise(root):
     """Of a slow and of a sudden growth."""

@@ -16,6 +16,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/results_folder.smk"
 include: "workflow/rules/freshness.smk"
+include: "workflow/rules/warm.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
@@ -39,6 +40,7 @@ onstart:
     if workflow.is_main_process:
         occupy_results()
         begin()
+        warm_up()
 
 
 onsuccess:

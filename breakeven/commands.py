@@ -24,6 +24,7 @@ from breakeven.store.errors import UserError
 HELP = {
     "code": "the code that was planned, JSON; where this is another, there is no key",
     "config": "the config, a YAML file",
+    "cost": "what to write of seconds and memory that it took, a file of one row",
     "data": "folder of the prepared data set",
     "figure": "name of the figure",
     "javascript": "the script that stage bundle writes",
@@ -100,6 +101,7 @@ def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:
         command.add_argument("--key", default="", help=HELP["key"])
         command.add_argument("--code", default="", help=HELP["code"])
         command.add_argument("--read", default="", help=HELP["read"])
+        command.add_argument("--cost", type=_path, help=HELP["cost"])
     if stage.name in BY_NAME:  # also those that need none, so that one rule calls them all
         command.add_argument("--memory-mb", type=_at_least_1, default=MEMORY_MB, help=_help("memory_mb", MEMORY_MB))
 

@@ -74,6 +74,12 @@ class Result:
         """The file by which it goes: it is written last, and has the record."""
         return self.files[-1]
 
+    @property
+    def cost(self) -> Path:
+        """The file in which its job says what it took."""
+        *folders, name = self.name.split() or ["all"]  # a figure's has two parts
+        return Path("benchmarks", STAGE_OF[self.rule], *folders, f"{name}.tsv")
+
 
 def _once(make: Callable[..., Result]) -> Callable[..., Result]:
     """A method of `Results` that makes each result once."""

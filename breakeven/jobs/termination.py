@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-PARENT = "BREAKEVEN_PARENT"  # the process id of the Snakemake that starts the jobs, see workflow/rules/common.smk
+PARENT = "BREAKEVEN_PARENT"  # the process id of the Snakemake that starts the jobs, see workflow/rules/common.smk; or several
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -23,9 +23,15 @@ def end(number: int) -> NoReturn:
 
 
 def end_on_signals() -> None:
-    """From now on, a signal ends the process as an exception would."""
+    """From now on, a signal ends the process as an exception would. A second one does not disturb what is done at the end."""
+
+    def ended(received: int, frame: object) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        end(received)
+
     for number in SIGNALS:
-        signal.signal(number, lambda received, frame: end(received))
+        signal.signal(number, ended)
 
 
 @contextmanager
@@ -46,9 +52,9 @@ def end_with_parent() -> None:
     A Snakemake that is killed leaves its jobs running. They would go on writing, for hours and on the same GPU, beside the
     jobs that the next Snakemake starts.
     """
-    parent = os.environ.get(PARENT, "")
-    if parent.isdecimal():
-        threading.Thread(target=_watch, args=(int(parent),), daemon=True).start()
+    for parent in os.environ.get(PARENT, "").split():
+        if parent.isdecimal():
+            threading.Thread(target=_watch, args=(int(parent),), daemon=True).start()
 
 
 def _watch(parent: int) -> None:

@@ -53,7 +53,7 @@ def duration(seconds: float) -> str:
 
 
 def _number(cell: str | None) -> float:
-    """A number of a benchmark file; 0 where Snakemake could not measure it."""
+    """A number of such a file; 0 where it is none."""
     try:
         return float(cell or 0)
     except ValueError:
@@ -61,7 +61,7 @@ def _number(cell: str | None) -> float:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a benchmark file; none where it is damaged: it has no digest, and no result depends on it."""
+    """The rows of such a file; none where it is damaged: it has no digest, and no result depends on it."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file, delimiter="\t"))
@@ -70,7 +70,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def durations(results: Path, runs: Collection[str], studies: Collection[str]) -> list[dict[str, str | int]]:
-    """The time that each stage took, from Snakemake's benchmark files ``benchmarks/STAGE/ID.tsv``.
+    """The time that each stage took, from the files ``benchmarks/STAGE/ID.tsv`` that jobs write (`breakeven.jobs.cost`).
 
     Earlier runs and studies stay on disk as a cache; those that are not in this report don't count.
     """

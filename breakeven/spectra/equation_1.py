@@ -97,9 +97,8 @@ def _crossing(excess: Callable[[float], float], below: float, above: float) -> f
     """
     low, high = excess(below), excess(above)
     last = bend = math.inf
-    while (
-        above - below > PRECISION * below
-        and 2 * max(bend, last / 4) * (above - below) > PRECISION * below * (high - low)
+    while above - below > PRECISION * below and 2 * max(bend, last / 4) * (above - below) > PRECISION * below * (
+        high - low
     ):
         middle = (below + above) / 2
         value = excess(middle)

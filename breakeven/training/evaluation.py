@@ -27,8 +27,9 @@ class Evaluation:
 def evaluate(model: nn.Module, dataset: Dataset, step: int, epoch: float) -> tuple[Evaluation, Evaluation]:
     """Loss and accuracy on the training and the test set, in evaluation mode (running averages, no dropout).
 
-    The network is left in training mode. The training set is represented by its fixed ``evaluated`` subset, at most 10,000 examples, never augmented. NaN stands
-    for a loss that is not finite, and for an accuracy of outputs that are not, which name no class.
+    The network is left in training mode. The training set is represented by its fixed ``evaluated`` subset, at most 10,000
+    examples, never augmented. NaN stands for a loss that is not finite, and for an accuracy of outputs that are not, which
+    name no class.
     """
     evaluated = chosen(dataset.train_inputs, dataset.evaluated), dataset.train_labels[dataset.evaluated]
     model.eval()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import get_total_norm
 
@@ -73,8 +73,10 @@ class Training:
         self.schedule = build_schedule(spec, self.steps_per_epoch, break_even_step)
 
         self.model = build(spec, dataset.input_shape, dataset.classes, self.dtype, device).train()
-        if device.type == "cpu" and not is_own(spec.network):  # whose code may take it for granted that colours come first
-            self.model.to(memory_format=torch.channels_last)
+        if device.type == "cpu" and not is_own(
+            spec.network
+        ):  # whose code may take it for granted that colours come first
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parameters = list(self.model.parameters())
         self.weights = [parameter.detach() for parameter in self.parameters]  # without a gradient; the same memory
         self.optimizer = build_optimizer(self.model.named_parameters(), spec)

@@ -10,7 +10,7 @@ rule bundle_javascript:
     resources:
         mem_mb=2000,
     params:
-        python=sys.executable,
+        start=STARTED,
         made_from=lambda w: made_from(MADE.javascript()),
     shell:
-        "{params.python:q} -m breakeven bundle --out {output:q} {params.made_from:q} > {log:q} 2>&1"
+        "{params.start:q} bundle --out {output:q} {params.made_from:q} > {log:q} 2>&1"

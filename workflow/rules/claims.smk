@@ -5,16 +5,14 @@ rule evaluate_claims:
         f"{RESULTS}/tables/claims.csv",
     log:
         f"{RESULTS}/logs/claims.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/claims.tsv"
     localrule: True
     resources:
         mem_mb=2000,
     params:
-        python=sys.executable,
+        start=STARTED,
         studies=lambda w: as_json(MADE.claims().told),
         tables=lambda w: f"{RESULTS}/tables",
         made_from=lambda w: made_from(MADE.claims()),
     shell:
-        "{params.python:q} -m breakeven claims --tables {params.tables:q} --studies - --out {output:q} {params.made_from:q} "
+        "{params.start:q} claims --tables {params.tables:q} --studies - --out {output:q} {params.made_from:q} "
         "> {log:q} 2>&1 <<< {params.studies:q}"

@@ -34,6 +34,8 @@ LINKS = list(links(Path(RESULTS), PLAN.runs, PLAN.datasets, PLAN.studies))
 if LINKS:
     sys.exit("\n".join(LINKS))
 let_jobs_import(Path(workflow.basedir))
+# glibc would give large tensors back to the system one by one, and have their pages cleared again: a fifteenth of a product with H
+os.environ |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)} | os.environ
 os.environ[PARENT] = str(os.getpid())  # a job ends when the Snakemake that started it does
 
 
@@ -67,9 +69,10 @@ def source_folders(run):
 
 
 def made_from(result):
-    """What a job records of its result, and the code and the files that it must be of."""
+    """What a job records of its result, the code and the files that it must be of, and where it says what it took."""
     read = ["--read", as_json(dict(result.read))] if result.read else []
-    return ["--key", result.key, "--code", as_json(asdict(result.code)), *read]
+    cost = ["--cost", f"{RESULTS}/{result.cost}"]
+    return ["--key", result.key, "--code", as_json(asdict(result.code)), *read, *cost]
 
 
 def of_run(measurement, what):

@@ -6,16 +6,14 @@ rule embed_study:
         table=f"{RESULTS}/tables/{{study}}/embedding.csv",
     log:
         f"{RESULTS}/logs/embed/{{study}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/embed/{{study}}.tsv"
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        python=sys.executable,
+        start=STARTED,
         study=lambda w: as_json(MADE.embedding(w.study).told),
         results=lambda w: RESULTS,
         made_from=lambda w: made_from(MADE.embedding(w.study)),
     shell:
-        "{params.python:q} -m breakeven embed --results {params.results:q} --study - --out {output.table:q} "
+        "{params.start:q} embed --results {params.results:q} --study - --out {output.table:q} "
         "{params.made_from:q} > {log:q} 2>&1 <<< {params.study:q}"

@@ -11,15 +11,13 @@ for measurement in MEASUREMENTS:
             table=f"{RESULTS}/runs/{{run}}/{measurement.table}",
         log:
             f"{RESULTS}/logs/{measurement.name}/{{run}}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/{measurement.name}/{{run}}.tsv"
         threads: CONFIG.threads
         resources:
             gpu=GPUS,
             mem_mb=growing(2000 + CONFIG.memory_mb),
             runtime=growing(240),
         params:
-            python=sys.executable,
+            start=STARTED,
             stage=measurement.name,
             settings=of_run(measurement, lambda result: flags(result.told)),
             device=DEVICE,
@@ -28,5 +26,5 @@ for measurement in MEASUREMENTS:
             data=lambda w: data_of(w.run),
             made_from=of_run(measurement, made_from),
         shell:
-            "{params.python:q} -m breakeven {params.stage} --run {params.run:q} --data {params.data:q} {params.settings:q} "
+            "{params.start:q} {params.stage} --run {params.run:q} --data {params.data:q} {params.settings:q} "
             "--out {output.table:q} {params.made_from:q} {params.device:q} --threads {threads} --memory-mb {params.memory_mb} > {log:q} 2>&1"

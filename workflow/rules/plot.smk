@@ -14,13 +14,11 @@ rule plot_figure:
         table=f"{RESULTS}/figures/{{study}}/{{figure}}.csv",
     log:
         f"{RESULTS}/logs/plot/{{study}}/{{figure}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/plot/{{study}}/{{figure}}.tsv"
     localrule: True
     resources:
         mem_mb=2000,
     params:
-        python=sys.executable,
+        start=STARTED,
         study=lambda w: as_json(MADE.figure(w.study, w.figure).told),
         caption=lambda w: FIGURES[w.figure],  # for Snakemake's own report
         tables=lambda w: f"{RESULTS}/tables/{w.study}",
@@ -28,5 +26,5 @@ rule plot_figure:
         javascript=f"{RESULTS}/figures/vega.js",
         made_from=lambda w: made_from(MADE.figure(w.study, w.figure)),
     shell:
-        "{params.python:q} -m breakeven plot --figure {wildcards.figure} --study {params.study:q} --tables {params.tables:q} "
+        "{params.start:q} plot --figure {wildcards.figure} --study {params.study:q} --tables {params.tables:q} "
         "--out {params.out:q} --javascript {params.javascript:q} {params.made_from:q} > {log:q} 2>&1"

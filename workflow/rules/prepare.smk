@@ -6,17 +6,15 @@ rule prepare_dataset:
         arrays=f"{RESULTS}/data/{{dataset}}/data.safetensors",
     log:
         f"{RESULTS}/logs/prepare/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/prepare/{{dataset}}.tsv"
     localrule: True
     resources:
         mem_mb=4000,
     params:
-        python=sys.executable,
+        start=STARTED,
         spec=lambda w: as_json(MADE.data(w.dataset).told),
         location=lambda w: as_json(PLAN.datasets[w.dataset].location),
         out=lambda w: f"{RESULTS}/data/{w.dataset}",
         made_from=lambda w: made_from(MADE.data(w.dataset)),
     shell:
-        "{params.python:q} -m breakeven prepare --spec {params.spec:q} --location {params.location:q} "
+        "{params.start:q} prepare --spec {params.spec:q} --location {params.location:q} "
         "--out {params.out:q} {params.made_from:q} > {log:q} 2>&1"

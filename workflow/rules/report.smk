@@ -9,12 +9,12 @@ rule write_report:
     resources:
         mem_mb=2000,
     params:
-        python=sys.executable,
+        start=STARTED,
         studies=lambda w: as_json(MADE.report().told),
         results=lambda w: RESULTS,
         config=lambda w: CONFIG_FILES[0],
         javascript=f"{RESULTS}/figures/vega.js",
         made_from=lambda w: made_from(MADE.report()),
     shell:
-        "{params.python:q} -m breakeven report --results {params.results:q} --studies - "
+        "{params.start:q} report --results {params.results:q} --studies - "
         "--config {params.config:q} --javascript {params.javascript:q} --out {output:q} {params.made_from:q} > {log:q} 2>&1 <<< {params.studies:q}"

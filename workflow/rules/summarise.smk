@@ -11,17 +11,15 @@ rule summarise_study:
         trajectories=f"{RESULTS}/tables/{{study}}/trajectories.csv",
     log:
         f"{RESULTS}/logs/summarise/{{study}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/summarise/{{study}}.tsv"
     localrule: True
     resources:
         mem_mb=2000,
     params:
-        python=sys.executable,
+        start=STARTED,
         study=lambda w: as_json(MADE.tables(w.study).told),
         results=lambda w: RESULTS,
         out=lambda w: f"{RESULTS}/tables/{w.study}",
         made_from=lambda w: made_from(MADE.tables(w.study)),
     shell:
-        "{params.python:q} -m breakeven summarise --results {params.results:q} --study - --out {params.out:q} {params.made_from:q} "
+        "{params.start:q} summarise --results {params.results:q} --study - --out {params.out:q} {params.made_from:q} "
         "> {log:q} 2>&1 <<< {params.study:q}"

@@ -8,15 +8,13 @@ rule train_run:
         snapshots=directory(f"{RESULTS}/runs/{{run}}/snapshots"),
     log:
         f"{RESULTS}/logs/train/{{run}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/train/{{run}}.tsv"
     threads: CONFIG.threads
     resources:
         gpu=GPUS,
         mem_mb=growing(4000),
         runtime=growing(240),
     params:
-        python=sys.executable,
+        start=STARTED,
         spec=lambda w: MADE.training(w.run).told,
         device=DEVICE,
         data=lambda w: data_of(w.run),
@@ -26,5 +24,5 @@ rule train_run:
         source=lambda w: [f"--source={folder}" for folder in source_folders(w.run)],
         made_from=lambda w: made_from(MADE.training(w.run)),
     shell:
-        "{params.python:q} -m breakeven train --spec {params.spec:q} {params.made_from:q} --data {params.data:q} "
+        "{params.start:q} train --spec {params.spec:q} {params.made_from:q} --data {params.data:q} "
         "--out {params.out:q} --state {params.state:q} {params.source:q} {params.device:q} --threads {threads} > {log:q} 2>&1"

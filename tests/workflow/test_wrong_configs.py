@@ -22,9 +22,9 @@ def test_a_wrong_config_ends_before_any_job(fresh):
 def test_right_values_on_the_command_line(fresh):
     said = fresh.snakemake("--dry-run", "--printshellcmds", "--config", "device=cuda", "results=elsewhere", "threads=3")
     assert said.returncode == 0, said.stdout
-    commands = [line for line in said.stdout.splitlines() if " -m breakeven " in line]
+    commands = [line for line in said.stdout.splitlines() if "start.py " in line]
     stages = ("train", *(rule.removeprefix("measure_") for rule in MEASUREMENTS))
-    on_device = [line for line in commands if any(f"breakeven {stage} " in line for stage in stages)]
+    on_device = [line for line in commands if any(f"start.py {stage} " in line for stage in stages)]
     assert len(on_device) == 5 * len(stages)
     # jobs take no more threads than there are cores: a dry run has as many as the machine
     assert all("--device cuda --slots-per-gpu 1 --threads " in line for line in on_device)

@@ -53,7 +53,7 @@ SLOW = {
     "pydantic",
     "snakemake",
 }
-NEEDED = {"embed": {"pandas"}, "summarise": {"pandas"}}
+NEEDED = {"embed": {"pandas"}, "summarise": {"pandas"}, "bundle": {"vl_convert"}}
 
 
 def command(*arguments, folder, python=()):
@@ -70,6 +70,17 @@ def command(*arguments, folder, python=()):
 def imported(account):
     """The modules in the account that ``python -X importtime`` gives at its end."""
     return set(re.findall(r"^import time:.*\| +(\S+)$", account, re.MULTILINE))
+
+
+def test_status_and_check_import_nothing_slow(tmp_path):
+    (tmp_path / "results").mkdir()
+    plan = {"format": 3, "version": "0", "config": "config.yaml", "started": "now", "jobs": []}
+    (tmp_path / "results/plan.json").write_text(json.dumps(plan))
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    for arguments, needed in ((["status"], set()), (["check", "config.yaml"], {"pydantic"})):
+        done = command(*arguments, folder=tmp_path, python=["-X", "importtime"])
+        assert done.returncode == 0, done.stderr
+        assert imported(done.stderr) & (SLOW | {"torch"}) == needed
 
 
 def rows_of(path):
@@ -225,6 +236,7 @@ def test_a_run_by_hand(tmp_path):
         *map(measure, MEASURED),
         ["embed", "--results", "results", "--study", study, "--out", "tables/embedding.csv"],
         ["summarise", "--results", "results", "--study", study, "--out", "tables"],
+        ["bundle", "--out", "vega.js"],
     ):
         done = command(*arguments, folder=tmp_path, python=["-X", "importtime"])
         assert done.returncode == 0, done.stderr

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from breakeven.jobs.locks import description, holder, lock_of
 from breakeven.jobs.results_folder import LOCK, PLAN, read_plan
 from breakeven.store.errors import UserError
@@ -37,9 +35,8 @@ def report_status(results: Path = Path("results")) -> str:
     counts: dict[str, Counter[str]] = {}
     for job in jobs:
         counts.setdefault(job.rule, Counter())[job.state] += 1
-    rows = [[*(count[state] or "" for state in STATES), count.total()] for count in counts.values()]
-    table = pd.DataFrame(rows, index=list(counts), columns=[*STATES, "of"])
-    parts = [_invocation(results, plan), table.to_string()]
+    rows = [[rule, *(str(count[state] or "") for state in STATES), str(count.total())] for rule, count in counts.items()]
+    parts = [_invocation(results, plan), _aligned([["", *STATES, "of"], *rows])]
     for state in ("running", "failed"):
         chosen = [job for job in jobs if job.state == state]
         if chosen:
@@ -47,6 +44,15 @@ def report_status(results: Path = Path("results")) -> str:
                 "\n".join([f"{state}:", *(f"  {job.rule} {job.name}  {job.remark}".rstrip() for job in chosen)])
             )
     return "\n\n".join(parts)
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    """The rows in columns, the first one aligned left and the others right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    )
 
 
 def _invocation(results: Path, plan: dict[str, Any]) -> str:

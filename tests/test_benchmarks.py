@@ -15,6 +15,8 @@ RUNS = {
     "hessian": [*TINY, *HESSIAN, "--tasks", "1"],
     "covariance": [*TINY, "--batches", "3", "--batch-size", "4", "--chunk", "5"],
     "stability": TINY,
+    "step": TINY,
+    "planning": ["--repeats", "1", "--runs", "3"],
 }
 
 

@@ -35,7 +35,9 @@ def report_status(results: Path = Path("results")) -> str:
     counts: dict[str, Counter[str]] = {}
     for job in jobs:
         counts.setdefault(job.rule, Counter())[job.state] += 1
-    rows = [[rule, *(str(count[state] or "") for state in STATES), str(count.total())] for rule, count in counts.items()]
+    rows = [
+        [rule, *(str(count[state] or "") for state in STATES), str(count.total())] for rule, count in counts.items()
+    ]
     parts = [_invocation(results, plan), _aligned([["", *STATES, "of"], *rows])]
     for state in ("running", "failed"):
         chosen = [job for job in jobs if job.state == state]
@@ -50,7 +52,9 @@ def _aligned(rows: list[list[str]]) -> str:
     """The rows in columns, the first one aligned left and the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
         for row in rows
     )
 

@@ -366,9 +366,7 @@ def test_a_stage_by_hand(project):
     output = f"results/runs/{min(project.runs)}/covariance.csv"
     (project.folder / output).unlink()
     said = project.snakemake("--dry-run", "--printshellcmds", output).stdout
-    [command] = [
-        line.partition("Shell command: ")[2] for line in said.splitlines() if "start.py covariance" in line
-    ]
+    [command] = [line.partition("Shell command: ")[2] for line in said.splitlines() if "start.py covariance" in line]
     (project.folder / "results/logs/covariance").mkdir(parents=True, exist_ok=True)
     subprocess.run(command, shell=True, check=True, cwd=project.folder, env=environment(), executable="/bin/bash")
     assert project.plan() == set()

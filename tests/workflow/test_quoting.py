@@ -68,7 +68,7 @@ import sys
 arguments = sys.argv[1:]
 print(arguments[0], arguments[arguments.index("--{many}") + 1], len(sys.stdin.read().strip()))
 """)
-    values = {"python": sys.executable, many: content}
+    values = {"start": [sys.executable, "-m", "breakeven"], many: content}
     names = set(re.findall(r"\{params\.(\w+)", commands()[rule]))
     params = SimpleNamespace(**{name: values.get(name, f"a {name}") for name in names})
     places = {"params": params, "log": "a log", "output": "an output"}

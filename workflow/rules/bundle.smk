@@ -10,7 +10,7 @@ rule bundle_javascript:
     resources:
         mem_mb=2000,
     params:
-        start=STARTED,
+        start=lambda w: STARTED,
         made_from=lambda w: made_from(MADE.javascript()),
     shell:
         "{params.start:q} bundle --out {output:q} {params.made_from:q} > {log:q} 2>&1"

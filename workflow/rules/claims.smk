@@ -9,7 +9,7 @@ rule evaluate_claims:
     resources:
         mem_mb=2000,
     params:
-        start=STARTED,
+        start=lambda w: STARTED,
         studies=lambda w: as_json(MADE.claims().told),
         tables=lambda w: f"{RESULTS}/tables",
         made_from=lambda w: made_from(MADE.claims()),

@@ -10,7 +10,7 @@ rule embed_study:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        start=STARTED,
+        start=lambda w: STARTED,
         study=lambda w: as_json(MADE.embedding(w.study).told),
         results=lambda w: RESULTS,
         made_from=lambda w: made_from(MADE.embedding(w.study)),

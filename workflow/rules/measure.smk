@@ -17,7 +17,7 @@ for measurement in MEASUREMENTS:
             mem_mb=growing(2000 + CONFIG.memory_mb),
             runtime=growing(240),
         params:
-            start=STARTED,
+            start=lambda w: STARTED,
             stage=measurement.name,
             settings=of_run(measurement, lambda result: flags(result.told)),
             device=DEVICE,

@@ -18,7 +18,7 @@ rule plot_figure:
     resources:
         mem_mb=2000,
     params:
-        start=STARTED,
+        start=lambda w: STARTED,
         study=lambda w: as_json(MADE.figure(w.study, w.figure).told),
         caption=lambda w: FIGURES[w.figure],  # for Snakemake's own report
         tables=lambda w: f"{RESULTS}/tables/{w.study}",

@@ -10,7 +10,7 @@ rule prepare_dataset:
     resources:
         mem_mb=4000,
     params:
-        start=STARTED,
+        start=lambda w: STARTED,
         spec=lambda w: as_json(MADE.data(w.dataset).told),
         location=lambda w: as_json(PLAN.datasets[w.dataset].location),
         out=lambda w: f"{RESULTS}/data/{w.dataset}",

@@ -9,7 +9,7 @@ rule write_report:
     resources:
         mem_mb=2000,
     params:
-        start=STARTED,
+        start=lambda w: STARTED,
         studies=lambda w: as_json(MADE.report().told),
         results=lambda w: RESULTS,
         config=lambda w: CONFIG_FILES[0],

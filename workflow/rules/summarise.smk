@@ -15,7 +15,7 @@ rule summarise_study:
     resources:
         mem_mb=2000,
     params:
-        start=STARTED,
+        start=lambda w: STARTED,
         study=lambda w: as_json(MADE.tables(w.study).told),
         results=lambda w: RESULTS,
         out=lambda w: f"{RESULTS}/tables/{w.study}",

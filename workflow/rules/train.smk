@@ -14,7 +14,7 @@ rule train_run:
         mem_mb=growing(4000),
         runtime=growing(240),
     params:
-        start=STARTED,
+        start=lambda w: STARTED,
         spec=lambda w: MADE.training(w.run).told,
         device=DEVICE,
         data=lambda w: data_of(w.run),

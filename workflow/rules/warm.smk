@@ -9,7 +9,8 @@ from breakeven.jobs import start
 from breakeven.jobs.warm import SINGLE_THREAD
 
 FEW = 3  # jobs, which start plainly sooner
-STARTED = [sys.executable, "-I", "-S", start.__file__]  # python -m breakeven, where there is no warm process
+# python -m breakeven, where there is no warm process. Rules take it by a function: a path may hold what looks like a wildcard.
+STARTED = [sys.executable, "-I", "-S", start.__file__]
 os.environ.pop(start.WARM, None)  # of another machine, or of another Snakemake
 
 

@@ -14,7 +14,6 @@ from breakeven.data.dataset import Dataset
 from breakeven.data.targets import training_targets
 from breakeven.networks.build import build
 from breakeven.networks.weights import copy_of
-from breakeven.specs.own_code import is_own
 from breakeven.specs.randomness import derived_seed
 from breakeven.specs.run import RunSpec, run_id
 from breakeven.specs.schedule import snapshot_steps, total_steps
@@ -55,9 +54,6 @@ class Weights:
 class Training:
     """A run that is trained: everything that changes from one step to the next is here, and in `state`.
 
-    On a CPU, pictures go through networks of the package with their colours last in memory: a step takes 1.2 to 1.5 times as
-    long without (digits and CIFAR-10, SimpleCNN), an evaluation 1.6 to 2 times.
-
     ``break_even_step``: of the run that `source_of` names, which the schedule may count in; None where it has none.
     """
 
@@ -73,10 +69,6 @@ class Training:
         self.schedule = build_schedule(spec, self.steps_per_epoch, break_even_step)
 
         self.model = build(spec, dataset.input_shape, dataset.classes, self.dtype, device).train()
-        if device.type == "cpu" and not is_own(
-            spec.network
-        ):  # whose code may take it for granted that colours come first
-            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parameters = list(self.model.parameters())
         self.weights = [parameter.detach() for parameter in self.parameters]  # without a gradient; the same memory
         self.optimizer = build_optimizer(self.model.named_parameters(), spec)

@@ -1,7 +1,8 @@
 """Planning beside Snakemake itself: as many jobs and files, in a workflow whose rules have constant parameters.
 
-``snakemake -n`` of studies with 100 and with 1,000 runs of digits: everything to do, and nothing to do. The plain workflow has the
-same rules, inputs, outputs, logs and resources, but no config to check, no digests, and no records of what results were made from.
+``snakemake -n`` of studies with 100 and with 1,000 runs of digits: everything to do, and nothing to do. The plain workflow has
+the same rules, inputs, outputs, logs and resources, but no config to check, no digests, and no records of what results were
+made from.
 Processor seconds of whole processes, by turns. Targets: at most 1.5 times, and nothing to be done for 100 runs within 3 s.
 """
 

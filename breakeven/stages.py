@@ -96,6 +96,12 @@ STAGES = (
         "Check a config, and say what it would run.",
         positional=("config",),
     ),
+    Stage(
+        "estimate",
+        "breakeven.estimate.estimate:estimate",
+        "Say what a config would take: gradient evaluations, disk, memory, and time on this machine.",
+        positional=("config",),
+    ),
 )
 
 STAGE = {stage.name: stage for stage in STAGES}

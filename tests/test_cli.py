@@ -38,7 +38,20 @@ studies:
     seeds: [3]
 """
 MEASURED = ["covariance", "hessian", "stability", "density", "predictions"]
-STAGES = ["prepare", "train", *MEASURED, "embed", "summarise", "claims", "bundle", "plot", "report", "status", "check"]
+STAGES = [
+    "prepare",
+    "train",
+    *MEASURED,
+    "embed",
+    "summarise",
+    "claims",
+    "bundle",
+    "plot",
+    "report",
+    "status",
+    "check",
+    "estimate",
+]
 
 
 # Half of the time of a small study was starting Python: what a stage of a run must not import, but for these.

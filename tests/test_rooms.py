@@ -22,6 +22,7 @@ ROOMS = {
     "figures": {"store", "specs"},
     "report": {"store", "specs", "claims", "figures", "stages"},
     "config": {"store", "specs", "data", "networks", "training", "figures", "stages"},
+    "estimate": {"store", "specs", "jobs", "data", "networks", "spectra", "training", "measurements", "config"},
     "stages": {"specs"},
     "commands": {"store", "specs", "jobs", "stages"},
     "__main__": {"commands", "config", "jobs", "stages", "store"},

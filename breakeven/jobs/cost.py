@@ -29,3 +29,12 @@ def _peak() -> int:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def read_seconds(path: Path) -> float | None:
+    """The seconds that a job took, if it said so."""
+    try:
+        names, values = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[:2])
+        return float(dict(zip(names, values, strict=True))["s"])
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,0 +1,207 @@
+"""Stage ``estimate``: the runs, gradient evaluations, disk, memory and time that a config takes on this machine."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from breakeven.config.plan import load_plan
+from breakeven.config.results import Result, Results
+from breakeven.data.dataset import Dataset, load
+from breakeven.data.prepare import prepare
+from breakeven.estimate.calibration import MeasuringCost, TrainingCost, measuring_cost, training_cost
+from breakeven.jobs.cost import read_seconds
+from breakeven.specs.dataset import dataset_id
+from breakeven.specs.measurements import BY_NAME, Measurement, values_of
+from breakeven.specs.run import RunSpec, canonical_json
+from breakeven.specs.schedule import snapshot_steps, total_steps
+from breakeven.store.contents import Contents
+from breakeven.store.record import recorded_key
+
+MEASUREMENT_OF = {f"measure_{name}": row for name, row in BY_NAME.items()}
+# Seconds, on a core of 2025: of the jobs that are no run's; of Snakemake for each job; of starting one, warm and plainly.
+SECONDS = {"prepare_dataset": 2.0, "bundle_javascript": 2.5, "plot_figure": 1.7, "evaluate_claims": 1.5}
+A_JOB, WARM, PLAIN = 0.1, 0.3, 2.0
+FIGURE_BYTES = 1_600_000  # its page holds what draws it
+TRAINING_MB, MEASURING_MB = 4000, 2000  # that the rules ask for, the latter beside memory_mb
+
+
+def estimate(config: Path, device: torch.device) -> str:
+    """What a config takes, in words. Results that are there already are counted, and what is left without them is told, too."""
+    return "\n".join(Estimate(config, device).lines())
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of the jobs of a kind: seconds, gradients on the measured examples, and bytes on the disk."""
+
+    seconds: float = 0.0
+    gradients: float = 0.0
+    size: float = 0.0
+
+
+class Estimate:
+    """The estimate of a config: jobs that are done took what they say; the others what jobs of their kind took, or calibration.
+
+    Jobs are of a kind where their runs differ in seed, learning rate and schedule alone.
+    """
+
+    def __init__(self, config: Path, device: torch.device) -> None:
+        self.plan, self.device = load_plan(config), device
+        self.folder = Path(self.plan.config.results)
+        contents = Contents(self.folder / "data/contents.json")
+        self.planned = Results(self.plan, contents.digest).planned()
+        self._datasets: dict[str, Dataset] = {}
+        self._training: dict[str, TrainingCost] = {}
+        self._measuring: dict[str, MeasuringCost] = {}
+
+    def lines(self) -> Iterator[str]:
+        """What is told."""
+        counts = Counter(result.rule for result in self.planned)
+        left = [result for result in self.planned if result not in self.done]
+        shares = {result: self.share(result) for result in self.planned}
+        yield f"{counts['train_run']} runs, {len(self.planned)} jobs, {len(left)} of them to do"
+        specs = [self.plan.runs[result.name] for result in self.planned if result.rule == "train_run"]
+        steps = sum(total_steps(spec, self.training(spec).steps_per_epoch) for spec in specs)
+        gradients = sum(share.gradients for share in shares.values())
+        to_train, to_measure = (
+            f"{_count(steps)} of mini-batches to train",
+            f"{_count(gradients)} of the measured examples",
+        )
+        yield f"gradient evaluations: {to_train}, {to_measure} to measure"
+        yield f"disk: {_bytes(sum(share.size for share in shares.values()))}"
+        most = max(TRAINING_MB, MEASURING_MB + self.plan.config.memory_mb)
+        yield f"memory: at most {most} MB for a job, {self.at_once} at a time"
+        seconds = sum(shares[result].seconds for result in left)
+        longest = max((shares[result].seconds for result in left), default=0.0)
+        soonest = _time(max(seconds / self.at_once, longest))
+        yield f"time: {soonest} with {self.at_once} jobs at a time ({_time(seconds)} one by one)"
+        yield from self.rows(shares, left)
+
+    def rows(self, shares: Mapping[Result, Share], left: list[Result]) -> Iterator[str]:
+        """A line for each rule with jobs to do."""
+        for rule in dict.fromkeys(result.rule for result in left):
+            jobs = [shares[result].seconds for result in left if result.rule == rule]
+            yield f"  {rule}: {len(jobs)} of {_time(sum(jobs) / len(jobs))}"
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs run at a time."""
+        if self.device.type == "cuda":
+            return torch.cuda.device_count() * self.plan.config.slots_per_gpu
+        return max(1, len(os.sched_getaffinity(0)) // self.plan.config.threads)
+
+    @cached_property
+    def done(self) -> dict[Result, float | None]:
+        """The results that are there as they are planned, and the seconds that they took, where they say so."""
+        found = [each for each in self.planned if recorded_key(self.folder / each.last) == each.key]
+        return {result: read_seconds(self.folder / result.cost) for result in found}
+
+    @cached_property
+    def taken(self) -> dict[tuple[str, str], list[float]]:
+        """What jobs took that are done, by their rule and kind."""
+        found: dict[tuple[str, str], list[float]] = {}
+        for result, seconds in self.done.items():
+            if seconds is not None:
+                found.setdefault((result.rule, self.kind(result)), []).append(seconds)
+        return found
+
+    def kind(self, result: Result) -> str:
+        """Jobs of a rule that take as long."""
+        return _kind(self.plan.runs[result.name]) if self.is_of_a_run(result) else ""
+
+    def is_of_a_run(self, result: Result) -> bool:
+        """Whether it is a training or a measurement."""
+        return result.rule == "train_run" or result.rule in MEASUREMENT_OF
+
+    def share(self, result: Result) -> Share:
+        """What a job takes, from what it took, what others of its kind did, or calibration."""
+        found = self.calibrated(result)
+        start = A_JOB + (WARM if self.device.type == "cpu" and self.plan.config.threads == 1 else PLAIN)
+        took = self.done.get(result)
+        others = self.taken.get((result.rule, self.kind(result)))
+        if took is not None:
+            return replace(found, seconds=took + start)
+        return replace(found, seconds=(sum(others) / len(others) if others else found.seconds) + start)
+
+    def calibrated(self, result: Result) -> Share:
+        """What a job takes by calibration."""
+        if not self.is_of_a_run(result):
+            return Share(SECONDS.get(result.rule, 1.0), size=FIGURE_BYTES if result.rule == "plot_figure" else 0)
+        spec = self.plan.runs[result.name]
+        training = self.training(spec)
+        steps, measured = (
+            total_steps(spec, training.steps_per_epoch),
+            snapshot_steps(spec, training.steps_per_epoch),
+        )
+        if result.rule == "train_run":
+            evaluations = len({*measured, *range(0, steps + 1, training.steps_per_epoch)})
+            seconds = steps * training.step + evaluations * training.evaluation
+            return Share(seconds, size=len(measured) * training.snapshot_bytes)
+        measuring, name = self.measuring(spec), MEASUREMENT_OF[result.rule].name
+        # predictions are a part of an evaluation
+        fixed, each = measuring.seconds.get(name, (0.0, training.evaluation))
+        seconds = fixed + len(measured) * each
+        return Share(seconds, seconds / measuring.gradient)
+
+    def training(self, spec: RunSpec) -> TrainingCost:
+        """What it takes to train runs of this kind."""
+        kind = _kind(spec)
+        if kind not in self._training:
+            self._training[kind] = training_cost(spec, self.dataset(spec), self.device)
+        return self._training[kind]
+
+    def measuring(self, spec: RunSpec) -> MeasuringCost:
+        """What it takes to measure networks of this kind; how they are trained makes no difference."""
+        kind = _kind(
+            replace(spec, batch_size=1, steps=1, epochs=None, momentum=0.0, weight_decay=0.0, augmentation="none")
+        )
+        if kind not in self._measuring:
+            asked = {result.rule for result in self.planned}
+            settings: dict[Measurement, Mapping[str, Any]] = {
+                row: values_of(row, self.plan.config.measurements)
+                for rule, row in MEASUREMENT_OF.items()
+                if rule in asked and row.name != "predictions"
+            }
+            memory_mb = self.plan.config.memory_mb
+            self._measuring[kind] = measuring_cost(spec, self.dataset(spec), settings, self.device, memory_mb)
+        return self._measuring[kind]
+
+    def dataset(self, spec: RunSpec) -> Dataset:
+        """The data set of a run, which is prepared for the moment if it isn't yet."""
+        name = dataset_id(spec.dataset)
+        if name not in self._datasets:
+            prepared = self.folder / "data" / name
+            if recorded_key(prepared / "manifest.json") is not None:
+                self._datasets[name] = load(prepared, self.device, spec.dataset)
+            else:
+                with TemporaryDirectory() as folder:
+                    prepare(dict(spec.dataset), Path(folder), dict(self.plan.datasets[name].location))
+                    self._datasets[name] = load(Path(folder), self.device, spec.dataset)
+        return self._datasets[name]
+
+
+def _kind(spec: RunSpec) -> str:
+    return canonical_json(replace(spec, seed=0, learning_rate=1.0, schedule=()))
+
+
+def _count(number: float) -> str:
+    """Two digits are all that an estimate has; small counts are exact."""
+    return f"{number:,.0f}" if number < 1000 else f"{float(f'{number:.2g}'):,.0f}"
+
+
+def _bytes(size: float) -> str:
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
+
+
+def _time(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -19,3 +19,15 @@ def test_training_and_measuring_ask_for_a_gpu_wherever_snakemake_runs(fresh, cho
     for rule in ("train_run", *MEASUREMENTS):
         assert [asked[rule][name] for name in ("gpu", "mem_mb", "runtime")] == [gpus, "4000", "240"]
     assert not [rule for rule in asked if asked[rule].keys() & {"slurm_partition", "slurm_account"}]
+
+
+def test_a_run_as_one_job(fresh):
+    """With the lines of the profile that are comments: on a Slurm it asked for one GPU, the memory of one and the sum of times."""
+    profile = fresh.folder / "profiles/slurm/profile.yaml"
+    text = profile.read_text(encoding="utf-8")
+    start, end = text.index("# groups:"), text.index("# What a failed job said")
+    grouped = re.sub("^# ", "", text[start:end], flags=re.MULTILINE)
+    profile.write_text(text[:start] + grouped + text[end:], encoding="utf-8")
+    said = fresh.snakemake("--dry-run", "--workflow-profile", "profiles/slurm", "--config", "device=cpu")
+    assert said.returncode == 0, said.stdout
+    assert said.stdout.count("Group job run") == len(fresh.runs)

@@ -16,6 +16,7 @@ RUNS = {
     "covariance": [*TINY, "--batches", "3", "--batch-size", "4", "--chunk", "5"],
     "stability": TINY,
     "step": TINY,
+    "scaling": [*TINY, "--runs", "30", "--snapshots", "4"],
     "planning": ["--repeats", "1", "--runs", "3"],
 }
 
@@ -33,7 +34,7 @@ def program(monkeypatch, capsys):
 
     yield run
     torch.set_num_threads(threads)
-    for helper in ("common", "solvers"):
+    for helper in ("common", "solvers", "planning", "stability"):
         sys.modules.pop(helper, None)
 
 
@@ -41,6 +42,19 @@ def tables(output: str) -> list[list[str]]:
     """The cells of all lines of all Markdown tables, headers included."""
     lines = [line for line in output.splitlines() if line.startswith("|") and not line.startswith("|---")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_all_of_them_in_one_command(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(FOLDER)
+    everything = importlib.import_module("all")
+    assert {f"{name}.py" for name in everything.PROGRAMS} <= {path.name for path in FOLDER.iterdir()}
+    (tmp_path / "one.py").write_text("print('A machine.\\n\\n| a | b |\\n|---|---:|\\n| **x** | 1 |')")
+    (tmp_path / "two.py").write_text("raise SystemExit('no data')")
+    monkeypatch.setattr(everything, "__file__", str(tmp_path / "all.py"))
+    assert everything.run("one", tmp_path) and not everything.run("two", tmp_path)
+    assert (tmp_path / "one-1.csv").read_text() == "a,b\nx,1\n"
+    for helper in ("all", "common"):
+        sys.modules.pop(helper, None)
 
 
 @pytest.mark.parametrize("name", [*RUNS, "memory"])

@@ -30,6 +30,8 @@ def _gpu(slots: int) -> torch.device:
 
     Of the several GPUs of an allocation that jobs share, as in ``salloc --gpus=4``, each leases one.
     """
+    # so that the same numbers come out each time; read by cuBLAS when it starts
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if "SLURM_JOB_ID" in os.environ and torch.cuda.device_count() == 1:
         return torch.device("cuda")
     gpus = [_name(index) for index in range(torch.cuda.device_count())]

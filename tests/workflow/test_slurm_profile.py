@@ -22,7 +22,7 @@ def test_training_and_measuring_ask_for_a_gpu_wherever_snakemake_runs(fresh, cho
 
 
 def test_a_run_as_one_job(fresh):
-    """With the lines of the profile that are comments: on a Slurm it asked for one GPU, the memory of one and the sum of times."""
+    """With lines of the profile that are comments: on a Slurm it asked for one GPU, the memory of one, the sum of the times."""
     profile = fresh.folder / "profiles/slurm/profile.yaml"
     text = profile.read_text(encoding="utf-8")
     start, end = text.index("# groups:"), text.index("# What a failed job said")

@@ -1,0 +1,68 @@
+"""All benchmarks, one after the other: what each prints goes into ``--out``/NAME.md, and each of its tables into NAME-1.csv, ….
+
+Some hours on 2 cores; ``--only step planning`` for some of them. One that fails is named at the end.
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import common
+
+PROGRAMS = (
+    "step",
+    "planning",
+    "study",
+    "stability",
+    "covariance",
+    "hessian",
+    "calibrate_peers",
+    "calibration",
+    "memory",
+)
+
+
+def main() -> None:
+    """Run them."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--out", type=Path, default=Path("benchmarks/results/last"), help="default: %(default)s")
+    options.add_argument(
+        "--only", nargs="+", choices=PROGRAMS, default=PROGRAMS, metavar="NAME", help=f"of {', '.join(PROGRAMS)}"
+    )
+    arguments = options.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    failed = [name for name in arguments.only if not run(name, arguments.out)]
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def run(name: str, out: Path) -> bool:
+    """Whether a program did not fail."""
+    common.say(name)
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name(f"{name}.py"))], stdout=subprocess.PIPE, text=True
+    )
+    (out / f"{name}.md").write_text(done.stdout, encoding="utf-8")
+    for number, table in enumerate(tables(done.stdout), start=1):
+        with (out / f"{name}-{number}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(table)
+    return done.returncode == 0
+
+
+def tables(text: str) -> Iterator[list[list[str]]]:
+    """The cells of each Markdown table in ``text``, header included."""
+    for is_table, lines in groupby(text.splitlines(), key=lambda line: line.startswith("|")):
+        if is_table:
+            yield [
+                [cell.strip().strip("*") for cell in line.strip("|").split("|")]
+                for line in lines
+                if not line.startswith("|---")
+            ]
+
+
+if __name__ == "__main__":
+    main()

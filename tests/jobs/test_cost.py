@@ -1,0 +1,58 @@
+"""What a job says that it took."""
+
+import csv
+import subprocess
+import sys
+import time
+
+import pytest
+
+from breakeven.jobs.cost import read_seconds, write_cost
+
+BUSY = """
+import sys, time
+from pathlib import Path
+from breakeven.jobs.cost import write_cost
+started = time.monotonic()
+held = bytearray(200 << 20)
+held[:] = b"1" * len(held)
+while time.process_time() < 1:
+    pass
+time.sleep(0.5)
+write_cost(Path(sys.argv[1]), started)
+"""
+
+
+def test_of_a_process_that_holds_memory_and_computes(tmp_path):
+    path = tmp_path / "train/run.tsv"
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", BUSY, path], check=True)
+    with path.open(newline="", encoding="utf-8") as file:
+        [row] = csv.DictReader(file, delimiter="\t")
+    assert 0.5 < float(row["s"]) <= time.monotonic() - started
+    assert 1 <= float(row["cpu_time"]) <= float(row["s"]) + 0.5
+    assert 200 < float(row["max_rss"]) < 600
+    assert read_seconds(path) == float(row["s"])
+
+
+def test_the_memory_is_not_that_of_the_parent(tmp_path):
+    """``getrusage`` tells a child of what its parent held when it started it."""
+    held = bytearray(500 << 20)
+    held[:] = b"1" * len(held)
+    code = "import sys, time, pathlib; from breakeven.jobs.cost import write_cost; write_cost(pathlib.Path(sys.argv[1]), 0)"
+    subprocess.run([sys.executable, "-c", code, tmp_path / "cost.tsv"], check=True)
+    assert float((tmp_path / "cost.tsv").read_text().split()[-1]) < 300
+
+
+@pytest.mark.parametrize("content", [None, "", "s\n", "s\tcpu_time\n1\n", "a\tb\n1\t2\n", "s\nlong\n", "\x00"])
+def test_what_says_nothing(tmp_path, content):
+    path = tmp_path / "cost.tsv"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    assert read_seconds(path) is None
+
+
+def test_it_is_written_anew(tmp_path):
+    write_cost(tmp_path / "cost.tsv", time.monotonic() - 10)
+    write_cost(tmp_path / "cost.tsv", time.monotonic() - 20)
+    assert read_seconds(tmp_path / "cost.tsv") == pytest.approx(20, abs=1)

@@ -16,7 +16,7 @@ RUNS = {
     "covariance": [*TINY, "--batches", "3", "--batch-size", "4", "--chunk", "5"],
     "stability": TINY,
     "step": TINY,
-    "scaling": [*TINY, "--runs", "30", "--snapshots", "4"],
+    "scaling": [*TINY, "--runs", "100", "--snapshots", "4"],
     "planning": ["--repeats", "1", "--runs", "3"],
 }
 

@@ -26,7 +26,7 @@ class MiniBatches:
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Stored inputs, augmented, and labels: a slice of the order of the epoch, which depends on seed and epoch alone."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = _order(self.examples, self.seed, epoch)
+        order = _order(self.examples, self.seed, epoch, self.dataset.train_labels.device)
         indices = order[position * self.size : (position + 1) * self.size]
         raw = chosen(self.dataset.train_inputs, indices)
         if self.augment is not None:
@@ -35,5 +35,6 @@ class MiniBatches:
 
 
 @lru_cache(maxsize=1)  # once an epoch, not once a step
-def _order(examples: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(examples, generator=generator(seed, "order", epoch))
+def _order(examples: int, seed: int, epoch: int, device: torch.device) -> Tensor:
+    """On the device once an epoch, so that no step waits for it."""
+    return torch.randperm(examples, generator=generator(seed, "order", epoch)).to(device)

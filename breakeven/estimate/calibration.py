@@ -73,7 +73,7 @@ def training_cost(spec: RunSpec, dataset: Dataset, device: torch.device) -> Trai
     with TemporaryDirectory() as folder:
         training, steps = _train(spec, dataset, device, Path(folder), MORE)
         size = sum(path.stat().st_size for path in Path(folder, SNAPSHOTS).iterdir()) / max(1, len(training.snapshots))
-    evaluation = _seconds(lambda: evaluate(training.model, small, 0, 0.0)) / _evaluated(small)
+    evaluation = _seconds(lambda: evaluate(training.model, spec.network, small, 0, 0.0)) / _evaluated(small)
     return TrainingCost(
         statistics.median(steps or [0.0]),  # none of a run that diverges at once
         evaluation * _evaluated(dataset),

@@ -36,7 +36,7 @@ IMPORTS = {
     "train": NETWORKS,
     "covariance": NETWORKS,
     "hessian": NETWORKS,
-    "stability": NETWORKS,
+    "stability": (*NETWORKS, "torch._decomp.decompositions_for_jvp"),  # by the first derivative in forward mode
     "density": NETWORKS,
     "predictions": NETWORKS,
     "summarise": TABLES,

@@ -11,6 +11,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from breakeven.measurements.measured import Measured, measured_snapshots
+from breakeven.networks.memory_format import colours_last
 from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.spectra.curvature import Way, fastest_way
@@ -76,7 +77,7 @@ def measure_stability(
         side = None
         if math.isfinite(variance) and not any(note.subject == "lhs" for note in notes):
             side = left_hand_side(eta, spec.batch_size, training.train_examples, lambda_1, variance)
-        now, after, stretched = losses_along_the_step(measured, batch_size)
+        now, after, stretched = losses_along_the_step(measured, spec.network, batch_size)
         rows.append(
             {
                 "step": measured.step,
@@ -123,9 +124,10 @@ def why_losses_are_missing(now: float, after: float) -> Iterator[Note]:
 
 
 @torch.no_grad()
-def losses_along_the_step(measured: Measured, batch_size: int) -> tuple[float, float, float]:
+def losses_along_the_step(measured: Measured, network: str, batch_size: int) -> tuple[float, float, float]:
     """L(θ_t), L(θ_{t+1}) and α* on the measured examples, with the loss of the mini-batches as H has it."""
-    model, batches = measured.model, measured.batches(batch_size)
+    model = measured.model
+    batches = [(colours_last(x, network), y) for x, y in measured.batches(batch_size)]
     now = {name: parameter.detach() for name, parameter in model.named_parameters()}
     step = {name: measured.snapshot.next[name].to(weight) - weight for name, weight in now.items()}
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from breakeven.data.dataset import Dataset, chosen
+from breakeven.networks.memory_format import colours_last
 from breakeven.store.progress import within
 
 EXAMPLES, NUMBERS = 1000, 1000 * 3 * 32 * 32  # that go through the network at once, at most
@@ -24,29 +25,35 @@ class Evaluation:
     accuracy: float
 
 
-def evaluate(model: nn.Module, dataset: Dataset, step: int, epoch: float) -> tuple[Evaluation, Evaluation]:
+def evaluate(
+    model: nn.Module, network: str, dataset: Dataset, step: int, epoch: float
+) -> tuple[Evaluation, Evaluation]:
     """Loss and accuracy on the training and the test set, in evaluation mode (running averages, no dropout).
 
-    The network is left in training mode. The training set is represented by its fixed ``evaluated`` subset, at most 10,000
+    ``network``: the name of ``model``.
+
+    It is left in training mode. The training set is represented by its fixed ``evaluated`` subset, at most 10,000
     examples, never augmented. NaN stands for a loss that is not finite, and for an accuracy of outputs that are not, which
     name no class.
     """
     evaluated = chosen(dataset.train_inputs, dataset.evaluated), dataset.train_labels[dataset.evaluated]
     model.eval()
-    train = _loss_and_accuracy(model, dataset, *evaluated)
-    test = _loss_and_accuracy(model, dataset, dataset.test_inputs, dataset.test_labels)
+    train = _loss_and_accuracy(model, network, dataset, *evaluated)
+    test = _loss_and_accuracy(model, network, dataset, dataset.test_inputs, dataset.test_labels)
     model.train()
     return Evaluation(step, epoch, "train", *train), Evaluation(step, epoch, "test", *test)
 
 
 @torch.no_grad()
-def _loss_and_accuracy(model: nn.Module, dataset: Dataset, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
+def _loss_and_accuracy(
+    model: nn.Module, network: str, dataset: Dataset, inputs: Tensor, labels: Tensor
+) -> tuple[float, float]:
     dtype = next(model.parameters()).dtype
     loss, correct, finite = 0.0, 0, True
     size = min(EXAMPLES, max(1, NUMBERS // inputs[0].numel()))
     chunks = within(torch.split(inputs, size), "evaluate", unit="chunk")
     for chunk, target in zip(chunks, torch.split(labels, size), strict=True):
-        outputs = model(dataset.inputs(chunk, dtype))
+        outputs = model(colours_last(dataset.inputs(chunk, dtype), network))
         loss += cross_entropy(outputs, target, reduction="sum").item()
         correct += int((outputs.argmax(dim=1) == target).sum().item())
         finite = finite and bool(outputs.isfinite().all())

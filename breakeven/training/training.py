@@ -87,7 +87,8 @@ class Training:
         """Loss and accuracy at θ_t, where there is a snapshot or an epoch begins; the run stops where it is accurate enough."""
         if self.step not in self.snapshot_steps and self.step % self.steps_per_epoch:
             return
-        train, test = evaluate(self.model, self.dataset, self.step, self.step / self.steps_per_epoch)
+        epoch = self.step / self.steps_per_epoch
+        train, test = evaluate(self.model, self.spec.network, self.dataset, self.step, epoch)
         self.history += [train, test]
         accuracy = self.spec.stop_at_accuracy
         if accuracy is not None and train.accuracy >= accuracy:

@@ -36,7 +36,7 @@ def test_loss_and_accuracy(dataset, monkeypatch, chunk):
     """Every example counts the same, also in a short last chunk."""
     monkeypatch.setattr(evaluation, "EXAMPLES", chunk)
     model, splits = network(), tiny_splits()
-    train, test = evaluation.evaluate(model, dataset, 15, 3.0)
+    train, test = evaluation.evaluate(model, "mlp", dataset, 15, 3.0)
     for row, split, images, labels in (
         (train, "train", splits.train_inputs, splits.train_labels),
         (test, "test", splits.test_inputs, splits.test_labels),
@@ -52,7 +52,7 @@ def test_the_evaluated_examples_stand_for_the_training_set(dataset):
     object.__setattr__(dataset, "evaluated", chosen)
     model, splits = network(), tiny_splits()
     loss, accuracy = by_hand(model, splits.train_inputs[chosen], splits.train_labels[chosen])
-    row = evaluation.evaluate(model, dataset, 0, 0.0)[0]
+    row = evaluation.evaluate(model, "mlp", dataset, 0, 0.0)[0]
     assert math.isclose(row.loss, loss, rel_tol=1e-12)
     assert row.accuracy == accuracy
 
@@ -62,7 +62,7 @@ def test_evaluation_mode(dataset):
     plain, regularised = network(), network(nn.Dropout(0.9), BatchNorm2d(2, eps=0.0))
     regularised[-1].load_state_dict(plain[-1].state_dict())
     regularised.train()
-    expected, found = (evaluation.evaluate(model, dataset, 0, 0.0) for model in (plain, regularised))
+    expected, found = (evaluation.evaluate(model, "mlp", dataset, 0, 0.0) for model in (plain, regularised))
     for first, second in zip(expected, found, strict=True):
         assert math.isclose(first.loss, second.loss, rel_tol=1e-12)
         assert first.accuracy == second.accuracy

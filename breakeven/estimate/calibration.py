@@ -96,7 +96,9 @@ def measuring_cost(
         _train(spec, dataset, device, few, FEW)
         _train(spec, dataset, device, more, MORE)
         least = max([LEAST, *(2 * settings.get("batch_size", 1) for settings in measurements.values())])
-        first = next(measured_snapshots(few, dataset, "float32", device, "gradient"))
+        first = next(measured_snapshots(few, dataset, "float32", device, "gradient"), None)
+        if first is None:  # it diverges at once
+            return MeasuringCost({each.name: (0.0, 0.0) for each in measurements}, 0.0, len(dataset.measured))
         small, gradient = _part(dataset, first, least)
         share = len(dataset.measured) / len(small.measured)
         found = {}

@@ -12,17 +12,17 @@ from typing import Any
 import torch
 
 from breakeven.config.plan import load_plan
-from breakeven.config.results import Result, Results
+from breakeven.config.results import Result, Results, to_make
 from breakeven.data.dataset import Dataset, load
 from breakeven.data.prepare import prepare
 from breakeven.estimate.calibration import MeasuringCost, TrainingCost, measuring_cost, training_cost
 from breakeven.jobs.cost import read_seconds
+from breakeven.measurements.dry_pass import check_own_network
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.measurements import BY_NAME, Measurement, values_of
 from breakeven.specs.run import RunSpec, canonical_json
 from breakeven.specs.schedule import snapshot_steps, total_steps
 from breakeven.store.contents import Contents
-from breakeven.store.record import recorded_key
 
 MEASUREMENT_OF = {f"measure_{name}": row for name, row in BY_NAME.items()}
 # Seconds, on a core of 2025: of the jobs that are no run's; of Snakemake for each job; of starting one, warm and plainly.
@@ -34,7 +34,8 @@ TRAINING_MB, MEASURING_MB = 4000, 2000  # that the rules ask for, the latter bes
 
 def estimate(config: Path, device: torch.device) -> str:
     """What a config takes, in words. Results that are there already are counted, and what is left without them is told, too."""
-    return "\n".join(Estimate(config, device).lines())
+    with TemporaryDirectory() as folder:
+        return "\n".join(Estimate(config, device, Path(folder)).lines())
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,17 @@ class Share:
 class Estimate:
     """The estimate of a config: jobs that are done took what they say; the others what jobs of their kind took, or calibration.
 
-    Jobs are of a kind where their runs differ in seed, learning rate and schedule alone.
+    Jobs are of a kind where their runs differ in seed, learning rate and schedule alone. ``temporary``: a folder for data sets
+    that are not prepared yet.
     """
 
-    def __init__(self, config: Path, device: torch.device) -> None:
-        self.plan, self.device = load_plan(config), device
+    def __init__(self, config: Path, device: torch.device, temporary: Path) -> None:
+        self.plan, self.device, self.temporary = load_plan(config), device, temporary
         self.folder = Path(self.plan.config.results)
         contents = Contents(self.folder / "data/contents.json")
         self.planned = Results(self.plan, contents.digest).planned()
         self._datasets: dict[str, Dataset] = {}
+        self._folders: dict[str, Path] = {}
         self._training: dict[str, TrainingCost] = {}
         self._measuring: dict[str, MeasuringCost] = {}
 
@@ -65,8 +68,10 @@ class Estimate:
         """What is told."""
         counts = Counter(result.rule for result in self.planned)
         left = [result for result in self.planned if result not in self.done]
-        shares = {result: self.share(result) for result in self.planned}
         yield f"{counts['train_run']} runs, {len(self.planned)} jobs, {len(left)} of them to do"
+        if not left:
+            return
+        shares = {result: self.share(result) for result in self.planned}
         specs = [self.plan.runs[result.name] for result in self.planned if result.rule == "train_run"]
         steps = sum(total_steps(spec, self.training(spec).steps_per_epoch) for spec in specs)
         gradients = sum(share.gradients for share in shares.values())
@@ -100,8 +105,8 @@ class Estimate:
     @cached_property
     def done(self) -> dict[Result, float | None]:
         """The results that are there as they are planned, and the seconds that they took, where they say so."""
-        found = [each for each in self.planned if recorded_key(self.folder / each.last) == each.key]
-        return {result: read_seconds(self.folder / result.cost) for result in found}
+        to_do = to_make(self.planned, self.folder)
+        return {each: read_seconds(self.folder / each.cost) for each in self.planned if each not in to_do}
 
     @cached_property
     def taken(self) -> dict[tuple[str, str], list[float]]:
@@ -148,13 +153,15 @@ class Estimate:
         # predictions are a part of an evaluation
         fixed, each = measuring.seconds.get(name, (0.0, training.evaluation))
         seconds = fixed + len(measured) * each
-        return Share(seconds, seconds / measuring.gradient)
+        return Share(seconds, seconds / measuring.gradient if measuring.gradient else 0.0)
 
     def training(self, spec: RunSpec) -> TrainingCost:
         """What it takes to train runs of this kind."""
         kind = _kind(spec)
         if kind not in self._training:
-            self._training[kind] = training_cost(spec, self.dataset(spec), self.device)
+            dataset = self.dataset(spec)
+            check_own_network(spec, self._folders[dataset_id(spec.dataset)], self.device)
+            self._training[kind] = training_cost(spec, dataset, self.device)
         return self._training[kind]
 
     def measuring(self, spec: RunSpec) -> MeasuringCost:
@@ -174,16 +181,15 @@ class Estimate:
         return self._measuring[kind]
 
     def dataset(self, spec: RunSpec) -> Dataset:
-        """The data set of a run, which is prepared for the moment if it isn't yet."""
+        """The data set of a run; for the moment alone where it isn't prepared yet."""
         name = dataset_id(spec.dataset)
         if name not in self._datasets:
-            prepared = self.folder / "data" / name
-            if recorded_key(prepared / "manifest.json") is not None:
-                self._datasets[name] = load(prepared, self.device, spec.dataset)
-            else:
-                with TemporaryDirectory() as folder:
-                    prepare(dict(spec.dataset), Path(folder), dict(self.plan.datasets[name].location))
-                    self._datasets[name] = load(Path(folder), self.device, spec.dataset)
+            use = self.plan.datasets[name]
+            folder = self.folder / "data" / name
+            if not any(each.rule == "prepare_dataset" and each.name == name for each in self.done):
+                folder = self.temporary / name
+                prepare(dict(spec.dataset), folder, dict(use.location))
+            self._datasets[name], self._folders[name] = load(folder, self.device, spec.dataset), folder
         return self._datasets[name]
 
 

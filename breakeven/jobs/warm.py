@@ -85,8 +85,7 @@ class Server:
 
         Signals are left to the children: who ends a group of processes wants them to save what they have.
         """
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # and not ignored: a child may get one before it is ready
         is_over = False
         while self._clients or not is_over:
             for descriptor, _ in self._waiting.poll():
@@ -175,9 +174,7 @@ def become(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     os.environ[PARENT] = f"{os.environ.get(PARENT, '')} {request.client}"
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     for name in [name for name in sys.modules if name.partition(".")[0] == "breakeven"]:
         del sys.modules[name]
     if not sys.flags.safe_path:

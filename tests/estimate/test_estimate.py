@@ -9,6 +9,7 @@ import torch
 from breakeven.config.plan import load_plan
 from breakeven.config.results import Results
 from breakeven.estimate.estimate import Estimate, estimate
+from breakeven.store.errors import UserError
 from breakeven.store.record import write_record
 
 CPU = torch.device("cpu")
@@ -74,7 +75,7 @@ def test_what_is_known_beforehand(config):
 
 def test_the_disk_that_snapshots_take(config):
     """θ_t, θ_{t+1} and an eigenvector of 4 bytes each, at steps 0, 10, …, 40, beside a header of 1 or 2 kB."""
-    found = Estimate(config, CPU)
+    found = Estimate(config, CPU, config.absolute().parent / "temporary")
     training = next(each for each in found.planned if each.rule == "train_run")
     size = found.calibrated(training).size / 5
     assert 3 * 4 * WEIGHTS < size < 3 * 4 * WEIGHTS + 3000
@@ -82,7 +83,7 @@ def test_the_disk_that_snapshots_take(config):
 
 def test_a_snapshot_more_costs_as_much_as_one(config, monkeypatch):
     """The seconds of measurements and trainings grow with snapshots and steps alone."""
-    found = Estimate(config, CPU)
+    found = Estimate(config, CPU, config.absolute().parent / "temporary")
     hessian = next(each for each in found.planned if each.rule == "measure_hessian")
     spec = found.plan.runs[hessian.name]
     fixed, each = found.measuring(spec).seconds["hessian"]
@@ -99,12 +100,63 @@ def test_what_is_done_is_not_to_do(config):
     assert [rule.split(":")[0].strip() for rule in rules] == ["prepare_dataset"]
 
 
+def test_where_all_is_done_there_is_nothing_more_to_say(config):
+    done(config, 100.0, lambda result: True)
+    assert estimate(config, CPU) == "8 runs, 38 jobs, 0 of them to do"
+
+
+def test_what_snakemake_would_make_again_is_to_do(config):
+    """A table that is gone, and what follows from it."""
+    done(config, 100.0, lambda result: result.rule != "prepare_dataset")
+    run = min(load_plan(config).runs)
+    Path("results/runs", run, "hessian.csv").unlink()
+    found = Estimate(config, CPU, Path("temporary"))
+    left = {(result.rule, result.name) for result in found.planned if result not in found.done}
+    assert {("measure_hessian", run), ("measure_stability", run), ("summarise_study", "main")} <= left
+    assert ("train_run", run) not in left and ("measure_covariance", run) not in left
+
+
+NETWORKS = """
+import torch
+from torch import nn
+def frozen(input_shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes)).requires_grad_(False)
+def wrong(input_shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 13))
+def raises(input_shape, classes):
+    raise RuntimeError("my own trouble")
+def diverging(input_shape, classes):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
+    nn.init.constant_(network[1].weight, torch.nan)
+    return network
+"""
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [("frozen", "no parameter that is trained"), ("wrong", "must return a tensor"), ("raises", "my own trouble")],
+)
+def test_a_network_of_the_users_own_that_cant_be_measured(config, network, told):
+    Path("my.py").write_text(NETWORKS, encoding="utf-8")
+    own = CONFIG.replace("network: simple_cnn", f"network: my.py:{network}").replace("{channels: [2], dense: 4}", "{}")
+    config.write_text(own, encoding="utf-8")
+    with pytest.raises(UserError, match=told):
+        estimate(config, CPU)
+
+
+def test_a_network_that_diverges_at_once(config):
+    Path("my.py").write_text(NETWORKS, encoding="utf-8")
+    own = CONFIG.replace("network: simple_cnn", "network: my.py:diverging").replace("{channels: [2], dense: 4}", "{}")
+    config.write_text(own, encoding="utf-8")
+    assert estimate(config, CPU).startswith("8 runs, 38 jobs, 38 of them to do")
+
+
 def test_jobs_of_a_kind_take_what_others_took(config):
     """They differ in seed and learning rate; those with another batch size are calibrated."""
     plan = load_plan(config)
     first = min(run for run, spec in plan.runs.items() if spec.batch_size == 32)
     done(config, 1000.0, lambda result: result.rule == "train_run" and result.name == first)
-    found = Estimate(config, CPU)
+    found = Estimate(config, CPU, config.absolute().parent / "temporary")
     seconds = {result.name: found.share(result).seconds for result in found.planned if result.rule == "train_run"}
     assert {run for run, took in seconds.items() if took > 1000} == {
         run for run, spec in plan.runs.items() if spec.batch_size == 32
@@ -115,5 +167,5 @@ def test_jobs_of_a_kind_take_what_others_took(config):
 def test_what_was_made_with_other_settings_says_nothing(config):
     done(config, 1000.0, lambda result: result.rule == "measure_hessian")
     config.write_text(CONFIG.replace("eigenvalues: 1", "eigenvalues: 2"), encoding="utf-8")
-    found = Estimate(config, CPU)
+    found = Estimate(config, CPU, config.absolute().parent / "temporary")
     assert all(found.share(result).seconds < 100 for result in found.planned)

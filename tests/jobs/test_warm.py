@@ -156,6 +156,16 @@ def test_a_signal_reaches_the_stage(waiting):
     assert not is_there(child)
 
 
+def test_a_signal_is_not_lost_while_a_child_begins(warm, tmp_path):
+    """At once when there is a child, which is still at what comes before the stage."""
+    for _ in range(20):
+        client = warm.client(*prepare(tmp_path / "out"))
+        eventually(warm.children)
+        client.terminate()
+        assert client.wait(5) != 0
+        eventually(lambda: not warm.children())
+
+
 def test_ctrl_c_is_left_to_the_child(waiting):
     client, child = waiting
     client.send_signal(signal.SIGINT)

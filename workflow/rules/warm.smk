@@ -20,7 +20,11 @@ def warm_up():
         return
     with suppress(OSError), socket.socket(socket.AF_UNIX) as listener:
         path = Path(tempfile.mkdtemp(prefix="breakeven-"), "socket")
-        listener.bind(str(path))
+        try:
+            listener.bind(str(path))
+        except OSError:  # where the path of the folder for temporary files is long
+            path.parent.rmdir()
+            raise
         listener.listen(1000)
         subprocess.Popen(
             [sys.executable, "-m", "breakeven.jobs.warm", str(path), str(listener.fileno()), str(os.getpid())],

@@ -47,6 +47,7 @@ ROOMS = {
     "claims": {"claims", "report"},
     "figures": {"bundle", "plot", "report"},
     "report": {"report"},
+    "estimate": set(),
 }
 
 EXACTLY = {

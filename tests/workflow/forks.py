@@ -127,7 +127,11 @@ def _wait_for(connection: socket.socket, python: str, jobs: Path) -> None:
 
 
 def _become(arguments: list[str], python: str) -> None:
-    """What ``snakemake ARGUMENTS`` or ``python -m MODULE ARGUMENTS`` does."""
+    """What ``snakemake ARGUMENTS`` or ``python -m MODULE ARGUMENTS`` does; ``start.py`` what it does without a warm process."""
+    if arguments[:2] == ["-I", "-S"]:
+        arguments = ["-m", "breakeven", *arguments[3:]]
+    if arguments[:2] == ["-m", "breakeven.jobs.warm"]:  # this is one
+        os._exit(0)
     sys.path[:] = [path for path in sys.path if Path(path).name == "site-packages" or path.startswith(sys.base_prefix)]
     code = 1
     try:

@@ -131,6 +131,8 @@ def _become(arguments: list[str], python: str) -> None:
     if arguments[:2] == ["-I", "-S"]:
         arguments = ["-m", "breakeven", *arguments[3:]]
     if arguments[:2] == ["-m", "breakeven.jobs.warm"]:  # this is one
+        Path(arguments[2]).unlink(missing_ok=True)
+        Path(arguments[2]).parent.rmdir()
         os._exit(0)
     sys.path[:] = [path for path in sys.path if Path(path).name == "site-packages" or path.startswith(sys.base_prefix)]
     code = 1

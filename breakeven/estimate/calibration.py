@@ -32,10 +32,8 @@ from breakeven.training.results import publish
 from breakeven.training.training import Training
 
 EVALUATED = 500  # examples of each set
-LEAST, SHORT = (
-    32,
-    0.02,
-)  # so many examples are measured, and twice as many as long as their gradient takes fewer seconds
+# so many examples are measured, and twice as many as long as their gradient takes fewer seconds
+LEAST, SHORT = 32, 0.02
 EVERY = 5  # steps from one snapshot to the next
 FEW, MORE = 2, 4  # snapshots of two runs: what one takes is in their difference, since the first one takes longer
 REPEATS = 5
@@ -54,11 +52,10 @@ class TrainingCost:
 
 @dataclass(frozen=True)
 class MeasuringCost:
-    """Seconds of each measurement, beside its snapshots and for each; and of a gradient on the ``examples`` that are measured."""
+    """Seconds of each measurement, beside its snapshots and for each; and of a gradient on the measured examples."""
 
     seconds: Mapping[str, tuple[float, float]]
     gradient: float
-    examples: int
 
 
 def training_cost(spec: RunSpec, dataset: Dataset, device: torch.device) -> TrainingCost:
@@ -98,7 +95,7 @@ def measuring_cost(
         least = max([LEAST, *(2 * settings.get("batch_size", 1) for settings in measurements.values())])
         first = next(measured_snapshots(few, dataset, "float32", device, "gradient"), None)
         if first is None:  # it diverges at once
-            return MeasuringCost({each.name: (0.0, 0.0) for each in measurements}, 0.0, len(dataset.measured))
+            return MeasuringCost({each.name: (0.0, 0.0) for each in measurements}, 0.0)
         small, gradient = _part(dataset, first, least)
         share = len(dataset.measured) / len(small.measured)
         found = {}
@@ -107,7 +104,7 @@ def measuring_cost(
             took = [_measure(each, settings, run, small, device, memory, memory_mb) for run in (few, more)]
             one = max(took[1] - took[0], 0) / (MORE - FEW)
             found[each.name] = (max(took[0] - FEW * one, 0) * share, one * share)
-    return MeasuringCost(found, gradient * share, len(dataset.measured))
+    return MeasuringCost(found, gradient * share)
 
 
 def _evaluated(dataset: Dataset) -> int:
@@ -152,9 +149,10 @@ def _measure(
     run: Path,
     dataset: Dataset,
     device: torch.device,
-    *memory_mb: float,
+    less_mb: float,
+    memory_mb: float,
 ) -> float:
-    """The seconds of a measurement of a run, with the first amount of memory that is enough."""
+    """The seconds of a measurement of a run; with less memory, as there are fewer examples, if that is enough."""
     module = import_module(f"breakeven.measurements.{measurement.name}")
     function: Callable[..., None] = getattr(module, f"measure_{measurement.name}")
     given = dict(settings) | {"run": run, "data": dataset, "out": run / measurement.table, "device": device}
@@ -162,13 +160,10 @@ def _measure(
         given["batches"] = None  # as many as there are
     if "memory_mb" not in signature(function).parameters:
         return _seconds(lambda: function(**given))
-    *less, enough = memory_mb
-    for amount in less:
-        try:
-            return _seconds(lambda amount=amount: function(**given, memory_mb=amount))  # type: ignore[misc]
-        except UserError:
-            continue
-    return _seconds(lambda: function(**given, memory_mb=enough))
+    try:
+        return _seconds(lambda: function(**given, memory_mb=less_mb))
+    except UserError:
+        return _seconds(lambda: function(**given, memory_mb=memory_mb))
 
 
 def _seconds(function: Callable[[], object]) -> float:

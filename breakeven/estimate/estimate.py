@@ -84,7 +84,7 @@ class Estimate:
         most = max(TRAINING_MB, MEASURING_MB + self.plan.config.memory_mb)
         yield f"memory: at most {most} MB for a job, {self.at_once} at a time"
         seconds = sum(shares[result].seconds for result in left)
-        longest = max((shares[result].seconds for result in left), default=0.0)
+        longest = max(shares[result].seconds for result in left)
         soonest = _time(max(seconds / self.at_once, longest))
         yield f"time: {soonest} with {self.at_once} jobs at a time ({_time(seconds)} one by one)"
         yield from self.rows(shares, left)

@@ -200,8 +200,10 @@ def test_files_of_the_same_name_in_two_folders(folder):
         "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\n"
     )
     write({f"{name}/my.py": dataclass + BUILD.format(f"'{name}'") for name in ("a", "b")})
+    of_other_tests = set(sys.modules)
     assert (built("a/my.py:build"), built("b/my.py:build"), built("a/my.py:build")) == ("a", "b", "a")
-    assert len([name for name in sys.modules if name.startswith("own_code_my_")]) == 2
+    new = sys.modules.keys() - of_other_tests
+    assert len([name for name in new if name.startswith("own_code_my_")]) == 2
 
 
 @pytest.mark.parametrize("files", [("a/same.py", "b/same.py"), ("a/same/sub.py", "b/same/sub.py")])

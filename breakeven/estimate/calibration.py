@@ -75,7 +75,7 @@ def training_cost(spec: RunSpec, dataset: Dataset, device: torch.device) -> Trai
         statistics.median(steps or [0.0]),  # none of a run that diverges at once
         evaluation * _evaluated(dataset),
         training.steps_per_epoch,
-        round(size) + sum(weight.nbytes for weight in training.weights),
+        round(size) + sum(weight.nbytes for weight in training.model.parameters()),
     )
 
 
@@ -119,9 +119,14 @@ def _train(
     short = replace(spec, steps=last, epochs=None, snapshots=(Segment(EVERY),), schedule=(), stop_at_accuracy=None)
     training = Training(short, dataset, device)
     state, seconds = out / "state", []
+
+    def step() -> None:
+        training.take_step()
+        training.settle()
+
     for _ in training.remaining_steps():
         before = training.weights_here()
-        seconds.append(_seconds(training.take_step))
+        seconds.append(_seconds(step))
         training.save_snapshot(before, state / SNAPSHOTS)
     publish(training, "", out, state)
     return training, seconds[2:]

@@ -21,17 +21,30 @@ class MiniBatches:
         self.steps_per_epoch = self.examples // self.size
         if self.steps_per_epoch == 0:
             raise UserError(f"batch_size: {self.size} is more than the {self.examples} training examples: lower it")
-        self.augment = augmentation(spec)
+        self.augmentation = augmentation(spec)
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Stored inputs, augmented, and labels: a slice of the order of the epoch, which depends on seed and epoch alone."""
+        """Stored inputs, augmented, and labels."""
+        return self.gather(self.examples_of(step), self.draws(step))
+
+    def examples_of(self, step: int) -> Tensor:
+        """Their numbers, (S,): a slice of the order of the epoch, which depends on seed and epoch alone."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = _order(self.examples, self.seed, epoch, self.dataset.train_labels.device)
-        indices = order[position * self.size : (position + 1) * self.size]
-        raw = chosen(self.dataset.train_inputs, indices)
-        if self.augment is not None:
-            raw = self.augment(raw, generator(self.seed, "augmentation", step))
-        return raw, chosen(self.dataset.train_labels, indices)
+        return order[position * self.size : (position + 1) * self.size]
+
+    def draws(self, step: int) -> Tensor | None:
+        """The random numbers of the augmentation, on the CPU, where they are the same for every device; None without one."""
+        if self.augmentation is None:
+            return None
+        return self.augmentation.draw(self.size, generator(self.seed, "augmentation", step))
+
+    def gather(self, examples: Tensor, draws: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Stored inputs of the ``examples``, augmented with the ``draws``, and labels."""
+        raw = chosen(self.dataset.train_inputs, examples)
+        if self.augmentation is not None and draws is not None:
+            raw = self.augmentation.augment(raw, draws.to(raw.device))
+        return raw, chosen(self.dataset.train_labels, examples)
 
 
 @lru_cache(maxsize=1)  # once an epoch, not once a step

@@ -5,14 +5,15 @@ A new one is a module in ``optimizers``, ``schedules`` or ``augmentations``, who
 """
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from breakeven.specs.run import RunSpec
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
+    from breakeven.training.augmentations import Augmentation
     from breakeven.training.optimizers import Optimizer
     from breakeven.training.schedules import Schedule
 
@@ -35,12 +36,12 @@ def build_schedule(spec: RunSpec, steps_per_epoch: int, break_even_step: int | N
     return schedule
 
 
-def augmentation(spec: RunSpec) -> "Callable[[Tensor, Generator], Tensor] | None":
+def augmentation(spec: RunSpec) -> "Augmentation | None":
     """How a run augments its mini-batches, see `breakeven.training.augmentations`; None where it does not."""
     if spec.augmentation == "none":
         return None
-    augment: Callable[[Tensor, Generator], Tensor] = importlib.import_module(_augmentation(spec)).augment
-    return augment
+    module: Augmentation = importlib.import_module(_augmentation(spec))
+    return module
 
 
 def _optimizer(spec: RunSpec) -> str:

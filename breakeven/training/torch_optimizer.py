@@ -13,6 +13,8 @@ from torch import Tensor
 class TorchOptimizer:
     """An optimizer as trainings need it, see `breakeven.training.optimizers`, around one that was built from named tensors."""
 
+    recordable = False  # most count their steps on the host
+
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self.optimizer = optimizer
 

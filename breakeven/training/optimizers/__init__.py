@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 class Optimizer(Protocol):
-    """What moves the weights; all that it remembers are tensors, so that checkpoints hold it."""
+    """What moves the weights; all that it remembers are tensors, so that checkpoints hold it.
+
+    ``recordable``: after its first step, a step is the same operations on the same memory each time, so that a CUDA graph can
+    repeat it.
+    """
+
+    recordable: bool
 
     def step(self, learning_rate: float) -> None:
         """Move each parameter by its ``grad``."""

@@ -19,6 +19,8 @@ def build(parameters: Iterable[tuple[str, Tensor]], spec: RunSpec) -> "SGD":
 class SGD:
     """With momentum μ and weight decay λ: v ← μ v + ∇L + λ θ, θ ← θ − η v, from v = 0. What has no gradient stays."""
 
+    recordable = True
+
     def __init__(self, parameters: Iterable[tuple[str, Tensor]], momentum: float, weight_decay: float) -> None:
         self.parameters, self.momentum, self.weight_decay = dict(parameters), momentum, weight_decay
         self.velocities: dict[str, Tensor] = {}

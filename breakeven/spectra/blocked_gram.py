@@ -15,7 +15,8 @@ from breakeven.store.errors import UserError
 Rows = TypeVar("Rows")
 
 MEGABYTE = 2**20
-SLICE_BYTES = 2**24  # of float64 columns at a time; more does not make the products faster
+# of float64 columns at a time; more does not make the products faster on a CPU, and a GPU need not be asked so often
+SLICE_BYTES, SLICE_BYTES_ON_GPU = 2**24, 2**30
 ROWS_AT_ONCE = 64  # of a symmetric product; only blocks on or above the diagonal are computed
 
 
@@ -69,13 +70,17 @@ def inner_products(x: Tensor, y: Tensor, slice_bytes: float = SLICE_BYTES) -> Te
     return total.triu() + total.triu(1).T
 
 
-def slice_bytes(memory_mb: float) -> float:
+def slice_bytes(memory_mb: float, device: torch.device) -> float:
     """The part of a memory limit, in bytes, that is set aside for float64 slices: an eighth, and not more than is of use."""
-    return min(SLICE_BYTES, memory_mb * MEGABYTE / 8)
+    return min(_most(device), memory_mb * MEGABYTE / 8)
 
 
-def too_small(memory_mb: float, needed_bytes: float, what: str) -> UserError:
+def _most(device: torch.device) -> int:
+    return SLICE_BYTES_ON_GPU if device.type == "cuda" else SLICE_BYTES
+
+
+def too_small(memory_mb: float, needed_bytes: float, what: str, device: torch.device) -> UserError:
     """The error for a limit that ``needed_bytes``, the least there can be, and the slices exceed."""
-    needed = (needed_bytes + min(SLICE_BYTES, needed_bytes / 7)) / MEGABYTE
+    needed = (needed_bytes + min(_most(device), needed_bytes / 7)) / MEGABYTE
     shown = f"{needed:.0f}" if needed >= 100 else f"{needed:.2g}"
     return UserError(f"memory_mb: {memory_mb:g} is too small for {what}: two at a time need about {shown}; raise it")

@@ -22,10 +22,12 @@ def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], 
     parameters, count = trainable(model), len(batches)
     sizes = [parameter.numel() for parameter in parameters]
     row_bytes = sum(sizes) * parameters[0].element_size()
-    available = memory_mb * MEGABYTE - slice_bytes(memory_mb)
+    device = parameters[0].device
+    width = slice_bytes(memory_mb, device)
+    available = memory_mb * MEGABYTE - width
     least = (min(count, 2) + 1) * row_bytes  # one more for the gradient as autograd returns it
     if available < least:
-        raise too_small(memory_mb, least, "the gradients of mini-batches")
+        raise too_small(memory_mb, least, "the gradients of mini-batches", device)
 
     memory = parameters[0].new_empty(min(count, int(available / row_bytes) - 1), sum(sizes))
 
@@ -43,7 +45,7 @@ def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], 
         return rows
 
     def inner(x: Tensor, y: Tensor) -> Tensor:
-        return inner_products(x, y, slice_bytes(memory_mb))
+        return inner_products(x, y, width)
 
     gram = blocked_gram(count, rows_of_block, inner, len(memory))
     with torch.no_grad():

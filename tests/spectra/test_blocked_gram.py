@@ -50,11 +50,12 @@ def test_inner_products_are_those_of_float64(count, bytes_at_once, monkeypatch):
     assert torch.equal(inner_products(x, x), inner_products(x, x).T)
 
 
-@pytest.mark.parametrize("needed_mb", [0.004, 3, 50, 1000])
-def test_the_limit_that_the_error_asks_for_is_enough(needed_mb):
-    needed = needed_mb * 2**20
-    error = str(too_small(0.001, needed, "these rows"))
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("needed_mb", [0.004, 3, 50, 1000, 20000])
+def test_the_limit_that_the_error_asks_for_is_enough(needed_mb, device):
+    needed, on = needed_mb * 2**20, torch.device(device)
+    error = str(too_small(0.001, needed, "these rows", on))
     assert error.startswith("memory_mb: 0.001 is too small for these rows")
     asked = float(error.partition("about ")[2].partition(";")[0])
-    assert asked * 1.06 * 2**20 - slice_bytes(asked * 1.06) >= needed
-    assert asked * 0.94 * 2**20 - slice_bytes(asked * 0.94) < needed
+    assert asked * 1.06 * 2**20 - slice_bytes(asked * 1.06, on) >= needed
+    assert asked * 0.94 * 2**20 - slice_bytes(asked * 0.94, on) < needed

@@ -59,7 +59,8 @@ def _checked_gram(
     count = len(targets)
     if plan is None:
         return torch.full((count, count), torch.nan, dtype=torch.float64, device=inputs.device)
-    chunk, capacity = _sizes(plan, count, memory_mb, sum(parameter.nbytes for parameter in trainable(model)))
+    parameter_bytes = sum(parameter.nbytes for parameter in trainable(model))
+    chunk, capacity = _sizes(plan, count, memory_mb, parameter_bytes, inputs.device)
     memory: list[Tensor] = []
     outputs: list[Tensor] = [inputs.new_empty(0)] * count
 
@@ -76,7 +77,7 @@ def _checked_gram(
             del rows
         return [kept[place : place + stop - start] for kept in memory]
 
-    width = slice_bytes(memory_mb)
+    width = slice_bytes(memory_mb, inputs.device)
     gram = blocked_gram(count, rows_of_block, lambda x, y: _inner(plan, x, y, width), capacity)
     if not bool(gram.isfinite().all()):
         return gram.fill_(torch.nan)
@@ -84,13 +85,13 @@ def _checked_gram(
     return gram
 
 
-def _sizes(plan: Plan, count: int, memory_mb: float, parameter_bytes: int) -> tuple[int, int]:
+def _sizes(plan: Plan, count: int, memory_mb: float, parameter_bytes: int, device: torch.device) -> tuple[int, int]:
     """How many examples pass through the network at once, and of how many the rows are kept."""
     fixed = 2 * parameter_bytes  # the sum of all gradients and that of a pass, in the check
     least = fixed + min(count, 2) * plan.row_bytes + plan.working_bytes
-    available = memory_mb * MEGABYTE - slice_bytes(memory_mb)
+    available = memory_mb * MEGABYTE - slice_bytes(memory_mb, device)
     if available < least:
-        raise too_small(memory_mb, least, "the gradients of single examples")
+        raise too_small(memory_mb, least, "the gradients of single examples", device)
     chunk = min(CHUNK, max(1, int((available - fixed) / 4 / plan.working_bytes)))
     return chunk, min(count, int((available - fixed - chunk * plan.working_bytes) / plan.row_bytes))
 

@@ -23,6 +23,7 @@ from torch.nn.functional import pad, unfold
 
 from breakeven.spectra.blocked_gram import inner_products
 from breakeven.spectra.per_example import embedding_factors
+from breakeven.spectra.per_example.positions import over_positions
 
 
 @dataclass(frozen=True)
@@ -132,16 +133,11 @@ def factored_inner_products(
 
     ``inputs``: a of the examples i and j, (p, T, in) and (q, T, in); ``deltas``: δ of both. The result is (p, q).
     """
-    (a, b), (delta, epsilon) = inputs, deltas
-    columns, other_columns = list(zip(a.unbind(1), delta.unbind(1), strict=True)), None
-    if b is not a:
-        other_columns = list(zip(b.unbind(1), epsilon.unbind(1), strict=True))
-    total = torch.zeros(len(a), len(b), dtype=torch.float64, device=a.device)
-    for a_s, delta_s in columns:
-        for b_t, epsilon_t in other_columns or columns:
-            products = inner_products(a_s, b_t, slice_bytes) + float(bias)
-            total += products * inner_products(delta_s, epsilon_t, slice_bytes)
-    return total
+
+    def alike(x: Tensor, y: Tensor) -> Tensor:
+        return inner_products(x, y, slice_bytes / 2) + float(bias)
+
+    return over_positions(inputs, deltas, alike, slice_bytes)
 
 
 def _padded(layer: nn.Conv2d, given: Tensor) -> tuple[Tensor, tuple[int, int]]:

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
-from breakeven.spectra.per_example.embedding_factors import embedding_inner_products
+from breakeven.spectra.per_example.embedding_factors import embedding_inner_products, same_word
 from breakeven.spectra.per_example.gram import per_example_gram
+from breakeven.spectra.per_example.positions import over_positions
 from breakeven.spectra.per_example.routes import make_plan
 from breakeven.store.errors import MeasurementError
 from tests.spectra.per_example.test_gram import PLENTY, assert_exact, assert_same, dense_rows
@@ -111,3 +112,16 @@ def test_two_blocks_by_the_double_sum():
     square = embedding_inner_products((w, delta), (w, delta), 1e6)
     other = embedding_inner_products((w, delta), (w.clone(), delta), 1e6)
     torch.testing.assert_close(square, other)
+
+
+@pytest.mark.parametrize("slice_bytes", [1, 4000, 20000, 1e9])
+def test_all_pairs_of_positions(slice_bytes):
+    """As on a GPU: in any number of pieces, and in half of them where both blocks are the same."""
+    generator = torch.Generator().manual_seed(0)
+    w, v = (torch.randint(0, 5, (count, 7), generator=generator) for count in (11, 5))
+    delta, epsilon = (torch.randn(count, 7, 2, generator=generator, dtype=torch.float64) for count in (11, 5))
+    for others, their_deltas in ((v, epsilon), (w, delta)):
+        same = (w[:, None, :, None] == others[None, :, None, :]).double()
+        expected = torch.einsum("ijst,isd,jtd->ij", same, delta, their_deltas)
+        found = over_positions((w, others), (delta, their_deltas), same_word, slice_bytes)
+        torch.testing.assert_close(found, expected)

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from breakeven.specs import run, study
 from breakeven.specs.checked import check
 from breakeven.specs.dataset import Subsets
-from breakeven.specs.measurements import BY_NAME, settings_of
+from breakeven.specs.measurements import BY_NAME, MEMORY_MB, settings_of
 from breakeven.specs.run import RunSpec
 from breakeven.specs.settings import Setting
 from breakeven.specs.study import Study
@@ -30,7 +30,7 @@ HELP = {
     "javascript": "the script that stage bundle writes",
     "key": "digest of all that the results depend on, by which the next snakemake knows them; without one it makes them again",
     "location": "where the data lies, JSON",
-    "memory_mb": "megabytes for gradients and their graphs",
+    "memory_mb": "megabytes for gradients and their graphs (default: 2000; on a GPU half of its memory, shared by its slots)",
     "out": "what to write: a table, a page, or a folder",
     "read": "files and folders that are read, with their digests, JSON; where they are others at the end, there is no key",
     "results": "the results folder",
@@ -42,7 +42,6 @@ HELP = {
     "study": "the study, or the part of it that the stage needs, JSON; - reads it from standard input",
     "tables": "folder with tables",
 }
-MEMORY_MB = 2000
 
 
 def function_of(stage: Stage) -> Callable[..., Any]:
@@ -74,9 +73,12 @@ def call(stage: Stage, arguments: argparse.Namespace) -> Any:
     function, values = function_of(stage), vars(arguments)
     parameters = inspect.signature(function).parameters
     if "device" in parameters:
-        from breakeven.jobs.device import choose_device
+        from breakeven.jobs.device import choose_device, memory_mb
 
-        values["device"] = choose_device(arguments.device, arguments.threads, arguments.slots_per_gpu)
+        device = choose_device(arguments.device, arguments.threads, arguments.slots_per_gpu)
+        values["device"] = device
+        if values.get("memory_mb", 0) is None:
+            values["memory_mb"] = memory_mb(device, arguments.slots_per_gpu, MEMORY_MB)
     if stage.first:
         _called(_imported(stage.first), values)
     return _called(function, values)
@@ -103,7 +105,7 @@ def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:
         command.add_argument("--read", default="", help=HELP["read"])
         command.add_argument("--cost", type=_path, help=HELP["cost"])
     if stage.name in BY_NAME:  # also those that need none, so that one rule calls them all
-        command.add_argument("--memory-mb", type=_at_least_1, default=MEMORY_MB, help=_help("memory_mb", MEMORY_MB))
+        command.add_argument("--memory-mb", type=_at_least_1, help=HELP["memory_mb"])
 
 
 def _add_parameter(command: argparse.ArgumentParser, stage: Stage, parameter: inspect.Parameter, hint: Any) -> None:

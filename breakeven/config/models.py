@@ -170,8 +170,9 @@ class Machine(Section):
     """CPU threads of each job. Not part of a run's identity."""
     slots_per_gpu: Count = 1
     """Jobs that share a GPU, where small runs leave it idle; let Snakemake start as many with --resources gpu=N."""
-    memory_mb: Count = 2000
-    """Megabytes that a measurement may take for gradients; what does not fit is computed in pieces, equal but for rounding."""
+    memory_mb: Count | None = None
+    """Megabytes that a measurement may take for gradients; what does not fit is computed in pieces, equal but for rounding.
+    null: 2000 on a CPU, and on a GPU half of its memory, shared by its slots."""
 
 
 class Config(Machine):

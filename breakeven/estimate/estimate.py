@@ -17,9 +17,10 @@ from breakeven.data.dataset import Dataset, load
 from breakeven.data.prepare import prepare
 from breakeven.estimate.calibration import MeasuringCost, TrainingCost, measuring_cost, training_cost
 from breakeven.jobs.cost import read_seconds
+from breakeven.jobs.device import memory_mb
 from breakeven.measurements.dry_pass import check_own_network
 from breakeven.specs.dataset import dataset_id
-from breakeven.specs.measurements import BY_NAME, Measurement, values_of
+from breakeven.specs.measurements import BY_NAME, MEMORY_MB, Measurement, values_of
 from breakeven.specs.run import RunSpec, canonical_json
 from breakeven.specs.schedule import snapshot_steps, total_steps
 from breakeven.store.contents import Contents
@@ -29,7 +30,7 @@ MEASUREMENT_OF = {f"measure_{name}": row for name, row in BY_NAME.items()}
 SECONDS = {"prepare_dataset": 2.0, "bundle_javascript": 2.5, "plot_figure": 1.7, "evaluate_claims": 1.5}
 A_JOB, WARM, PLAIN = 0.1, 0.3, 2.0
 FIGURE_BYTES = 1_600_000  # its page holds what draws it
-TRAINING_MB, MEASURING_MB = 4000, 2000  # that the rules ask for, the latter beside memory_mb
+TRAINING_MB, MEASURING_MB = 4000, 2000  # of a computer's memory that the rules ask for, the latter beside memory_mb
 
 
 def estimate(config: Path, device: torch.device) -> str:
@@ -81,7 +82,7 @@ class Estimate:
         )
         yield f"gradient evaluations: {to_train}, {to_measure} to measure"
         yield f"disk: {_bytes(sum(share.size for share in shares.values()))}"
-        most = max(TRAINING_MB, MEASURING_MB + self.plan.config.memory_mb)
+        most = max(TRAINING_MB, MEASURING_MB + (self.plan.config.memory_mb or MEMORY_MB))
         yield f"memory: at most {most} MB for a job, {self.at_once} at a time"
         seconds = sum(shares[result].seconds for result in left)
         longest = max(shares[result].seconds for result in left)
@@ -176,8 +177,9 @@ class Estimate:
                 for rule, row in MEASUREMENT_OF.items()
                 if rule in asked and row.name != "predictions"
             }
-            memory_mb = self.plan.config.memory_mb
-            self._measuring[kind] = measuring_cost(spec, self.dataset(spec), settings, self.device, memory_mb)
+            config = self.plan.config
+            most = config.memory_mb or memory_mb(self.device, config.slots_per_gpu, MEMORY_MB)
+            self._measuring[kind] = measuring_cost(spec, self.dataset(spec), settings, self.device, most)
         return self._measuring[kind]
 
     def dataset(self, spec: RunSpec) -> Dataset:

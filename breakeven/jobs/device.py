@@ -8,6 +8,8 @@ from filelock import FileLock
 from breakeven.jobs import gpu_slots
 from breakeven.store.errors import UserError
 
+SHARE = 0.5  # of a GPU's memory; the rest is for CUDA, the bases of eigensolvers, and what the allocator can't use
+
 _leased: list[FileLock] = []  # the slots that this process has, until it ends
 
 
@@ -23,6 +25,16 @@ def choose_device(name: str, threads: int, slots_per_gpu: int = 1) -> torch.devi
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device: 'cuda' was asked for, but torch sees no CUDA device here; allowed: auto, cpu")
     return torch.device(name) if name == "cpu" else _gpu(slots_per_gpu)
+
+
+def memory_mb(device: torch.device, slots_per_gpu: int, on_a_cpu: int) -> int:
+    """What a job may take for gradients where its config does not say, in megabytes: half of a GPU, shared by its slots.
+
+    ``on_a_cpu``: what it may take on a CPU, whose memory others use, too.
+    """
+    if device.type == "cpu":
+        return on_a_cpu
+    return int(SHARE * torch.cuda.get_device_properties(device).total_memory / slots_per_gpu) >> 20
 
 
 def _gpu(slots: int) -> torch.device:

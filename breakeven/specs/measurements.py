@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Le
 from breakeven.specs.quantities import COLUMNS, HISTORY, Column, Quantity
 from breakeven.specs.settings import Setting, settings
 
+MEMORY_MB = 2000  # for the gradients of a measurement on a CPU, where the config does not say
 # a text in Annotated describes the setting: in the JSON schema, and in `--help`
 Precision = Literal["float32", "float64"]
 PRECISION = "Floating-point precision of the computation."

@@ -126,7 +126,7 @@ def test_options_of_data_sets_are_those_of_their_signatures():
 def test_defaults_at_all_depths(tmp_path):
     config = plan_of(tmp_path, CONFIG).config
     assert (config.results, config.device, config.threads, config.slots_per_gpu) == ("results", "auto", 1, 1)
-    assert config.memory_mb == 2000
+    assert config.memory_mb is None
     digits = config.datasets["digits"]
     assert (digits.loader, digits.options, digits.subsets.measured_fraction) == ("digits", {"test_fraction": 0.2}, 0.05)
     measurements = config.measurements

@@ -12,7 +12,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from breakeven.jobs.device import memory_mb
 from breakeven.spectra.hessian import Hessian
 from tests.tiny_pipeline import Pipeline
 
@@ -76,3 +78,10 @@ def test_the_limits_are_what_the_workflow_asks_for(rule, value, monkeypatch):
     sys.modules.pop("common", None)
     text = (PROGRAM.parent.parent / "workflow" / "rules" / f"{rule}.smk").read_text(encoding="utf-8")
     assert f"mem_mb=growing({limit}" in text
+
+
+@pytest.mark.parametrize(("slots", "expected"), [(1, 40_000), (4, 10_000)])
+def test_the_memory_of_a_measurement_follows_the_card(monkeypatch, slots, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80_000 << 20))
+    assert memory_mb(torch.device("cuda"), slots, 2000) == expected
+    assert memory_mb(torch.device("cpu"), slots, 2000) == 2000

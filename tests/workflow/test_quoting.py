@@ -22,7 +22,6 @@ pytestmark = pytest.mark.workflow
 # What a shell sees without quotes can't be anything but a number or a word of ours.
 UNQUOTED = {
     "{threads}",
-    "{params.memory_mb}",  # an integer by the schema
     "{params.stage}",  # written in the rule
     "{wildcards.figure}",  # letters, digits and '_' by the wildcard's constraint
 }

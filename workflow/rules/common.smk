@@ -15,7 +15,7 @@ from breakeven.figures.registry import FIGURES
 from breakeven.jobs.package_path import let_jobs_import
 from breakeven.jobs.termination import PARENT
 from breakeven.specs.dataset import dataset_id
-from breakeven.specs.measurements import MEASUREMENTS
+from breakeven.specs.measurements import MEASUREMENTS, MEMORY_MB
 from breakeven.specs.run import run_id, source_of
 from breakeven.store.errors import UserError
 

@@ -14,17 +14,17 @@ for measurement in MEASUREMENTS:
         threads: CONFIG.threads
         resources:
             gpu=GPUS,
-            mem_mb=growing(2000 + CONFIG.memory_mb),
+            mem_mb=growing(2000 + (CONFIG.memory_mb or MEMORY_MB)),
             runtime=growing(240),
         params:
             start=lambda w: STARTED,
             stage=measurement.name,
             settings=of_run(measurement, lambda result: flags(result.told)),
             device=DEVICE,
-            memory_mb=CONFIG.memory_mb,
+            memory=[] if CONFIG.memory_mb is None else ["--memory-mb", str(CONFIG.memory_mb)],
             run=lambda w: f"{RESULTS}/runs/{w.run}",
             data=lambda w: data_of(w.run),
             made_from=of_run(measurement, made_from),
         shell:
             "{params.start:q} {params.stage} --run {params.run:q} --data {params.data:q} {params.settings:q} "
-            "--out {output.table:q} {params.made_from:q} {params.device:q} --threads {threads} --memory-mb {params.memory_mb} > {log:q} 2>&1"
+            "--out {output.table:q} {params.made_from:q} {params.device:q} --threads {threads} {params.memory:q} > {log:q} 2>&1"

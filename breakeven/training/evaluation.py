@@ -49,13 +49,15 @@ def _loss_and_accuracy(
     model: nn.Module, network: str, dataset: Dataset, inputs: Tensor, labels: Tensor
 ) -> tuple[float, float]:
     dtype = next(model.parameters()).dtype
-    loss, correct, finite = 0.0, 0, True
+    # of loss, right answers, outputs that are not finite; on the device, for which a GPU is waited once
+    sums = torch.zeros(3, dtype=torch.float64, device=labels.device)
     size = min(EXAMPLES, max(1, NUMBERS // inputs[0].numel()))
     chunks = within(torch.split(inputs, size), "evaluate", unit="chunk")
     for chunk, target in zip(chunks, torch.split(labels, size), strict=True):
         outputs = model(colours_last(dataset.inputs(chunk, dtype), network))
-        loss += cross_entropy(outputs, target, reduction="sum").item()
-        correct += int((outputs.argmax(dim=1) == target).sum().item())
-        finite = finite and bool(outputs.isfinite().all())
-    mean = loss / len(labels)
-    return mean if math.isfinite(mean) else math.nan, correct / len(labels) if finite else math.nan
+        loss = cross_entropy(outputs, target, reduction="sum")
+        correct = (outputs.argmax(dim=1) == target).sum()
+        sums += torch.stack([part.to(torch.float64) for part in (loss, correct, (~outputs.isfinite()).sum())])
+    loss_sum, correct_sum, not_finite = sums.tolist()
+    mean = loss_sum / len(labels)
+    return mean if math.isfinite(mean) else math.nan, math.nan if not_finite else correct_sum / len(labels)

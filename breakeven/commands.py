@@ -28,6 +28,7 @@ HELP = {
     "data": "folder of the prepared data set",
     "figure": "name of the figure",
     "javascript": "the script that stage bundle writes",
+    "keep": "1 keeps all snapshots, N each N-th and the last, 0 none",
     "key": "digest of all that the results depend on, by which the next snakemake knows them; without one it makes them again",
     "location": "where the data lies, JSON",
     "memory_mb": "megabytes for gradients and their graphs (default: 2000; on a GPU half of its memory, shared by its slots)",

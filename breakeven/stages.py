@@ -61,6 +61,11 @@ STAGES = (
         for row in MEASUREMENTS
     ),
     Stage(
+        "thin",
+        "breakeven.training.thin:thin",
+        "Delete the snapshots of a run that need not be kept; only where keep_snapshots asks for it.",
+    ),
+    Stage(
         "embed",
         "breakeven.summary.embed:embed",
         "Lay out the predictions of a study's runs in two dimensions; only where a figure asks for it.",

@@ -42,6 +42,7 @@ STAGES = [
     "prepare",
     "train",
     *MEASURED,
+    "thin",
     "embed",
     "summarise",
     "claims",

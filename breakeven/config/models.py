@@ -22,6 +22,7 @@ from pydantic import (
 
 from breakeven.config.datasets import Dataset, dataset
 from breakeven.config.derive import (
+    LARGEST,
     WHOLE,
     Count,
     EachOnce,
@@ -170,9 +171,10 @@ class Machine(Section):
     """CPU threads of each job. Not part of a run's identity."""
     slots_per_gpu: Count = 1
     """Jobs that share a GPU, where small runs leave it idle; let Snakemake start as many with --resources gpu=N."""
+    keep_snapshots: Annotated[int, Ge(0), Le(LARGEST), WHOLE] = 1
+    """Of a run's snapshots, which stay once all is measured: 1 all, N each N-th and the last, 0 none."""
     memory_mb: Count | None = None
-    """Megabytes that a measurement may take for gradients; what does not fit is computed in pieces, equal but for rounding.
-    null: 2000 on a CPU, and on a GPU half of its memory, shared by its slots."""
+    """Megabytes for the gradients of a measurement, in pieces if need be; null: 2000, or half of a GPU, shared by its slots."""
 
 
 class Config(Machine):

@@ -30,20 +30,23 @@ from breakeven.specs.study import part_of
 from breakeven.stages import STAGE
 from breakeven.store.errors import UserError
 from breakeven.store.notes import Note
-from breakeven.store.record import is_current
+from breakeven.store.record import is_current, is_thinned
 from breakeven.training.registry import modules_of
 
 # the stage that a rule calls
 STAGE_OF = {
     "prepare_dataset": "prepare",
     "train_run": "train",
+    "thin_run": "thin",
     "embed_study": "embed",
     "summarise_study": "summarise",
     "evaluate_claims": "claims",
     "bundle_javascript": "bundle",
     "plot_figure": "plot",
     "write_report": "report",
-} | {f"measure_{each.name}": each.name for each in MEASUREMENTS}
+}
+MEASURES = {f"measure_{each.name}": each.name for each in MEASUREMENTS}  # their jobs alone read snapshots
+STAGE_OF |= MEASURES
 PAGE = ("figures/page.html.jinja",)
 EXACT = {"prepare_dataset", "bundle_javascript", "summarise_study", "evaluate_claims", "plot_figure", "write_report"}
 TEMPLATES = tuple(f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js"))
@@ -117,7 +120,10 @@ class Results:
         """All that the config asks for, each after what it needs."""
         runs = sorted({run for study in self.plan.studies.values() for run in study.runs})
         asked = [each.name for each in MEASUREMENTS if is_asked_for(each, self.plan.config.measurements)]
-        return in_order([self.report(), *(self.measurement(name, run) for name in asked for run in runs)])
+        ends = [self.measurement(name, run) for name in asked for run in runs]
+        if self.plan.config.keep_snapshots != 1:
+            ends += map(self.thinned, runs)
+        return in_order([self.report(), *ends])
 
     def _read(self, source: Source, options: Mapping[str, Any]) -> dict[str, str]:
         return {str(path): self.contents(path) for path in source.files(options)}
@@ -155,6 +161,17 @@ class Results:
         read = [self.measurement(other, run) for other in each.reads]
         needs = [self.data(dataset_id(spec.dataset)), self.training(run), *read]
         return _result(f"measure_{name}", run, out, told, code, network.function, needs)
+
+    @_once
+    def thinned(self, run: str) -> Result:
+        """The snapshots of a run that are kept once all is measured."""
+        config = self.plan.config
+        names = [each.name for each in MEASUREMENTS if each.always or is_asked_for(each, config.measurements)]
+        if any(study.predictions and run in study.runs for study in self.plan.studies.values()):
+            names.append("predictions")
+        needs = [self.measurement(name, run) for name in names]
+        out = f"runs/{run}/kept_snapshots.json"
+        return _result("thin_run", run, out, config.keep_snapshots, _code("thin"), needs=needs)
 
     @_once
     def embedding(self, study: str) -> Result:
@@ -252,11 +269,26 @@ def to_make(results: Iterable[Result], folder: Path, again: Collection[str] = ()
 
     ``again``: rules, and files in there, that are to be made in any case.
     """
+    planned = list(results)
+    thinned = {each for each in planned if each.rule == "train_run" and is_thinned(folder / each.last)}
+    wanted: set[Result] = set()  # of these, those whose snapshots are to be measured
+    while True:
+        found = _to_make(planned, folder, again, wanted)
+        missing = {need for each in found if each.rule in MEASURES for need in each.needs} & thinned - found.keys()
+        if not missing:
+            return found
+        wanted |= missing
+
+
+def _to_make(
+    results: Iterable[Result], folder: Path, again: Collection[str], incomplete: Collection[Result]
+) -> dict[Result, Why]:
+    """`to_make` where the ``incomplete`` results miss files that are needed."""
     found: dict[Result, Why] = {}
     others: set[Result] = set()  # those whose files may be others than before
     for result in results:
         is_asked = any(name in again for name in (result.rule, *map(str, result.files)))
-        if not all((folder / file).exists() for file in result.files):
+        if result in incomplete or not all((folder / file).exists() for file in result.files):
             found[result] = Why.MISSING
         elif is_asked or not is_current(folder / result.last, result.key):
             found[result] = Why.CHANGED

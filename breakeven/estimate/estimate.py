@@ -24,6 +24,7 @@ from breakeven.specs.measurements import BY_NAME, MEMORY_MB, Measurement, values
 from breakeven.specs.run import RunSpec, canonical_json
 from breakeven.specs.schedule import snapshot_steps, total_steps
 from breakeven.store.contents import Contents
+from breakeven.training.thin import kept
 
 MEASUREMENT_OF = {f"measure_{name}": row for name, row in BY_NAME.items()}
 # Seconds, on a core of 2025: of the jobs that are no run's; of Snakemake for each job; of starting one, warm and plainly.
@@ -149,7 +150,8 @@ class Estimate:
         if result.rule == "train_run":
             evaluations = len({*measured, *range(0, steps + 1, training.steps_per_epoch)})
             seconds = steps * training.step + evaluations * training.evaluation
-            return Share(seconds, size=len(measured) * training.snapshot_bytes)
+            stay = kept(measured, self.plan.config.keep_snapshots)
+            return Share(seconds, size=len(stay) * training.snapshot_bytes)
         measuring, name = self.measuring(spec), MEASUREMENT_OF[result.rule].name
         # predictions are a part of an evaluation
         fixed, each = measuring.seconds.get(name, (0.0, training.evaluation))

@@ -40,6 +40,22 @@ def remove_record(result: Path) -> None:
     record.unlink(missing_ok=True)
 
 
+def leave_out(result: Path, names: Iterable[str]) -> None:
+    """From now on the result is whole without the files of these names, see `is_thinned`."""
+    record = _read(result)
+    if record:
+        gone = set(names)
+        files = {name: seen for name, seen in record["files"].items() if name not in gone}
+        write_json(
+            record_of(result), record | {"files": files, "left_out": sorted({*record.get("left_out", []), *gone})}
+        )
+
+
+def is_thinned(result: Path) -> bool:
+    """Whether the result is without files that were made with it: who reads those must have it made again."""
+    return bool(_read(result).get("left_out"))
+
+
 def recorded_key(result: Path) -> str | None:
     """The key in the record of ``result``; None where it has none."""
     return _read(result).get("key")

@@ -276,7 +276,8 @@ def test_overrides(tmp_path):
     with pytest.raises(ConfigError) as caught:
         plan_of(tmp_path, CONFIG, {"result": "elsewhere"})
     assert caught.value.lines == [
-        "--config: 'result' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads; did you mean 'results'?"
+        "--config: 'result' is not known; allowed: device, keep_snapshots, memory_mb, results, slots_per_gpu, threads; "
+        "did you mean 'results'?"
     ]
     for value, message in (
         ("two", "'two' is not an integer"),

@@ -9,7 +9,7 @@ from breakeven.config import results as module
 from breakeven.config.results import Results, Why, in_order, to_make
 from breakeven.specs.measurements import MEASUREMENTS
 from breakeven.stages import STAGES
-from breakeven.store.record import remove_record, write_record
+from breakeven.store.record import is_current, is_thinned, leave_out, remove_record, write_record
 from tests.config.example import CONFIG, edited, plan_of
 
 DENSITY = edited(("measurements:", "measurements:\n  density: {probes: 1}"))
@@ -41,7 +41,7 @@ def test_each_result_comes_after_what_it_needs(tmp_path):
     assert planned == in_order(planned)
     assert len({result.last for result in planned}) == len(planned)
     assert {result.rule for result in planned if result.rule == "measure_density"}
-    optional = {"embed_study", "measure_predictions"}
+    optional = {"embed_study", "measure_predictions", "thin_run"}
     assert len({result.rule for result in planned} | optional) == len(STAGES) - 3  # all but status, check and estimate
 
 
@@ -139,6 +139,9 @@ def test_a_data_set_that_is_taken_as_it_lies_there(tmp_path):
     assert {each.last: each.key for each in there.planned()} == {each.last: each.key for each in here.planned()}
 
 
+UNASKED = ("embed", "predictions", "thin")  # for which no one asks here
+
+
 def test_the_code_of_each_stage(tmp_path, monkeypatch):
     """Its key is another where its code is; and that of no other but those that follow."""
     before = keys(tmp_path, DENSITY)
@@ -155,8 +158,8 @@ def test_the_code_of_each_stage(tmp_path, monkeypatch):
         seen.add(frozenset(changed))
         follows = {each.rule for each in planned if any(need.rule in changed for need in each.needs)}
         assert follows <= changed, stage.name
-        assert bool(changed) == (stage.name not in ("embed", "predictions")), stage.name
-    assert len(seen) == len(STAGES) - 3 - 1  # embed and predictions are asked for by no one here
+        assert bool(changed) == (stage.name not in UNASKED), stage.name
+    assert len(seen) == len(STAGES) - 3 - len(UNASKED) + 1
 
 
 # ------------------------------------------------------------------ what must be made
@@ -236,3 +239,56 @@ def test_a_whole_run(made, tmp_path):
 def test_nothing_was_made_yet(made, tmp_path):
     found = to_make(made, tmp_path / "nowhere")
     assert list(found) == made and set(found.values()) == {Why.MISSING}
+
+
+# ------------------------------------------------------------------ runs whose snapshots are gone
+
+
+@pytest.fixture
+def thinned(made, tmp_path):
+    """The example's results where one run is without its snapshots."""
+    [run] = (result for result in made if result.rule == "train_run" and result.name.startswith(f"{RUN}-"))
+    leave_out(tmp_path / run.last, ["snapshots/step-0.safetensors"])
+    (tmp_path / run.files[2] / "step-0.safetensors").unlink()
+    return made, run
+
+
+def test_a_run_without_snapshots_that_no_one_reads(thinned, tmp_path):
+    made, _ = thinned
+    assert to_do(made, tmp_path) == {}
+    assert to_do(made, tmp_path, {"evaluate_claims"}).keys() == {"evaluate_claims", "write_report"}
+    assert to_do(made, tmp_path, {"summarise_study"}).keys() & {"train_run", "measure_hessian"} == set()
+
+
+def test_a_run_without_snapshots_of_which_one_measurement_is_missing(thinned, tmp_path):
+    """It is trained again, and all of it measured anew; as after its own table was deleted, the others keep theirs."""
+    made, run = thinned
+    (tmp_path / run.last.parent / "hessian.csv").unlink()
+    found = to_make(made, tmp_path)
+    follow = {each for each in made if run in in_order([each])} - {run}
+    assert found.keys() == {run} | follow
+    assert found[run] is Why.MISSING
+    hessians = [each for each in follow if each.rule == "measure_hessian" and each.name == run.name]
+    assert [found[each] for each in hessians] == [Why.MISSING]
+    assert {found[each] for each in follow - set(hessians)} == {Why.FOLLOWS}
+
+
+def test_what_a_thinned_record_says(tmp_path):
+    """Named twice or after another change, the files that stay are still compared."""
+    (tmp_path / "snapshots").mkdir()
+    files = [tmp_path / "snapshots" / f"step-{step}.safetensors" for step in range(3)]
+    for file in [*files, tmp_path / "training.json"]:
+        file.write_bytes(b"1234")
+    last = tmp_path / "training.json"
+    write_record(last, "key", [tmp_path / "snapshots", last])
+    assert is_current(last, "key") and not is_thinned(last)
+    leave_out(last, ["snapshots/step-0.safetensors"])
+    leave_out(last, ["snapshots/step-0.safetensors", "snapshots/step-1.safetensors"])
+    assert is_thinned(last) and is_current(last, "key")
+    files[0].unlink()
+    files[1].unlink()
+    assert is_current(last, "key")
+    files[2].unlink()
+    assert not is_current(last, "key")
+    write_record(last, "key", [tmp_path / "snapshots", last])
+    assert not is_thinned(last)

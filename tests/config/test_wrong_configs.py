@@ -166,13 +166,13 @@ def test_no_config_at_all():
         (
             "devcie",
             "cpu",
-            "--config: 'devcie' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads; "
+            "--config: 'devcie' is not known; allowed: device, keep_snapshots, memory_mb, results, slots_per_gpu, threads; "
             "did you mean 'device'?",
         ),
         (
             "studies",
             "none",
-            "--config: 'studies' is not known; allowed: device, memory_mb, results, slots_per_gpu, threads",
+            "--config: 'studies' is not known; allowed: device, keep_snapshots, memory_mb, results, slots_per_gpu, threads",
         ),
         ("device", "gpu", "--config: device: 'gpu' is not known; allowed: auto, cpu, cuda; did you mean 'cuda'?"),
         (

@@ -1,0 +1,35 @@
+"""Stage ``thin``: delete the snapshots of a run that need not be kept, once all that is asked of them is measured."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from breakeven.store.files import write_json
+from breakeven.store.progress import say
+from breakeven.store.record import leave_out
+from breakeven.store.training_record import FILE, SNAPSHOTS, read_training
+
+Each = TypeVar("Each")
+
+
+def thin(run: Path, state: Path, keep: int, out: Path) -> None:
+    """Keep each ``keep``-th snapshot of the run in folder ``run``, and the last one; none where it is 0.
+
+    The run's checkpoints in ``state``, which hold the same files, go with them. Its record says from then on that it is whole
+    without what was deleted. ``out`` lists the steps that were kept.
+    """
+    entries = read_training(run).snapshots
+    stay = kept(entries, keep)
+    gone = [entry.file for entry in entries if entry not in stay]
+    leave_out(run / FILE, [f"{SNAPSHOTS}/{file}" for file in gone])  # first: killed in between, nothing is missing
+    for file in gone:
+        (run / SNAPSHOTS / file).unlink(missing_ok=True)
+    shutil.rmtree(state, ignore_errors=True)
+    write_json(out, {"kept": [entry.step for entry in stay]})
+    say(f"kept {len(stay)} of {len(entries)} snapshots")
+
+
+def kept(snapshots: Sequence[Each], keep: int) -> list[Each]:
+    """Those of all ``snapshots`` that stay: each ``keep``-th and the last one; none where it is 0."""
+    return [*snapshots[:-1:keep], *snapshots[-1:]] if keep else []

@@ -1,0 +1,74 @@
+"""Snapshots that are not kept once all is measured: nothing is made again for that, until someone asks for them."""
+
+import json
+
+import pytest
+
+from tests.workflow.project import STUDIES, measure, studies_again, train
+
+pytestmark = pytest.mark.workflow
+
+
+def thin(runs):
+    return {f"thin_run {run}" for run in runs}
+
+
+def snapshots_of(project):
+    """The names of the files, by run; each folder of snapshots is there."""
+    found = {run: project.folder / "results/runs" / run / "snapshots" for run in project.runs}
+    assert all(folder.is_dir() for folder in found.values())
+    return {run: sorted(path.name for path in folder.glob("*.safetensors")) for run, folder in found.items()}
+
+
+def test_snapshots_are_deleted_and_made_again_for_who_measures_them(project):
+    runs, before, whole = project.runs.keys(), project.tables(), snapshots_of(project)
+    project.edit("device: cpu\n", "device: cpu\nkeep_snapshots: 0\n")
+    assert project.plan() == thin(runs)
+    assert project.run() == thin(runs)
+    assert snapshots_of(project) == {run: [] for run in runs}
+    assert project.plan() == set() and project.tables() == before
+
+    # what reads no snapshots is made from what is there
+    project.edit("sweeps:\n      learning_rate:", "accuracy_threshold: 0.5\n    sweeps:\n      learning_rate:")
+    assert project.plan() == studies_again("rate")
+    project.edit("accuracy_threshold: 0.5\n    ", "")
+
+    # a new run beside them, and one measurement of all
+    project.edit("trace_probes: 3", "trace_probes: 4")
+    again = train(runs) | measure(runs) | thin(runs) | studies_again(*STUDIES)
+    assert project.plan() == again
+    assert project.run() == again
+    assert snapshots_of(project) == {run: [] for run in runs}
+    project.edit("trace_probes: 4", "trace_probes: 3")
+    project.edit("keep_snapshots: 0", "keep_snapshots: 1")
+    assert project.run() == again - thin(runs)
+    assert project.tables() == before and snapshots_of(project) == whole
+    assert project.plan() == set()
+
+
+def test_each_second_snapshot_and_the_last(project):
+    project.edit(
+        "steps: 4\n      snapshots: [{every: 4}]", "steps: 6\n      snapshots: [{every: 1, until: 4}, {every: 2}]"
+    )
+    project.edit("device: cpu\n", "device: cpu\nkeep_snapshots: 2\n")
+    made = {job.removeprefix("thin_run ") for job in project.run() if job.startswith("thin_run")}
+    assert len(made) == 5
+    for run in made:
+        folder = project.folder / "results/runs" / run
+        trained = json.loads((folder / "training.json").read_text())["snapshots"]
+        steps = [entry["step"] for entry in trained]
+        assert len(steps) == 6
+        kept = [steps[0], steps[2], steps[4], steps[5]]
+        assert json.loads((folder / "kept_snapshots.json").read_text()) == {"kept": kept}
+        files = [entry["file"] for entry in trained if entry["step"] in kept]
+        assert sorted(path.name for path in folder.glob("snapshots/*.safetensors")) == files
+    assert project.plan() == set()
+    project.edit("keep_snapshots: 2", "keep_snapshots: 3")
+    assert project.plan() == thin(made)
+
+
+def test_a_wrong_number_is_told(fresh):
+    fresh.edit("device: cpu\n", "device: cpu\nkeep_snapshots: none\n")
+    said = fresh.snakemake("--dry-run")
+    assert said.returncode == 1
+    assert "keep_snapshots: 'none' is not an integer; allowed: an integer of at least 0" in said.stdout

@@ -83,7 +83,7 @@ def training_at(learning_rate):
 
 
 def test_a_synchronisation_is_told_by_the_line_of_the_package_that_made_it(monkeypatch):
-    def synchronise(*_):
+    def synchronise(*_, **__):
         warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
         warnings.warn("something else", stacklevel=1)
 

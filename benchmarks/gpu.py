@@ -37,7 +37,7 @@ class Phase:
 
 
 PHASES = (
-    Phase("environment", 60, False),
+    Phase("environment", 60, True),
     Phase("gpu_tests", 100, False),
     Phase("spectra", 120, False),
     Phase("compare", 150, False),

@@ -108,8 +108,8 @@ class Run:
     def started(self, phase: Phase) -> "Started":
         """Start a phase, below the program ``timeout``, which ends it with all processes that it started."""
         left = self.patience * SECONDS - (time.monotonic() - self.start)
-        seconds = max(0.0, min(left, self.patience * phase.seconds))
-        common.say(f"{phase.name}, at most {seconds:.0f} s")
+        seconds = max(0, int(min(left, self.patience * phase.seconds)))
+        common.say(f"{phase.name}, at most {seconds} s")
         work = tempfile.TemporaryDirectory(prefix=f"breakeven-{phase.name}-", ignore_cleanup_errors=True)
         given = [phase.name, self.device, "quick" if self.quick else "whole", str(self.table), work.name]
         command = [sys.executable, "-m", "gpu_check", *given] if seconds >= LEAST else ["false"]
@@ -117,7 +117,7 @@ class Run:
         alone = {"PYTHONPATH": path, "TMPDIR": work.name, "PYTHONUNBUFFERED": "1"}  # the locks of GPUs are in TMPDIR
         with Path(work.name, "log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
-                ["timeout", "--kill-after=5", f"{seconds:.0f}", *command],
+                ["timeout", "--kill-after=5", str(seconds), *command],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=os.environ | alone,
@@ -134,7 +134,7 @@ class Run:
         if each.seconds < LEAST:
             check.tell("the phase", "did not run: no time was left", right=False)
         elif code and took >= each.seconds:
-            check.tell("the phase", f"ran over its time limit of {each.seconds:.0f} s, and was ended", right=False)
+            check.tell("the phase", f"ran over its time limit of {each.seconds} s, and was ended", right=False)
         elif code:
             last = (printed.strip().splitlines() or [""])[-1][:300]
             check.tell("the phase", f"ended with exit code {code}: {last}", right=False)
@@ -150,7 +150,7 @@ class Started:
     """A phase that runs, in at most so many seconds."""
 
     phase: Phase
-    seconds: float
+    seconds: int
     process: subprocess.Popen[bytes]
     work: tempfile.TemporaryDirectory[str]
     start: float

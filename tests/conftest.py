@@ -3,7 +3,6 @@ import gc
 import pytest
 import torch
 
-from breakeven.figures.bundle import bundle
 from tests.once import once
 
 gc.disable()  # what is imported and collected is no garbage, and to look for some in it takes a twelfth of the time
@@ -25,6 +24,8 @@ def pytest_runtest_setup():
 
 
 def bundled(folder):
+    from breakeven.figures.bundle import bundle  # here, since tests on a GPU run where nothing that draws is installed
+
     bundle(folder / "vega.js")
     return ""
 

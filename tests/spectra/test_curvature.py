@@ -143,6 +143,15 @@ def test_forward_mode_is_used_where_it_is_right(name, dtype):
     assert all(mine is other and mine.dtype == dtype for mine, other in zip(model.parameters(), before, strict=True))
 
 
+def test_what_has_forward_mode_in_float64_alone_is_measured_in_float32():
+    made = case("lstm-smooth", EXAMPLES)
+    direction = direction_for(made)
+    expected = reverse_over_reverse(made, direction).float()
+    model = made.model.float()
+    found = per_example_curvature(model, direction.float(), made.inputs, made.targets, fastest_way(model, made.inputs))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_in_float64_no_graph_loses_the_parameters():
     """A graph that was built before gives the same product after, and not zeros."""
     torch.manual_seed(0)

@@ -46,6 +46,7 @@ PHASES = (
     Phase("hazards", 40, True),
     Phase("steps", 110, True),
     Phase("processes", 70, True),
+    Phase("waiting", 30, True),
     Phase("oom", 70, True),
     Phase("measure", 150, True),
 )

@@ -1,4 +1,6 @@
-"""Where the host waits for the GPU in a training step: file and line of each synchronisation, by CUDA's own warnings.
+"""Where the host waits for the GPU in ten training steps: file and line of each synchronisation, by CUDA's own warnings.
+
+One is expected: of who asks at the end whether all was finite.
 
 On a CPU there are none; there the steps are only taken.
 """

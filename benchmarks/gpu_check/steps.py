@@ -49,6 +49,7 @@ def compare(check: Check, network: str, size: int, examples: common.Examples) ->
         check.tell(f"{what}: {name}", f"{statistics.median(seconds) / count * 1e6:.0f} µs a step")
     check.tell(f"{what}: ours / bare", common.ratio_text(times["ours"], times["bare"]))
     equal = all(map(torch.equal, ours.model.parameters(), bare.model.parameters()))
+    check.tell(f"{what}: as a CUDA graph", ours.replayed, ours.replayed == check.on_gpu)
     check.tell(f"{what}: equal to the bit", f"after {ours.step} steps: {equal}", equal and ours.step == bare.step)
     if check.on_gpu:
         check.tell(f"{what}: GPU busy", kernels(ours))

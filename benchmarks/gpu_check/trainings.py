@@ -10,9 +10,13 @@ CLASSES = 10
 
 
 def steps_taken(training: Training, count: int) -> None:
-    """Take ``count`` steps, by whatever way the package takes them, and be sure that none of them diverged."""
+    """Take ``count`` steps, by whatever way the package takes them, and be sure that none of them diverged.
+
+    The host waits for the device once, at the end.
+    """
     for _ in range(count):
         training.take_step()
+    training.settle()
     assert training.diverged_step is None, f"diverged at step {training.diverged_step}"
 
 

@@ -9,7 +9,7 @@ A step of a small network is about 60 kernels of a few microseconds, and takes P
   it is asked for the `problem`: every 64 steps, and before anything is evaluated, saved or ended, so that nobody sees what
   was computed beyond that step;
 - the kernels of a step are recorded once as a CUDA graph, and replayed. They are those of the plain step, with the same numbers:
-  the first replay is compared with a plain step from the same weights, to the bit, and where it differs, no graph is used.
+  the first two replays are compared with plain steps from the same weights, to the bit, and where they differ, no graph is used.
 
 The learning rate is a number of the graph, as it is one of the plain step's kernels. So each rate has a graph, recorded at the
 third step with it: the first two are plain, and let libraries and optimizer make what they keep.
@@ -29,6 +29,7 @@ from breakeven.training.precision import computing
 from breakeven.training.step import Problem, Step
 
 PLAIN = 2  # steps with a learning rate before they are recorded
+COMPARED = 2  # that are compared: the second shows what the recording took for constant
 NEVER = 2**62
 
 Replay = Callable[[], None]
@@ -89,6 +90,11 @@ class DeviceSteps:
         self._replay: Replay | None = None
         self._plain_only = False
 
+    @property
+    def replayed(self) -> bool:
+        """Whether the next step with this learning rate is a replay."""
+        return self._replay is not None
+
     def take(self, number: int, learning_rate: float) -> None:
         """Queue θ_t → θ_{t+1} with t = ``number``."""
         if not self._queued or number != self._queued[0]:
@@ -97,12 +103,12 @@ class DeviceSteps:
         if learning_rate != self._rate:
             self._rate, self._taken, self._replay = learning_rate, 0, None
         self._step.seed_layers(number)
-        if self._replay is not None:
-            self._replay()
-        elif self._taken < PLAIN or self._plain_only:
+        if self._taken < PLAIN or self._plain_only:
             self._plain()
+        elif self._taken < PLAIN + COMPARED or self._replay is None:
+            self._compared(number)
         else:
-            self._begin_to_replay(number)
+            self._replay()
         self._taken += 1
 
     def problem(self) -> Problem | None:
@@ -149,36 +155,35 @@ class DeviceSteps:
         self._found.copy_(torch.where(first, found, self._found))
         self._bad.copy_(torch.where(first, self._number, self._bad))
 
-    def _begin_to_replay(self, number: int) -> None:
-        """Take the step as it was recorded and again as a plain one, which counts; replay from now on, where both agree."""
+    def _compared(self, number: int) -> None:
+        """Take the step as it was recorded, and again as a plain one, which counts; where they differ, plain ones follow."""
         changing = self._changing()
         before = [tensor.clone() for tensor in changing]
+        problem = "it did not give the numbers of the plain step"
         try:
-            replay = self._record(self._plain)
-            replay()
+            if self._replay is None:
+                self._replay = self._record(self._plain)
+            self._step.seed_layers(number)
+            self._replay()
         except RuntimeError as error:
-            self._stay_plain(str(error).strip().splitlines()[0])
-            replay = None
-        recorded = [tensor.clone() for tensor in changing]
+            problem = str(error).strip().splitlines()[0]
+            self._replay = None
+        replayed = [tensor.clone() for tensor in changing]
         for tensor, value in zip(changing, before, strict=True):
             tensor.copy_(value)
         self._step.seed_layers(number)
         self._plain()
-        if replay is None:
-            return
-        if all(torch.allclose(*pair, rtol=0, atol=0, equal_nan=True) for pair in zip(changing, recorded, strict=True)):
-            self._replay = replay
-        else:
-            self._stay_plain("it did not give the numbers of the plain step")
+        same = all(
+            torch.allclose(*pair, rtol=0, atol=0, equal_nan=True) for pair in zip(changing, replayed, strict=True)
+        )
+        if self._replay is None or not same:
+            self._replay, self._plain_only = None, True
+            say(f"steps are not replayed as a CUDA graph: {problem}")
 
     def _changing(self) -> list[Tensor]:
         """All that a step changes."""
         buffers, remembered = self._step.model.buffers(), self._step.optimizer.state().values()
         return [*self._step.weights, *buffers, *remembered, self._position, self._number, self._bad, self._found]
-
-    def _stay_plain(self, reason: str) -> None:
-        self._plain_only = True
-        say(f"steps are not replayed as a CUDA graph: {reason}")
 
 
 def on(device: torch.device, tensor: Tensor) -> Tensor:

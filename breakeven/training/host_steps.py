@@ -14,6 +14,7 @@ class HostSteps:
     """The steps of a training, each whole when `take` returns."""
 
     ahead = 1
+    replayed = False
 
     def __init__(self, step: Step) -> None:
         self._step = step

@@ -117,6 +117,11 @@ class Training:
         if self.step % self._steps.ahead == 0:
             self.settle()
 
+    @property
+    def replayed(self) -> bool:
+        """Whether the next step is a CUDA graph that is replayed."""
+        return self._steps.replayed
+
     def settle(self) -> None:
         """Wait for the steps that were asked for. Where the run diverged, t is that step, whatever was computed beyond it."""
         problem = self._steps.problem()

@@ -144,6 +144,21 @@ def test_a_recording_that_differs_is_not_used(train, capsys):
     assert found == train(HostSteps)
 
 
+def test_a_recording_that_repeats_its_random_numbers_is_not_used(train, capsys):
+    def frozen(work):
+        state = torch.default_generator.get_state()
+
+        def replay():
+            torch.default_generator.set_state(state)
+            work()
+
+        return replay
+
+    found = train(recorded_by(frozen), **DROPOUT)
+    assert "did not give the numbers of the plain step" in capsys.readouterr().err
+    assert found == train(HostSteps, **DROPOUT)
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_a_recording_that_fails_is_told_once(train, capsys, late):
     def failing(work):

@@ -47,12 +47,12 @@ def tables(output: str) -> list[list[str]]:
 def test_all_of_them_in_one_command(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(FOLDER)
     everything = importlib.import_module("all")
-    assert {f"{name}.py" for name in everything.PROGRAMS} <= {path.name for path in FOLDER.iterdir()}
-    (tmp_path / "one.py").write_text("print('A machine.\\n\\n| a | b |\\n|---|---:|\\n| **x** | 1 |')")
+    assert {f"{program}.py" for program, *_ in everything.PROGRAMS.values()} <= {path.name for path in FOLDER.iterdir()}
+    (tmp_path / "one.py").write_text("print('A machine.\\n\\n| a | b |\\n|---|---:|\\n| **x** | 1 **not reached** |')")
     (tmp_path / "two.py").write_text("raise SystemExit('no data')")
     monkeypatch.setattr(everything, "__file__", str(tmp_path / "all.py"))
-    assert everything.run("one", tmp_path) and not everything.run("two", tmp_path)
-    assert (tmp_path / "one-1.csv").read_text() == "a,b\nx,1\n"
+    assert everything.run("one", ["one"], tmp_path) and not everything.run("two", ["two", "--option"], tmp_path)
+    assert (tmp_path / "one-1.csv").read_bytes() == b"a,b\nx,1 not reached\n"
     for helper in ("all", "common"):
         sys.modules.pop(helper, None)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.spectra.oracles import dense_hessian, examples, tiny_cnn
+
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 TINY = ["--data", "random", "--network", "tiny", "--repeats", "2", "--images", "8"]
 HESSIAN = ["--snapshots", "2", "--every", "2", "--confirm", "1"]
@@ -80,11 +82,34 @@ def test_five_eigenvalues_are_accurate(program):
     assert float(ours[4]) <= 1e-3
 
 
+def test_every_way_to_lobpcg_finds_what_the_dense_matrix_has(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    solvers = importlib.import_module("solvers")
+    model, (inputs, targets) = tiny_cnn().double(), examples(20)
+    exact, vectors = torch.linalg.eigh(dense_hessian(model, [(inputs, targets)]))
+    draws = torch.Generator().manual_seed(0)
+    near = vectors[:, -1:].T + 0.02 * torch.randn(1, len(exact), generator=draws, dtype=torch.float64)
+    problem = solvers.Problem(model, model.state_dict(), inputs, targets, 0, near, float(exact[-1]))
+    for name in ("torch_lobpcg", "centralflows", "scipy_lobpcg"):
+        answer = getattr(solvers, name)(problem, 1, {"tol": 1e-6 if name != "centralflows" else solvers.CENTRALFLOWS})
+        assert float(answer.values[0]) == pytest.approx(float(exact[-1]), rel=1e-8), name
+        assert answer.matvecs > 3, name
+    loose = solvers.torch_lobpcg(problem, 1, {"tol": solvers.centralflows_tolerance(1e-6, len(exact))})
+    assert loose.matvecs < solvers.torch_lobpcg(problem, 1, {"tol": 1e-6}).matvecs
+    sys.modules.pop("solvers", None)
+
+
+def test_digits_take_the_place_of_the_pictures(program):
+    printed = program("hessian", "--digits", "--snapshots", "1", "--confirm", "0", "--tasks", "1", "--peers", "SciPy's")
+    assert "25,274 parameters, 287 pictures of digits" in printed and "20 steps apart" in printed
+    assert float(tables(printed)[-1][4]) <= 1e-3
+
+
 def test_peers_that_are_not_installed_are_named(program, monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.setattr(importlib.import_module("common"), "version_of", lambda name: None)
     rows = tables(program("hessian", *TINY, *HESSIAN, "--tasks", "1", "--confirm", "0"))
-    assert len(rows) == 7 and all(row[1] == "not installed" for row in rows[2:])
+    assert len(rows) == 9 and all(row[1] == "not installed" for row in rows[2:])
 
 
 def test_missing_pictures_are_one_clear_line(program, monkeypatch, tmp_path):

@@ -1,8 +1,10 @@
 """The programs of ``benchmarks/`` run, on random pictures and a tiny network. What they measure is not tested here."""
 
 import importlib
+import re
 import runpy
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,22 @@ def test_all_of_them_in_one_command(monkeypatch, tmp_path):
     assert (tmp_path / "one-1.csv").read_bytes() == b"a,b\nx,1 not reached\n"
     for helper in ("all", "common"):
         sys.modules.pop(helper, None)
+
+
+def test_pictures_are_drawn_from_the_tables_that_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["charts.py", "--out", str(tmp_path)])
+    runpy.run_path(str(FOLDER / "charts.py"), run_name="__main__")
+    speed, growth = ((tmp_path / f"{name}.svg").read_text() for name in ("speed", "growth"))
+    assert {"A study of 25 runs, by stage", "train", "breakeven", "centralflows' LOBPCG, warm"} <= texts(speed)
+    assert any(text.startswith("a product with H: D^0.") for text in texts(growth))
+    kept = FOLDER.parent / "docs"
+    assert texts(speed) == texts((kept / "speed.svg").read_text()), "run: python benchmarks/charts.py"
+    assert texts(growth) == texts((kept / "growth.svg").read_text()), "run: python benchmarks/charts.py"
+
+
+def texts(picture: str) -> set[str]:
+    """All that is written in an SVG."""
+    return {unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", picture)}
 
 
 @pytest.mark.parametrize("name", [*RUNS, "memory"])

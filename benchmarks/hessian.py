@@ -1,6 +1,7 @@
-"""The largest eigenvalues of H along a trajectory of SGD: ours against four peers.
+"""The largest eigenvalues of H along a trajectory of SGD: ours against the peers of ``solvers.py``.
 
-At consecutive snapshots of SimpleCNN on CIFAR-10 (every 10 steps of the early phase), with H on 128 pictures,
+At consecutive snapshots of SimpleCNN on CIFAR-10 (every 10 steps of the early phase), with H on 128 pictures; with
+``--digits``, of the network of config.yaml on digits (every 20 steps, at its learning rate), with H on its 287 pictures.
 (a) λ_H^1 to a relative error of 1e-3; (b) the five algebraically largest eigenvalues, each to 1e-3 of λ_H^1.
 
 Each peer is run with the cheapest of its settings (`solvers.PEERS`) that is so accurate at all its snapshots: after the
@@ -22,6 +23,7 @@ from typing import Any
 import common
 import torch
 from solvers import PEERS, Answer, Peer, Problem, ours, scipy_reference, tight
+from stability import DIGITS, digits_of_the_default_study
 from torch import Tensor
 
 from breakeven.store.errors import UserError
@@ -52,12 +54,17 @@ def main() -> None:
     )
     options.add_argument("--peers", default="", help="only those with one of these words in their names, by commas")
     options.add_argument("--references", help="a JSON file that keeps the reference values for the next call")
+    options.add_argument("--digits", action="store_true", help="the digits and the network of config.yaml")
     arguments = options.parse_args()
     device = common.set_up(arguments)
-    data = common.examples(arguments.data, device)
+    learning_rate = 0.05
+    if arguments.digits:
+        data, model = digits_of_the_default_study(device)
+        arguments.data, arguments.images, arguments.every, learning_rate = "digits", DIGITS, 20, 0.1
+    else:
+        data, model = common.examples(arguments.data, device), common.network(arguments.network, device)
     inputs, targets = data.first(arguments.images)
-    model = common.network(arguments.network, device)
-    snapshots = common.trajectory(model, data, arguments.snapshots, arguments.every)
+    snapshots = common.trajectory(model, data, arguments.snapshots, arguments.every, learning_rate)
     problems = [Problem(model, weights, inputs, targets, number) for number, weights in enumerate(snapshots)]
     references = reference_values(problems, arguments)
     print(
@@ -136,7 +143,7 @@ def along_the_trajectory(problems: list[Problem], references: list[Tensor], coun
     """Our solver from snapshot to snapshot; each problem with the eigenvectors of its neighbour, and what was seen."""
     seen, neighbour, with_neighbours = Seen(), None, []
     for problem, expected in zip(problems, references, strict=True):
-        problem = replace(problem, neighbour=neighbour)
+        problem = replace(problem, neighbour=neighbour, scale=float(expected[0]))
         with_neighbours.append(problem)
         answer = turn(seen, problem, expected, count, None, SETTING)
         neighbour = answer.vectors

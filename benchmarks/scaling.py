@@ -1,30 +1,42 @@
 """How costs grow: the exponent of time against parameters, examples, snapshots and runs, from a straight line through logarithms.
 
 A Hessian-vector product and a gradient against the number of parameters D and of examples n; the Hessian stage of a run against
-its snapshots; planning against runs. 1 is proportional; less than 1 has a part that is paid once.
+its snapshots; planning against runs, in processor seconds. 1 is proportional; less than 1 has a part that is paid once. The
+second table has the points that the lines go through.
 """
 
 import math
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import common
 import numpy as np
 import planning
 import torch
-from stability import digits_of_the_default_study
+from solvers import Problem, ours
+from stability import DIGITS, digits_of_the_default_study
 from torch import Tensor, nn
 
 from breakeven.networks.simple_cnn import simple_cnn
 from breakeven.spectra.hessian import Hessian
-from breakeven.spectra.lanczos import largest_eigenpairs
 
 HEADER = ["time of", "against", "from", "to", "seconds at both", "exponent"]
+POINTS = ["time of", "against", "size", "seconds"]
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Of what, against what, and its seconds by size."""
+
+    what: str
+    against: str
+    seconds: dict[int, float]
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     options = common.parser(__doc__, repeats=5, images=64, runs=1000, snapshots=16)
     arguments = options.parse_args()
     device = common.set_up(arguments)
@@ -36,19 +48,21 @@ def main() -> None:
     inputs, targets = pictures.first(arguments.images)
     repeats = arguments.repeats
     print(f"{common.machine(device)}.\n")
-    rows = []
+    growths = []
     for name, what in (("a product with H", product), ("a gradient", gradient)):
         of_size = {size: what(model, inputs, targets) for size, model in sizes.items()}
-        rows.append(row(name, "parameters", of_size, repeats, device))
+        growths.append(by_turns(name, "parameters", of_size, repeats, device))
         model = networks[widths[0]]
         of_examples = {n: what(model, *pictures.first(n)) for n in ((8, 16) if few else (32, 64, 128, 256, 512))}
-        rows.append(row(name, "examples", of_examples, repeats, device))
+        growths.append(by_turns(name, "examples", of_examples, repeats, device))
     digits, model = digits_of_the_default_study(device)
     counts = [count for count in (2, 4, 8, 16, 32) if count <= arguments.snapshots]
     along = {count: trajectory(model, digits, count) for count in counts}
-    rows.append(row("λ_H^1 along a run", "snapshots", along, repeats, device))
-    rows.append(of_runs([count for count in (30, 100, 300, 1000) if count <= arguments.runs]))
-    print(common.table(HEADER, rows))
+    growths.append(by_turns("λ_H^1 along a run", "snapshots", along, repeats, device))
+    growths.append(of_runs([count for count in (30, 100, 300, 1000) if count <= arguments.runs]))
+    print(common.table(HEADER, map(row, growths)))
+    points = [(each.what, each.against, size, f"{took:.4g}") for each in growths for size, took in each.seconds.items()]
+    print(f"\n{common.table(POINTS, points)}")
 
 
 def network(shape: tuple[int, int, int], channels: tuple[int, ...], dense: int, device: torch.device) -> nn.Module:
@@ -71,26 +85,21 @@ def gradient(model: nn.Module, inputs: Tensor, targets: Tensor) -> Callable[[], 
 
 
 def trajectory(model: nn.Module, digits: common.Examples, snapshots: int) -> Callable[[], object]:
-    """λ_H^1 at so many snapshots, each from the eigenvector of the one before."""
+    """λ_H^1 at so many snapshots, as stage ``hessian`` finds it, each from the eigenvectors of the one before."""
     saved = common.trajectory(model, digits, snapshots, 10, 0.1)
-    inputs, targets = digits.first(287)
+    inputs, targets = digits.first(DIGITS)
 
     def measure() -> None:
-        previous = None
-        for weights in saved:
-            model.load_state_dict(weights)
-            hessian = Hessian(model, [(inputs, targets)])
-            draws = torch.Generator().manual_seed(0)
-            start = torch.randn(2, len(hessian.gradient), generator=draws).to(hessian.gradient)
-            if previous is not None:
-                start = start / start.norm(dim=1, keepdim=True) + previous
-            pairs = largest_eigenpairs(hessian.matvec, start, 1, 1e-3, 200, draws)
-            previous = pairs.vectors[0]
+        neighbour = None
+        for number, weights in enumerate(saved):
+            problem = Problem(model, weights, inputs, targets, number, neighbour)
+            problem.load()
+            neighbour = ours(problem, 1, {"tolerance": 1e-3}).vectors
 
     return measure
 
 
-def of_runs(counts: list[int]) -> list[str]:
+def of_runs(counts: list[int]) -> Growth:
     """Planning, in processor seconds."""
     with tempfile.TemporaryDirectory() as folder:
         seconds = {}
@@ -99,23 +108,24 @@ def of_runs(counts: list[int]) -> list[str]:
             planned.mkdir()
             planning.config(planned / "config.yaml", count)
             seconds[count] = min(planning.planning(planned, "all") for _ in range(2))
-    return cells("planning", "runs", seconds)
+    return Growth("planning", "runs", seconds)
 
 
-def row(
+def by_turns(
     what: str, against: str, functions: dict[int, Callable[[], object]], repeats: int, device: torch.device
-) -> list[str]:
-    """A row of the table: the functions by turns."""
+) -> Growth:
+    """The functions by turns, the shortest time of each."""
     times = common.by_turns({str(size): function for size, function in functions.items()}, repeats, device)
-    return cells(what, against, {int(size): min(seconds) for size, seconds in times.items()})
+    return Growth(what, against, {int(size): min(seconds) for size, seconds in times.items()})
 
 
-def cells(what: str, against: str, seconds: dict[int, float]) -> list[str]:
-    """The exponent of seconds by size."""
+def row(growth: Growth) -> list[str]:
+    """A row of the first table: the exponent of seconds by size."""
+    seconds = growth.seconds
     sizes = sorted(seconds)
     exponent = np.polyfit([math.log(size) for size in sizes], [math.log(seconds[size]) for size in sizes], 1)[0]
     both = f"{seconds[sizes[0]]:.2g}, {seconds[sizes[-1]]:.2g}"
-    return [what, against, f"{sizes[0]:,}", f"{sizes[-1]:,}", both, f"{exponent:.2f}"]
+    return [growth.what, growth.against, f"{sizes[0]:,}", f"{sizes[-1]:,}", both, f"{exponent:.2f}"]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, lobpcg
 from torch import Tensor, nn
 
 from breakeven.measurements.hessian import start_vectors
@@ -30,6 +30,7 @@ from breakeven.spectra.lanczos import RitzPairs, largest_eigenpairs
 from breakeven.spectra.parameters import trainable
 
 MAX_MATVECS = 2000
+CENTRALFLOWS = 1e-10  # its default tolerance (centralflows 1f074fb, --eig.tol)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Problem:
     ``model``: the network, with the weights of whichever snapshot was loaded last; ``weights``: its weights here.
     ``inputs``, ``targets``: the measured pictures. ``neighbour``: (k, D), the eigenvectors at the snapshot before, as our
     solver found them, then those that it hands on beyond the wanted ones; or None at the first. ``number`` seeds random vectors.
+    ``scale``: about λ_1, for a solver whose tolerance is not relative.
     """
 
     model: nn.Module
@@ -47,6 +49,7 @@ class Problem:
     targets: Tensor
     number: int
     neighbour: Tensor | None = None
+    scale: float = 1.0
 
     def load(self) -> None:
         """Load the weights into the network."""
@@ -158,19 +161,75 @@ def torch_lobpcg(problem: Problem, count: int, setting: dict[str, Any]) -> Answe
     the basis: they stay at its default for float32. It fails by an exception where it loses a converged pair.
     """
     hessian = Hessian(problem.model, [(problem.inputs, problem.targets)])
-    matrix = _HessianMatrix.of(hessian)
-    draws = torch.Generator().manual_seed(problem.number)
-    start = torch.randn(count, len(hessian.gradient), generator=draws).to(hessian.gradient)
-    if problem.neighbour is not None:
-        start[:count] = problem.neighbour[:count]
+    matrix = ProductsMatrix.of(hessian.matvec, hessian.gradient)
+    start = _warm_block(problem, count, hessian.gradient)
+    values, _ = lobpcg_of_torch(matrix, start, setting["tol"])
+    return Answer(_descending(values, count), matrix.matvecs)
+
+
+def lobpcg_of_torch(matrix: "ProductsMatrix", start: Tensor, tol: float) -> tuple[Tensor, Tensor]:
+    """Its eigenvalues and eigenvectors, (D, k), from ``start``, (k, D); none where it fails."""
     orthogonality = {name: 3.5e-4 for name in ("ortho_tol", "ortho_tol_drop", "ortho_tol_replace")}
     try:
-        values, _ = torch.lobpcg(
-            matrix, k=count, X=start.T.contiguous(), tol=setting["tol"], niter=200, ortho_fparams=orthogonality
+        values, vectors = torch.lobpcg(
+            matrix, k=len(start), X=start.T.contiguous(), tol=tol, niter=200, ortho_fparams=orthogonality
         )
     except (AssertionError, torch.linalg.LinAlgError):
-        values = start.new_empty(0)
-    return Answer(_descending(values, count), matrix.matvecs)
+        return start.new_empty(0), start.new_empty(start.shape[1], 0)
+    return values, vectors
+
+
+def centralflows_tolerance(tol: float, dimension: int) -> float:
+    """What a tolerance of centralflows' solver is for `torch.lobpcg`.
+
+    Its solver, a translation of JAX's `lobpcg_standard`, is done when ‖H v − θ v‖ < 10 D tol (‖H v‖ + θ), ours of torch when
+    that is below its tolerance times (the norm of H times the start vectors, + θ). Both multiply the whole search space
+    anew in each iteration, so they take as many products (torch's one more at the start).
+    """
+    return 10 * dimension * tol
+
+
+def centralflows(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
+    """The warm-started LOBPCG of centralflows, with `torch.lobpcg` in the place of its own and the tolerance to match."""
+    dimension = sum(parameter.numel() for parameter in trainable(problem.model))
+    return torch_lobpcg(problem, count, {"tol": centralflows_tolerance(setting["tol"], dimension)})
+
+
+def scipy_lobpcg(problem: Problem, count: int, setting: dict[str, Any]) -> Answer:
+    """SciPy's LOBPCG with our Hessian, started as `torch_lobpcg` is, until residuals are below ``tol`` times λ_1.
+
+    It multiplies each new direction once. Its tolerance is not relative: it is told λ_1.
+    """
+    hessian = Hessian(problem.model, [(problem.inputs, problem.targets)])
+    start = _warm_block(problem, count, hessian.gradient)
+    values, _, products = lobpcg_of_scipy(hessian.matvec, start, setting["tol"] * problem.scale)
+    return Answer(_descending(values, count), products)
+
+
+def lobpcg_of_scipy(matvec: Callable[[Tensor], Tensor], start: Tensor, tol: float) -> tuple[Tensor, Tensor, int]:
+    """Its eigenvalues, its eigenvectors, (D, k), and the products, from ``start``, (k, D)."""
+    products = 0
+
+    def block(columns: np.ndarray) -> np.ndarray:
+        nonlocal products
+        rows = torch.from_numpy(np.ascontiguousarray(columns.reshape(len(columns), -1).T)).to(start)
+        products += len(rows)
+        return torch.stack([matvec(row) for row in rows], dim=1).cpu().numpy()
+
+    columns = start.T.cpu().numpy()
+    size = (len(columns), len(columns))
+    operator = LinearOperator(size, matvec=block, matmat=block, dtype=columns.dtype)
+    with _quiet():
+        values, vectors = lobpcg(operator, columns, tol=tol, maxiter=200, largest=True)
+    return torch.from_numpy(values), torch.from_numpy(vectors), products
+
+
+def _warm_block(problem: Problem, count: int, like: Tensor) -> Tensor:
+    """The neighbour's eigenvectors, (count, D), or random vectors at the first snapshot."""
+    if problem.neighbour is not None:
+        return problem.neighbour[:count]
+    draws = torch.Generator().manual_seed(problem.number)
+    return torch.randn(count, len(like), generator=draws).to(like)
 
 
 def tight(problem: Problem, count: int, tolerance: float) -> RitzPairs:
@@ -199,8 +258,8 @@ def scipy_reference(problem: Problem, count: int) -> Tensor:
     return _eigsh(operator, problem, count, setting, np.float64).values
 
 
-class _HessianMatrix(torch.Tensor):
-    """A D×D tensor without storage whose matrix product with a D×n tensor is n Hessian-vector products.
+class ProductsMatrix(torch.Tensor):
+    """A D×D tensor without storage whose matrix product with a D×n tensor is n products with a matrix, which it counts.
 
     `torch.lobpcg` takes nothing but a tensor, and of the tensor it uses the shape and `torch.matmul`.
     """
@@ -208,22 +267,22 @@ class _HessianMatrix(torch.Tensor):
     __torch_function__ = torch._C._disabled_torch_function_impl
 
     @classmethod
-    def of(cls, hessian: Hessian) -> "_HessianMatrix":
-        """The matrix of ``hessian``."""
-        like = hessian.gradient
-        matrix = torch.Tensor._make_wrapper_subclass(cls, (len(like), len(like)), dtype=like.dtype, device=like.device)
-        matrix.hessian, matrix.matvecs = hessian, 0
+    def of(cls, matvec: Callable[[Tensor], Tensor], like: Tensor) -> "ProductsMatrix":
+        """The matrix of these products with vectors like ``like``."""
+        size = (len(like), len(like))
+        matrix = torch.Tensor._make_wrapper_subclass(cls, size, dtype=like.dtype, device=like.device)
+        matrix.matvec, matrix.matvecs = matvec, 0
         return matrix
 
     @classmethod
     def __torch_dispatch__(cls, function, types, arguments=(), keywords=None):
         """Do ``mm``, refuse everything else."""
         if function is not torch.ops.aten.mm.default:
-            raise NotImplementedError(f"{function} of a Hessian that is known only by its products")
+            raise NotImplementedError(f"{function} of a matrix that is known only by its products")
         matrix, columns = arguments
         matrix.matvecs += columns.shape[1]
         with ThreadPoolExecutor(1) as thread:  # here, nothing is recorded for a derivative
-            return torch.stack(list(thread.map(matrix.hessian.matvec, columns.T.contiguous())), dim=1)
+            return torch.stack(list(thread.map(matrix.matvec, columns.T.contiguous())), dim=1)
 
 
 class _Counted:
@@ -271,6 +330,7 @@ class Peer:
 _ONE_ARPACK = [{"ncv": 4, "tol": tol} for tol in (0.03, 0.02, 0.01, 1e-3, 1e-4)]
 _SEVERAL_ARPACK = [{"ncv": ncv, "tol": tol} for ncv, tol in ((18, 0.03), (18, 0.01), (20, 1e-3))]
 _WARM = {"warm": True}
+_LOBPCG = (0.05, 0.03, 0.02, 0.01, 3e-3, 1e-3)
 
 PEERS = [
     Peer("curvlinops + eigsh", "curvlinops-for-pytorch", curvlinops_eigsh, _ONE_ARPACK, _SEVERAL_ARPACK),
@@ -300,8 +360,18 @@ PEERS = [
         "torch.lobpcg, warm",
         "torch",
         torch_lobpcg,
-        [{"tol": tol} for tol in (0.05, 0.03, 0.02, 0.01, 3e-3, 1e-3)],
-        [{"tol": tol} for tol in (0.05, 0.03, 0.02, 0.01, 3e-3, 1e-3)],
+        [{"tol": tol} for tol in _LOBPCG],
+        [{"tol": tol} for tol in _LOBPCG],
         slow=True,
+    ),
+    Peer(
+        "centralflows' LOBPCG, warm", "torch", centralflows, [{"tol": CENTRALFLOWS}], [{"tol": CENTRALFLOWS}], slow=True
+    ),
+    Peer(
+        "SciPy's lobpcg, warm",
+        "scipy",
+        scipy_lobpcg,
+        [{"tol": tol} for tol in _LOBPCG],
+        [{"tol": tol} for tol in _LOBPCG],
     ),
 ]

@@ -1,12 +1,16 @@
 """The programs of ``benchmarks/`` run, on random pictures and a tiny network. What they measure is not tested here."""
 
 import importlib
+import re
 import runpy
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.spectra.oracles import dense_hessian, examples, tiny_cnn
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 TINY = ["--data", "random", "--network", "tiny", "--repeats", "2", "--images", "8"]
@@ -47,14 +51,30 @@ def tables(output: str) -> list[list[str]]:
 def test_all_of_them_in_one_command(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(FOLDER)
     everything = importlib.import_module("all")
-    assert {f"{name}.py" for name in everything.PROGRAMS} <= {path.name for path in FOLDER.iterdir()}
-    (tmp_path / "one.py").write_text("print('A machine.\\n\\n| a | b |\\n|---|---:|\\n| **x** | 1 |')")
+    assert {f"{program}.py" for program, *_ in everything.PROGRAMS.values()} <= {path.name for path in FOLDER.iterdir()}
+    (tmp_path / "one.py").write_text("print('A machine.\\n\\n| a | b |\\n|---|---:|\\n| **x** | 1 **not reached** |')")
     (tmp_path / "two.py").write_text("raise SystemExit('no data')")
     monkeypatch.setattr(everything, "__file__", str(tmp_path / "all.py"))
-    assert everything.run("one", tmp_path) and not everything.run("two", tmp_path)
-    assert (tmp_path / "one-1.csv").read_text() == "a,b\nx,1\n"
+    assert everything.run("one", ["one"], tmp_path) and not everything.run("two", ["two", "--option"], tmp_path)
+    assert (tmp_path / "one-1.csv").read_bytes() == b"a,b\nx,1 not reached\n"
     for helper in ("all", "common"):
         sys.modules.pop(helper, None)
+
+
+def test_pictures_are_drawn_from_the_tables_that_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["charts.py", "--out", str(tmp_path)])
+    runpy.run_path(str(FOLDER / "charts.py"), run_name="__main__")
+    speed, growth = ((tmp_path / f"{name}.svg").read_text() for name in ("speed", "growth"))
+    assert {"A study of 25 runs, by stage", "train", "breakeven", "centralflows' LOBPCG, warm"} <= texts(speed)
+    assert any(text.startswith("a product with H: D^0.") for text in texts(growth))
+    kept = FOLDER.parent / "docs"
+    assert texts(speed) == texts((kept / "speed.svg").read_text()), "run: python benchmarks/charts.py"
+    assert texts(growth) == texts((kept / "growth.svg").read_text()), "run: python benchmarks/charts.py"
+
+
+def texts(picture: str) -> set[str]:
+    """All that is written in an SVG."""
+    return {unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", picture)}
 
 
 @pytest.mark.parametrize("name", [*RUNS, "memory"])
@@ -80,11 +100,34 @@ def test_five_eigenvalues_are_accurate(program):
     assert float(ours[4]) <= 1e-3
 
 
+def test_every_way_to_lobpcg_finds_what_the_dense_matrix_has(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    solvers = importlib.import_module("solvers")
+    model, (inputs, targets) = tiny_cnn().double(), examples(20)
+    exact, vectors = torch.linalg.eigh(dense_hessian(model, [(inputs, targets)]))
+    draws = torch.Generator().manual_seed(0)
+    near = vectors[:, -1:].T + 0.02 * torch.randn(1, len(exact), generator=draws, dtype=torch.float64)
+    problem = solvers.Problem(model, model.state_dict(), inputs, targets, 0, near, float(exact[-1]))
+    for name in ("torch_lobpcg", "centralflows", "scipy_lobpcg"):
+        answer = getattr(solvers, name)(problem, 1, {"tol": 1e-6 if name != "centralflows" else solvers.CENTRALFLOWS})
+        assert float(answer.values[0]) == pytest.approx(float(exact[-1]), rel=1e-8), name
+        assert answer.matvecs > 3, name
+    loose = solvers.torch_lobpcg(problem, 1, {"tol": solvers.centralflows_tolerance(1e-6, len(exact))})
+    assert loose.matvecs < solvers.torch_lobpcg(problem, 1, {"tol": 1e-6}).matvecs
+    sys.modules.pop("solvers", None)
+
+
+def test_digits_take_the_place_of_the_pictures(program):
+    printed = program("hessian", "--digits", "--snapshots", "1", "--confirm", "0", "--tasks", "1", "--peers", "SciPy's")
+    assert "25,274 parameters, 287 pictures of digits" in printed and "20 steps apart" in printed
+    assert float(tables(printed)[-1][4]) <= 1e-3
+
+
 def test_peers_that_are_not_installed_are_named(program, monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.setattr(importlib.import_module("common"), "version_of", lambda name: None)
     rows = tables(program("hessian", *TINY, *HESSIAN, "--tasks", "1", "--confirm", "0"))
-    assert len(rows) == 7 and all(row[1] == "not installed" for row in rows[2:])
+    assert len(rows) == 9 and all(row[1] == "not installed" for row in rows[2:])
 
 
 def test_missing_pictures_are_one_clear_line(program, monkeypatch, tmp_path):

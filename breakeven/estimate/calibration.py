@@ -35,7 +35,7 @@ EVALUATED = 500  # examples of each set
 # so many examples are measured, and twice as many as long as their gradient takes fewer seconds
 LEAST, SHORT = 32, 0.02
 EVERY = 5  # steps from one snapshot to the next
-FEW, MORE = 2, 4  # snapshots of two runs: what one takes is in their difference, since the first one takes longer
+FEW, MORE = 1, 3  # snapshots of two runs: what one takes is in their difference, since the first one takes longer
 REPEATS = 5
 GRAPHS = ("hessian", "density")  # whose memory limits how many examples' graphs are kept
 
@@ -92,19 +92,21 @@ def measuring_cost(
         few, more = (Path(folder, str(count)) for count in (FEW, MORE))
         _train(spec, dataset, device, few, FEW)
         _train(spec, dataset, device, more, MORE)
-        least = max([LEAST, *(2 * settings.get("batch_size", 1) for settings in measurements.values())])
         first = next(measured_snapshots(few, dataset, "float32", device, "gradient"), None)
         if first is None:  # it diverges at once
             return MeasuringCost({each.name: (0.0, 0.0) for each in measurements}, 0.0)
-        small, gradient = _part(dataset, first, least)
-        share = len(dataset.measured) / len(small.measured)
+        enough, gradient = _enough(first)
         found = {}
         for each, settings in measurements.items():
+            # the covariance needs two mini-batches
+            size = max(enough, 2 * settings["batch_size"]) if "batches" in settings else enough
+            small = replace(dataset, measured=dataset.measured[:size])
+            share = len(dataset.measured) / len(small.measured)
             memory = memory_mb / share if each.name in GRAPHS else memory_mb
             took = [_measure(each, settings, run, small, device, memory, memory_mb) for run in (few, more)]
             one = max(took[1] - took[0], 0) / (MORE - FEW)
             found[each.name] = (max(took[0] - FEW * one, 0) * share, one * share)
-    return MeasuringCost(found, gradient * share)
+    return MeasuringCost(found, gradient * len(dataset.measured) / enough)
 
 
 def _evaluated(dataset: Dataset) -> int:
@@ -132,9 +134,9 @@ def _train(
     return training, seconds[2:]
 
 
-def _part(dataset: Dataset, measured: Measured, least: int) -> tuple[Dataset, float]:
-    """The data set with some of its measured examples, and the seconds of the gradient of their mean loss."""
-    size = min(least, len(dataset.measured))
+def _enough(measured: Measured) -> tuple[int, float]:
+    """How many of the measured examples take long enough to be timed, and the seconds of the gradient of their mean loss."""
+    size = min(LEAST, len(measured.targets))
     while True:
         inputs, targets = measured.inputs[:size], measured.targets[:size]
 
@@ -143,9 +145,9 @@ def _part(dataset: Dataset, measured: Measured, least: int) -> tuple[Dataset, fl
             return torch.autograd.grad(loss, trainable(measured.model), materialize_grads=True)
 
         seconds = statistics.median(_seconds(gradient) for _ in range(REPEATS))
-        if seconds > SHORT or size == len(dataset.measured):
-            return replace(dataset, measured=dataset.measured[:size]), seconds
-        size = min(2 * size, len(dataset.measured))
+        if seconds > SHORT or size == len(measured.targets):
+            return size, seconds
+        size = min(2 * size, len(measured.targets))
 
 
 def _measure(

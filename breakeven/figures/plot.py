@@ -32,9 +32,10 @@ def plot(figure: str, tables: Path, study: Study, out: Path, javascript: Path) -
     spec = specification(figure, tables, study)
     base = out / figure
     write_text(base.with_suffix(".html"), page(spec, study, javascript))
-    write_text(base.with_suffix(".svg"), svg(spec))
+    drawing = svg(spec)
+    write_text(base.with_suffix(".svg"), drawing)
     with whole_file(base.with_suffix(".png")) as temporary:
-        temporary.write_bytes(vl_convert.vegalite_to_png(spec, scale=PNG_SCALE))
+        temporary.write_bytes(vl_convert.svg_to_png(drawing, scale=PNG_SCALE))
     write_table(base.with_suffix(".csv"), drawn(spec, study))
     write_json(base.with_suffix(".vl.json"), spec)
     say(f"drawn: {base}.html")

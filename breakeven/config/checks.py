@@ -235,8 +235,9 @@ def check_measured(name: str, dataset: Dataset, batch_size: int) -> Iterator[Pro
     measured = dataset.measured_examples
     if measured is not None and measured // batch_size < 2:
         share = f"{dataset.subsets.measured_fraction:g} of {dataset.training_examples}"
+        lower = f"make it at most {measured // 2} or " if measured > 1 else ""
         message = (
             f"{batch_size} is too large: the {measured} measured examples of data set {show(name)} ({share}) hold fewer than 2 "
-            f"such mini-batches; make it at most {measured // 2} or raise the data set's measured_fraction"
+            f"such mini-batches; {lower}raise the data set's measured_fraction"
         )
         yield Problem(("measurements", "covariance", "batch_size"), message)

@@ -115,6 +115,12 @@ def wrong_base(old, new, message):
             "measured examples of data set 'digits' (0.1 of 300) hold fewer than 2 such mini-batches; make it at most "
             "15 or raise the data set's measured_fraction",
         ),
+        wrong(
+            "measured_fraction: 0.1}",
+            "measured_fraction: 0.004}",
+            "measurements.covariance.batch_size: 10 is too large: the 1 measured examples of data set 'digits' (0.004 of 300) "
+            "hold fewer than 2 such mini-batches; raise the data set's measured_fraction",
+        ),
         wrong(CONFIG, "device: cpu\n", "datasets: required, but missing", "studies: required, but missing"),
     ],
 )

@@ -19,12 +19,12 @@ for measurement in MEASUREMENTS:
         params:
             start=lambda w: STARTED,
             stage=measurement.name,
-            settings=of_run(measurement, lambda result: flags(result.told)),
+            results=RESULTS,
+            told=of_run(
+                measurement, lambda result: ["--data", data_of(result.name), *flags(result.told), *made_from(result)]
+            ),
             device=DEVICE,
             memory=[] if CONFIG.memory_mb is None else ["--memory-mb", str(CONFIG.memory_mb)],
-            run=lambda w: f"{RESULTS}/runs/{w.run}",
-            data=lambda w: data_of(w.run),
-            made_from=of_run(measurement, made_from),
         shell:
-            "{params.start:q} {params.stage} --run {params.run:q} --data {params.data:q} {params.settings:q} "
-            "--out {output.table:q} {params.made_from:q} {params.device:q} --threads {threads} {params.memory:q} > {log:q} 2>&1"
+            "{params.start:q} {params.stage} --run {params.results:q}/runs/{wildcards.run} {params.told:q} "
+            "--out {output.table:q} {params.device:q} --threads {threads} {params.memory:q} > {log:q} 2>&1"

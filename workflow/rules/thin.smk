@@ -12,10 +12,9 @@ rule thin_run:
         mem_mb=2000,
     params:
         start=lambda w: STARTED,
-        run=lambda w: f"{RESULTS}/runs/{w.run}",
-        state=lambda w: f"{RESULTS}/state/{w.run}",
+        results=RESULTS,
         keep=CONFIG.keep_snapshots,
         made_from=lambda w: made_from(MADE.thinned(w.run)),
     shell:
-        "{params.start:q} thin --run {params.run:q} --state {params.state:q} --keep {params.keep:q} --out {output:q} "
-        "{params.made_from:q} > {log:q} 2>&1"
+        "{params.start:q} thin --run {params.results:q}/runs/{wildcards.run} --state {params.results:q}/state/{wildcards.run} "
+        "--keep {params.keep:q} --out {output:q} {params.made_from:q} > {log:q} 2>&1"

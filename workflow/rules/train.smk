@@ -15,14 +15,15 @@ rule train_run:
         runtime=growing(240),
     params:
         start=lambda w: STARTED,
-        spec=lambda w: MADE.training(w.run).told,
+        results=RESULTS,
+        told=lambda w: [
+            *("--spec", MADE.training(w.run).told),
+            *("--data", data_of(w.run)),
+            *(f"--source={folder}" for folder in source_folders(w.run)),
+            *made_from(MADE.training(w.run)),
+        ],
         device=DEVICE,
-        data=lambda w: data_of(w.run),
-        out=lambda w: f"{RESULTS}/runs/{w.run}",
-        # checkpoints: not an output, since Snakemake deletes the outputs of a job that failed
-        state=lambda w: f"{RESULTS}/state/{w.run}",
-        source=lambda w: [f"--source={folder}" for folder in source_folders(w.run)],
-        made_from=lambda w: made_from(MADE.training(w.run)),
+    # checkpoints are no output, since Snakemake deletes the outputs of a job that failed
     shell:
-        "{params.start:q} train --spec {params.spec:q} {params.made_from:q} --data {params.data:q} "
-        "--out {params.out:q} --state {params.state:q} {params.source:q} {params.device:q} --threads {threads} > {log:q} 2>&1"
+        "{params.start:q} train {params.told:q} --out {params.results:q}/runs/{wildcards.run} "
+        "--state {params.results:q}/state/{wildcards.run} {params.device:q} --threads {threads} > {log:q} 2>&1"

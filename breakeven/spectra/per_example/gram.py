@@ -26,7 +26,7 @@ from breakeven.spectra.per_example.routes import Plan, make_plan
 from breakeven.spectra.per_example.weighted_sum import check_gram
 from breakeven.store.progress import say, within
 
-CHUNK = 16  # examples in one forward and backward pass, at most
+CHUNK, CHUNK_ON_GPU = 16, 256  # examples in one forward and backward pass, at most
 
 
 class _UsedOtherwise(Exception):
@@ -92,7 +92,8 @@ def _sizes(plan: Plan, count: int, memory_mb: float, parameter_bytes: int, devic
     available = memory_mb * MEGABYTE - slice_bytes(memory_mb, device)
     if available < least:
         raise too_small(memory_mb, least, "the gradients of single examples", device)
-    chunk = min(CHUNK, max(1, int((available - fixed) / 4 / plan.working_bytes)))
+    most = CHUNK_ON_GPU if device.type == "cuda" else CHUNK
+    chunk = min(most, max(1, int((available - fixed) / 4 / plan.working_bytes)))
     return chunk, min(count, int((available - fixed - chunk * plan.working_bytes) / plan.row_bytes))
 
 

@@ -26,5 +26,5 @@ for measurement in MEASUREMENTS:
             device=DEVICE,
             memory=[] if CONFIG.memory_mb is None else ["--memory-mb", str(CONFIG.memory_mb)],
         shell:
-            "{params.start:q} {params.stage} --run {params.results:q}/runs/{wildcards.run} {params.told:q} "
-            "--out {output.table:q} {params.device:q} --threads {threads} {params.memory:q} > {log:q} 2>&1"
+            "{params.start:q} {params.stage} --run {params.results:q}/runs/{wildcards.run} --out {output.table:q} "
+            "{params.device:q} --threads {threads} {params.memory:q} {params.told:q} > {log:q} 2>&1"

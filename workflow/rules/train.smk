@@ -25,5 +25,5 @@ rule train_run:
         device=DEVICE,
     # checkpoints are no output, since Snakemake deletes the outputs of a job that failed
     shell:
-        "{params.start:q} train {params.told:q} --out {params.results:q}/runs/{wildcards.run} "
-        "--state {params.results:q}/state/{wildcards.run} {params.device:q} --threads {threads} > {log:q} 2>&1"
+        "{params.start:q} train --out {params.results:q}/runs/{wildcards.run} --state {params.results:q}/state/{wildcards.run} "
+        "{params.device:q} --threads {threads} {params.told:q} > {log:q} 2>&1"

@@ -83,10 +83,8 @@ class DeviceSteps:
         self._queued = range(0)  # the numbers of the steps that are not taken and whose examples are on the device
         self._examples = torch.empty(0)
         self._draws: Tensor | None = None
-        self._rate, self._taken = (
-            math.nan,
-            0,
-        )  # the learning rate of the last step, and how many have been taken with it
+        self._rate = math.nan  # of the last step
+        self._taken = 0  # steps with this rate
         self._replay: Replay | None = None
         self._plain_only = False
 

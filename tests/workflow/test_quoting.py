@@ -23,7 +23,6 @@ pytestmark = pytest.mark.workflow
 UNQUOTED = {
     "{threads}",
     "{params.stage}",  # written in the rule
-    "{wildcards.run}",  # letters, digits, '_', '.' and '-' by the wildcard's constraint
     "{wildcards.figure}",  # letters, digits and '_' by the wildcard's constraint
 }
 

@@ -62,10 +62,20 @@ def data_of(run):
     return f"{RESULTS}/data/{dataset_id(spec_of(run).dataset)}"
 
 
+def folder_of(run):
+    """The folder of a run's results."""
+    return f"{RESULTS}/runs/{run}"
+
+
+def state_of(run):
+    """Its checkpoints: no output, since Snakemake deletes the outputs of a job that failed."""
+    return f"{RESULTS}/state/{run}"
+
+
 def source_folders(run):
     """The folder of the run whose break-even point the schedule of this one counts in, if it does; a list."""
     source = source_of(spec_of(run))
-    return [] if source is None else [f"{RESULTS}/runs/{run_id(source)}"]
+    return [] if source is None else [folder_of(run_id(source))]
 
 
 def made_from(result):

@@ -19,12 +19,17 @@ for measurement in MEASUREMENTS:
         params:
             start=lambda w: STARTED,
             stage=measurement.name,
-            results=RESULTS,
             told=of_run(
-                measurement, lambda result: ["--data", data_of(result.name), *flags(result.told), *made_from(result)]
+                measurement,
+                lambda result: [
+                    *("--run", folder_of(result.name)),
+                    *("--data", data_of(result.name)),
+                    *flags(result.told),
+                    *made_from(result),
+                ],
             ),
             device=DEVICE,
             memory=[] if CONFIG.memory_mb is None else ["--memory-mb", str(CONFIG.memory_mb)],
         shell:
-            "{params.start:q} {params.stage} --run {params.results:q}/runs/{wildcards.run} --out {output.table:q} "
-            "{params.device:q} --threads {threads} {params.memory:q} {params.told:q} > {log:q} 2>&1"
+            "{params.start:q} {params.stage} --out {output.table:q} {params.device:q} --threads {threads} {params.memory:q} "
+            "{params.told:q} > {log:q} 2>&1"

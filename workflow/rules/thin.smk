@@ -12,9 +12,7 @@ rule thin_run:
         mem_mb=2000,
     params:
         start=lambda w: STARTED,
-        results=RESULTS,
         keep=CONFIG.keep_snapshots,
-        made_from=lambda w: made_from(MADE.thinned(w.run)),
+        told=lambda w: ["--run", folder_of(w.run), "--state", state_of(w.run), *made_from(MADE.thinned(w.run))],
     shell:
-        "{params.start:q} thin --run {params.results:q}/runs/{wildcards.run} --state {params.results:q}/state/{wildcards.run} "
-        "--keep {params.keep:q} --out {output:q} {params.made_from:q} > {log:q} 2>&1"
+        "{params.start:q} thin --keep {params.keep:q} --out {output:q} {params.told:q} > {log:q} 2>&1"

@@ -15,15 +15,14 @@ rule train_run:
         runtime=growing(240),
     params:
         start=lambda w: STARTED,
-        results=RESULTS,
+        device=DEVICE,
         told=lambda w: [
             *("--spec", MADE.training(w.run).told),
             *("--data", data_of(w.run)),
+            *("--out", folder_of(w.run)),
+            *("--state", state_of(w.run)),
             *(f"--source={folder}" for folder in source_folders(w.run)),
             *made_from(MADE.training(w.run)),
         ],
-        device=DEVICE,
-    # checkpoints are no output, since Snakemake deletes the outputs of a job that failed
     shell:
-        "{params.start:q} train --out {params.results:q}/runs/{wildcards.run} --state {params.results:q}/state/{wildcards.run} "
-        "{params.device:q} --threads {threads} {params.told:q} > {log:q} 2>&1"
+        "{params.start:q} train {params.device:q} --threads {threads} {params.told:q} > {log:q} 2>&1"

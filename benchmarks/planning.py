@@ -26,6 +26,8 @@ from breakeven.store.record import write_record
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = """\
 RUNS = [f"run{{number}}" for number in range({runs})]
+DATA = ["results/data/digits/data.safetensors", "results/data/digits/manifest.json"]
+RUN = ["run.yaml", "history.csv", "snapshots", "training.json"]
 rule all:
     input: "results/report.html"
 rule prepare:
@@ -35,7 +37,7 @@ rule prepare:
     params: a="constant"
     shell: "command {{params.a}} > {{log}}"
 rule train:
-    input: "results/data/digits/manifest.json"
+    input: DATA
     output:
         spec="results/runs/{{run}}/run.yaml",
         history="results/runs/{{run}}/history.csv",
@@ -46,8 +48,7 @@ rule train:
     resources: gpu=0, mem_mb=4000, runtime=240
     params: a="constant", b="constant"
     shell: "command {{params.a}} {{params.b}} {{wildcards.run}} > {{log}}"
-TRAINED = ["results/data/digits/manifest.json", "results/runs/{{run}}/run.yaml", "results/runs/{{run}}/history.csv",
-           "results/runs/{{run}}/training.json", "results/runs/{{run}}/snapshots"]
+TRAINED = [*DATA, *(f"results/runs/{{{{run}}}}/{{file}}" for file in RUN)]
 rule covariance:
     input: TRAINED
     output: "results/runs/{{run}}/covariance.csv"
@@ -74,8 +75,8 @@ rule stability:
     shell: "command {{params.a}} {{params.b}} {{wildcards.run}} > {{log}}"
 rule summarise:
     input:
-        expand("results/runs/{{run}}/{{file}}", run=RUNS, file=["run.yaml", "history.csv", "training.json", "snapshots",
-               "covariance.csv", "hessian.csv", "eigenvectors", "stability.csv"])
+        expand("results/runs/{{run}}/{{file}}", run=RUNS,
+               file=[*RUN, "covariance.csv", "hessian.csv", "eigenvectors", "stability.csv"])
     output: runs="results/tables/runs.csv", trajectories="results/tables/trajectories.csv"
     params: a="constant"
     shell: "command {{params.a}}"
@@ -85,7 +86,9 @@ rule plot:
     params: a="constant"
     shell: "command {{params.a}}"
 rule report:
-    input: expand("results/figures/{{figure}}.html", figure=["figure%d" % i for i in range(10)])
+    input:
+        expand("results/figures/{{figure}}.html", figure=["figure%d" % i for i in range(10)]),
+        expand("results/runs/{{run}}/{{file}}", run=RUNS, file=RUN)
     output: "results/report.html"
     shell: "command"
 """

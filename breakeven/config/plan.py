@@ -110,7 +110,7 @@ def _refuse(problems: Iterable[Problem], file: YamlFile, overridden: Collection[
         raise ConfigError(list(dict.fromkeys(lines)))
 
 
-def check(config: Path) -> str:
+def check(config: Path = Path("config.yaml")) -> str:
     """What the config in this file would run, in words."""
     return describe(load_plan(config))
 

@@ -30,7 +30,7 @@ from breakeven.specs.study import part_of
 from breakeven.stages import STAGE
 from breakeven.store.errors import UserError
 from breakeven.store.notes import Note
-from breakeven.store.record import is_current, is_thinned
+from breakeven.store.record import is_current, left_out
 from breakeven.training.registry import modules_of
 
 # the stage that a rule calls
@@ -122,7 +122,7 @@ class Results:
         asked = [each.name for each in MEASUREMENTS if is_asked_for(each, self.plan.config.measurements)]
         ends = [self.measurement(name, run) for name in asked for run in runs]
         if self.plan.config.keep_snapshots != 1:
-            ends += map(self.thinned, runs)
+            ends += map(self.thinned, self.plan.runs)
         return in_order([self.report(), *ends])
 
     def _read(self, source: Source, options: Mapping[str, Any]) -> dict[str, str]:
@@ -165,12 +165,15 @@ class Results:
     @_once
     def thinned(self, run: str) -> Result:
         """The snapshots of a run that are kept once all is measured."""
-        config = self.plan.config
-        names = [each.name for each in MEASUREMENTS if each.always or is_asked_for(each, config.measurements)]
-        if any(study.predictions and run in study.runs for study in self.plan.studies.values()):
+        config, out = self.plan.config, f"runs/{run}/kept_snapshots.json"
+        studies = [study for study in self.plan.studies.values() if run in study.runs]
+        # of one that is in no study, others need the break-even point
+        names = ["stability", *BY_NAME["stability"].reads]
+        if studies:
+            names = [each.name for each in MEASUREMENTS if each.always or is_asked_for(each, config.measurements)]
+        if any(study.predictions for study in studies):
             names.append("predictions")
-        needs = [self.measurement(name, run) for name in names]
-        out = f"runs/{run}/kept_snapshots.json"
+        needs = [self.training(run), *(self.measurement(name, run) for name in names)]
         return _result("thin_run", run, out, config.keep_snapshots, _code("thin"), needs=needs)
 
     @_once
@@ -270,7 +273,7 @@ def to_make(results: Iterable[Result], folder: Path, again: Collection[str] = ()
     ``again``: rules, and files in there, that are to be made in any case.
     """
     planned = list(results)
-    thinned = {each for each in planned if each.rule == "train_run" and is_thinned(folder / each.last)}
+    thinned = {each for each in planned if each.rule == "train_run" and left_out(folder / each.last)}
     wanted: set[Result] = set()  # of these, those whose snapshots are to be measured
     while True:
         found = _to_make(planned, folder, again, wanted)
@@ -292,6 +295,8 @@ def _to_make(
             found[result] = Why.MISSING
         elif is_asked or not is_current(folder / result.last, result.key):
             found[result] = Why.CHANGED
+        elif result.rule == "thin_run" and left_out(folder / result.needs[0].last) is None:
+            found[result] = Why.CHANGED  # the run was trained again since
         if not others.isdisjoint(result.needs):
             found.setdefault(result, Why.FOLLOWS)
             others.add(result)

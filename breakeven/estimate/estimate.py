@@ -28,13 +28,19 @@ from breakeven.training.thin import kept
 
 MEASUREMENT_OF = {f"measure_{name}": row for name, row in BY_NAME.items()}
 # Seconds, on a core of 2025: of the jobs that are no run's; of Snakemake for each job; of starting one, warm and plainly.
-SECONDS = {"prepare_dataset": 2.0, "bundle_javascript": 2.5, "plot_figure": 1.7, "evaluate_claims": 1.5}
+SECONDS = {
+    "thin_run": 0.1,
+    "prepare_dataset": 2.0,
+    "bundle_javascript": 2.5,
+    "plot_figure": 1.7,
+    "evaluate_claims": 1.5,
+}
 A_JOB, WARM, PLAIN = 0.1, 0.3, 2.0
 FIGURE_BYTES = 1_600_000  # its page holds what draws it
 TRAINING_MB, MEASURING_MB = 4000, 2000  # of a computer's memory that the rules ask for, the latter beside memory_mb
 
 
-def estimate(config: Path, device: torch.device) -> str:
+def estimate(config: Path = Path("config.yaml"), *, device: torch.device) -> str:
     """What a config takes, in words. Results that are there already are counted, and what is left without them is told, too."""
     with TemporaryDirectory() as folder:
         return "\n".join(Estimate(config, device, Path(folder)).lines())
@@ -42,11 +48,12 @@ def estimate(config: Path, device: torch.device) -> str:
 
 @dataclass(frozen=True)
 class Share:
-    """Of the jobs of a kind: seconds, gradients on the measured examples, and bytes on the disk."""
+    """Of the jobs of a kind: seconds, gradients on the measured examples, bytes on the disk, and those that go at the end."""
 
     seconds: float = 0.0
     gradients: float = 0.0
     size: float = 0.0
+    passing: float = 0.0
 
 
 class Estimate:
@@ -82,7 +89,9 @@ class Estimate:
             f"{_count(gradients)} of the measured examples",
         )
         yield f"gradient evaluations: {to_train}, {to_measure} to measure"
-        yield f"disk: {_bytes(sum(share.size for share in shares.values()))}"
+        passing = self.at_once * max(share.passing for share in shares.values())
+        on_the_way = f", and {_bytes(passing)} more until all is measured" if passing else ""
+        yield f"disk: {_bytes(sum(share.size for share in shares.values()))}{on_the_way}"
         most = max(TRAINING_MB, MEASURING_MB + (self.plan.config.memory_mb or MEMORY_MB))
         yield f"memory: at most {most} MB for a job, {self.at_once} at a time"
         seconds = sum(shares[result].seconds for result in left)
@@ -150,8 +159,9 @@ class Estimate:
         if result.rule == "train_run":
             evaluations = len({*measured, *range(0, steps + 1, training.steps_per_epoch)})
             seconds = steps * training.step + evaluations * training.evaluation
-            stay = kept(measured, self.plan.config.keep_snapshots)
-            return Share(seconds, size=len(stay) * training.snapshot_bytes)
+            stay = len(kept(measured, self.plan.config.keep_snapshots))
+            gone = len(measured) - stay
+            return Share(seconds, size=stay * training.snapshot_bytes, passing=gone * training.snapshot_bytes)
         measuring, name = self.measuring(spec), MEASUREMENT_OF[result.rule].name
         # predictions are a part of an evaluation
         fixed, each = measuring.seconds.get(name, (0.0, training.evaluation))

@@ -41,7 +41,7 @@ def remove_record(result: Path) -> None:
 
 
 def leave_out(result: Path, names: Iterable[str]) -> None:
-    """From now on the result is whole without the files of these names, see `is_thinned`."""
+    """From now on the result is whole without the files of these names, see `left_out`."""
     record = _read(result)
     if record:
         gone = set(names)
@@ -51,9 +51,13 @@ def leave_out(result: Path, names: Iterable[str]) -> None:
         )
 
 
-def is_thinned(result: Path) -> bool:
-    """Whether the result is without files that were made with it: who reads those must have it made again."""
-    return bool(_read(result).get("left_out"))
+def left_out(result: Path) -> list[str] | None:
+    """The files that were made with the result and are gone: who reads those must have it made again.
+
+    None where nobody has looked yet what it can be without.
+    """
+    names: list[str] | None = _read(result).get("left_out")
+    return names
 
 
 def recorded_key(result: Path) -> str | None:

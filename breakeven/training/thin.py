@@ -17,7 +17,7 @@ def thin(run: Path, state: Path, keep: int, out: Path) -> None:
     """Keep each ``keep``-th snapshot of the run in folder ``run``, and the last one; none where it is 0.
 
     The run's checkpoints in ``state``, which hold the same files, go with them. Its record says from then on that it is whole
-    without what was deleted. ``out`` lists the steps that were kept.
+    without what was deleted. ``out`` lists the steps of those that are there.
     """
     entries = read_training(run).snapshots
     stay = kept(entries, keep)
@@ -26,8 +26,9 @@ def thin(run: Path, state: Path, keep: int, out: Path) -> None:
     for file in gone:
         (run / SNAPSHOTS / file).unlink(missing_ok=True)
     shutil.rmtree(state, ignore_errors=True)
-    write_json(out, {"kept": [entry.step for entry in stay]})
-    say(f"kept {len(stay)} of {len(entries)} snapshots")
+    steps = [entry.step for entry in entries if (run / SNAPSHOTS / entry.file).exists()]
+    write_json(out, {"kept": steps})
+    say(f"kept {len(steps)} of {len(entries)} snapshots")
 
 
 def kept(snapshots: Sequence[Each], keep: int) -> list[Each]:

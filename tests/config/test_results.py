@@ -9,7 +9,7 @@ from breakeven.config import results as module
 from breakeven.config.results import Results, Why, in_order, to_make
 from breakeven.specs.measurements import MEASUREMENTS
 from breakeven.stages import STAGES
-from breakeven.store.record import is_current, is_thinned, leave_out, remove_record, write_record
+from breakeven.store.record import is_current, leave_out, left_out, remove_record, write_record
 from tests.config.example import CONFIG, edited, plan_of
 
 DENSITY = edited(("measurements:", "measurements:\n  density: {probes: 1}"))
@@ -281,14 +281,16 @@ def test_what_a_thinned_record_says(tmp_path):
         file.write_bytes(b"1234")
     last = tmp_path / "training.json"
     write_record(last, "key", [tmp_path / "snapshots", last])
-    assert is_current(last, "key") and not is_thinned(last)
+    assert is_current(last, "key") and left_out(last) is None
     leave_out(last, ["snapshots/step-0.safetensors"])
     leave_out(last, ["snapshots/step-0.safetensors", "snapshots/step-1.safetensors"])
-    assert is_thinned(last) and is_current(last, "key")
+    assert len(left_out(last)) == 2 and is_current(last, "key")
     files[0].unlink()
     files[1].unlink()
     assert is_current(last, "key")
     files[2].unlink()
     assert not is_current(last, "key")
     write_record(last, "key", [tmp_path / "snapshots", last])
-    assert not is_thinned(last)
+    assert left_out(last) is None
+    leave_out(last, [])
+    assert left_out(last) == [] and is_current(last, "key")

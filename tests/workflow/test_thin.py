@@ -45,6 +45,10 @@ def test_snapshots_are_deleted_and_made_again_for_who_measures_them(project):
     assert project.tables() == before and snapshots_of(project) == whole
     assert project.plan() == set()
 
+    # all is as it was before it was thinned for the first time, but the snapshots are there again
+    project.edit("keep_snapshots: 1", "keep_snapshots: 0")
+    assert project.plan() == thin(runs)
+
 
 def test_each_second_snapshot_and_the_last(project):
     project.edit(
@@ -64,7 +68,9 @@ def test_each_second_snapshot_and_the_last(project):
         assert sorted(path.name for path in folder.glob("snapshots/*.safetensors")) == files
     assert project.plan() == set()
     project.edit("keep_snapshots: 2", "keep_snapshots: 3")
-    assert project.plan() == thin(made)
+    assert project.run() == thin(made)
+    listed = json.loads((folder / "kept_snapshots.json").read_text())["kept"]
+    assert listed == [steps[0], steps[5]]  # of each third and the last, those that were there
 
 
 def test_a_wrong_number_is_told(fresh):
@@ -72,3 +78,18 @@ def test_a_wrong_number_is_told(fresh):
     said = fresh.snakemake("--dry-run")
     assert said.returncode == 1
     assert "keep_snapshots: 'none' is not an integer; allowed: an integer of at least 0" in said.stdout
+
+
+def test_a_run_that_others_count_in_is_thinned_too(fresh):
+    """It is in no study, and only what its break-even point needs is measured."""
+    fresh.edit(
+        "sweeps:\n      learning_rate: [0.1, 0.3]",
+        "sweeps:\n      schedule: [[{at: 0.5, unit: break_even, learning_rate: 0.05}]]",
+    )
+    fresh.edit("      momentum: 0.2\n      weight_decay: 0.01\n", "")
+    fresh.edit("device: cpu\n", "device: cpu\nkeep_snapshots: 0\n")
+    planned = fresh.plan()
+    trained = {job.removeprefix("train_run ") for job in planned if job.startswith("train_run")}
+    assert {job for job in planned if job.startswith("thin_run")} == thin(trained)
+    measured = {job.removeprefix("measure_covariance ") for job in planned if job.startswith("measure_covariance")}
+    assert measured < trained

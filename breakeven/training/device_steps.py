@@ -120,12 +120,13 @@ class DeviceSteps:
         numbers = range(number, number + self.ahead)
         examples = torch.stack([mini_batches.examples_of(each) for each in numbers])
         drawn = [draws for draws in map(mini_batches.draws, numbers) if draws is not None]
+        draws = _on(device, torch.stack(drawn)) if drawn else None
         if not len(self._examples):
-            self._examples = torch.empty_like(examples)
-            self._draws = torch.empty_like(torch.stack(drawn), device=device) if drawn else None
-        self._examples.copy_(examples)
-        if self._draws is not None:
-            self._draws.copy_(on(device, torch.stack(drawn)))
+            self._examples, self._draws = examples, draws
+        else:
+            self._examples.copy_(examples)
+            if self._draws is not None and draws is not None:
+                self._draws.copy_(draws)
         self._position.zero_()
         self._number.fill_(number)
         self._queued = numbers
@@ -184,6 +185,6 @@ class DeviceSteps:
         return [*self._step.weights, *buffers, *remembered, self._position, self._number, self._bad, self._found]
 
 
-def on(device: torch.device, tensor: Tensor) -> Tensor:
+def _on(device: torch.device, tensor: Tensor) -> Tensor:
     """A tensor of the host on the device, which the host does not wait for."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

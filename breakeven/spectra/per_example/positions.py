@@ -22,9 +22,8 @@ def over_positions(
     work where both are the same.
     """
     (a, b), (delta, epsilon) = inputs, deltas
-    size = max(
-        1, int(math.sqrt(slice_bytes / 4 / 8) / a.shape[1])
-    )  # two matrices of pairs, and the products' own slices
+    # a quarter for each of two matrices of pairs, the rest for the slices of their products
+    size = max(1, int(math.sqrt(slice_bytes / 4 / 8) / a.shape[1]))
     parts = list(zip(a.split(size), delta.split(size), strict=True))
     others = parts if b is a else list(zip(b.split(size), epsilon.split(size), strict=True))
     total = torch.zeros(len(a), len(b), dtype=torch.float64, device=a.device)

@@ -14,8 +14,9 @@ UPGRADE ?=
 
 BIN := $(VENV)/bin
 LINT := $(LINT_VENV)/bin
+SCHEMA := $(LINT)/check-jsonschema --quiet --builtin-schema vendor.
 RULES := Snakefile $(wildcard workflow/rules/*.smk)
-TEXTS := breakeven workflow tests benchmarks docs README.md CONTRIBUTING.md
+TEXTS := breakeven workflow tests benchmarks docs config $(wildcard *.md)
 # one worker more than there are cores: the night on Slurm mostly waits
 WORKERS := $(shell $(PYTHON) -c 'import os; print(len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))(0)) + 1)')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
@@ -38,6 +39,9 @@ lint: $(LINT_VENV)/installed
 	$(LINT)/ruff format --check
 	$(LINT)/snakefmt --check $(RULES)
 	$(LINT)/codespell $(TEXTS)
+	$(SCHEMA)github-workflows .github/workflows/*
+	$(SCHEMA)github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+	$(SCHEMA)citation-file-format CITATION.cff
 
 format: $(LINT_VENV)/installed
 	$(LINT)/ruff check --fix
@@ -52,7 +56,7 @@ unit: $(VENV)/installed
 
 # Versions that are pinned already stay. torch has no local version (2.13.0, not 2.13.0+cpu): pip takes the CPU build where it
 # finds one, else PyPI's.
-COMPILE := $(LINT)/uv pip compile --quiet pyproject.toml --extra workflow --extra bert --extra umap --extra lint --extra test \
+COMPILE := $(LINT)/uv pip compile --quiet pyproject.toml --extra bert --extra umap --extra lint --extra test \
 	--python-version 3.11 --no-annotate --custom-compile-command "make lock"
 
 lock: $(LINT_VENV)/installed
@@ -72,14 +76,19 @@ clean:
 # two; uv does not read pip's settings, so it is told where pip looks for wheels. Where it fails, pip does it.
 WHEELS = $(PIP_FIND_LINKS) $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 $(VENV)/installed: requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint requirements.txt uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(addprefix --find-links ,$(sort $(WHEELS))) \
-		--requirement requirements.txt || $(BIN)/pip install --quiet --requirement requirements.txt
-	$(BIN)/pip install --quiet --no-deps --editable .
-	touch $@
+	@echo "Set-up, once: the packages of requirements.txt go into $(VENV), which takes half a minute to five"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --constraint requirements.txt uv
+	@$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python $(addprefix --find-links ,$(sort $(WHEELS))) \
+		--requirement requirements.txt >$(VENV)/uv.log 2>&1 || { echo "... uv could not (see $(VENV)/uv.log): now with pip" && \
+		$(BIN)/pip install --progress-bar on --requirement requirements.txt; }
+	@echo "... breakeven itself, which runs from here and is not copied"
+	@$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+	@echo "... done. To use it in this shell: source $(VENV)/bin/activate"
 
 $(LINT_VENV)/installed: requirements.txt
-	$(PYTHON) -m venv $(LINT_VENV)
-	$(LINT)/pip install --quiet --constraint requirements.txt codespell ruff snakefmt uv
-	touch $@
+	@echo "Set-up, once: formatters and linters go into $(LINT_VENV)"
+	@$(PYTHON) -m venv $(LINT_VENV)
+	@$(LINT)/pip install --quiet --constraint requirements.txt check-jsonschema codespell ruff snakefmt uv
+	@touch $@

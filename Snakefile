@@ -4,6 +4,8 @@
 #
 # snakemake --cores all                                        runs config.yaml
 # snakemake --cores all --configfile workflow/configs/X.yaml   runs that config instead
+#
+# Another workflow may use it as a module: see docs/how-to/module.md.
 
 from snakemake.utils import min_version
 
@@ -36,9 +38,17 @@ rule all:
     localrule: True
 
 
+if IS_MODULE:
+    if rules.has("write_report") and rules.write_report.output[0] != f"{RESULTS}/report.html":
+        sys.exit(f"module {__name__}: no prefix, please; its config says where its results are: results: {RESULTS}")
+    if workflow.is_main_process:
+        os.environ[start.NOT_BEGUN] = __name__
+
+
 onstart:
     # jobs on a cluster are invocations of their own, inside of this one
     if workflow.is_main_process:
+        os.environ.pop(start.NOT_BEGUN, None)
         occupy_results()
         begin()
         warm_up()
@@ -46,7 +56,7 @@ onstart:
 
 onsuccess:
     finish()
-    if any(job.rule.name == "write_report" for job in workflow.dag.jobs):
+    if any(f"{RESULTS}/report.html" in job.output for job in workflow.dag.jobs):
         print(f"The report is in {RESULTS}/report.html")
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m breakeven STAGE ...``, one stage of the pipeline at a time, with or without Snakemake."""
+"""The command line, ``python -m breakeven`` or ``breakeven``: the whole pipeline, or one stage, with or without Snakemake."""
 
 import sys
 
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from breakeven.commands import call, parser_for
+from breakeven.commands import call, parse
 from breakeven.jobs.cost import write_cost
 from breakeven.jobs.locks import held, lock_of
 from breakeven.jobs.termination import end_on_signals, end_with_parent
@@ -33,7 +33,7 @@ STARTED = time.monotonic()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a stage; a user's mistake and bad luck are told in a sentence, with exit code 1."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    parsed = parser_for(given).parse_args(given)  # imports what the stage needs
+    parsed = parse(given)  # imports what the stage needs
     gc.enable()
     stage: Stage = parsed.stage
     end_on_signals()
@@ -108,7 +108,8 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-if __name__ == "__main__":
+def command() -> NoReturn:
+    """Run the command line, and end."""
     # Importing torch makes much and no garbage, and at the end all is freed anyway: not to look for garbage in it, and not to
     # free it one by one, takes a fifth off the processor's seconds of a short stage. What others do at the end comes before.
     gc.disable()
@@ -116,3 +117,7 @@ if __name__ == "__main__":
     atexit.register(lambda: _leave(ended[0]) if ended else None)
     ended.append(main())
     sys.exit(ended[0])
+
+
+if __name__ == "__main__":
+    command()

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from breakeven import __version__
 from breakeven.specs import run, study
 from breakeven.specs.checked import check
 from breakeven.specs.dataset import Subsets
@@ -17,7 +18,7 @@ from breakeven.specs.measurements import BY_NAME, MEMORY_MB, settings_of
 from breakeven.specs.run import RunSpec
 from breakeven.specs.settings import Setting
 from breakeven.specs.study import Study
-from breakeven.stages import STAGES, Stage
+from breakeven.stages import STAGE, STAGES, Stage
 from breakeven.store.errors import UserError
 
 # what a parameter is, whatever the stage
@@ -27,9 +28,11 @@ HELP = {
     "cost": "what to write of seconds and memory that it took, a file of one row",
     "data": "folder of the prepared data set",
     "figure": "name of the figure",
+    "file": "what to write, a YAML file",
     "javascript": "the script that stage bundle writes",
     "keep": "1 keeps all snapshots, N each N-th and the last, 0 none",
     "key": "digest of all that the results depend on, by which the next snakemake knows them; without one it makes them again",
+    "like": "the name of a config of the package",
     "location": "where the data lies, JSON",
     "memory_mb": "megabytes for gradients and their graphs (default: 2000; on a GPU half of its memory, shared by its slots)",
     "out": "what to write: a table, a page, or a folder",
@@ -57,9 +60,26 @@ def _imported(name: str) -> Callable[..., Any]:
     return function
 
 
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments of the command line; of a stage that hands on, all that come after its own, which stands first."""
+    parser = parser_for(arguments)
+    stage = STAGE.get(arguments[0]) if arguments else None
+    if stage is None or not stage.hands_on or not {"-h", "--help"}.isdisjoint(arguments):
+        return parser.parse_args(arguments)
+    own = 2 if len(arguments) > 1 and not arguments[1].startswith("-") else 1
+    parsed = parser.parse_args(arguments[:own])
+    setattr(parsed, stage.hands_on, arguments[own:])
+    return parsed
+
+
 def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of the command line, which lists all stages and knows the arguments of the one that is called."""
-    parser = argparse.ArgumentParser(prog="python -m breakeven", description="One stage of the pipeline at a time.")
+    called = Path(sys.argv[0]).name == "breakeven"
+    parser = argparse.ArgumentParser(
+        prog="breakeven" if called else "python -m breakeven",
+        description="What does the learning rate do to the loss surface? The whole pipeline, or one stage of it at a time.",
+    )
+    parser.add_argument("--version", action="version", version=f"breakeven {__version__}")
     commands = parser.add_subparsers(title="stages", metavar="STAGE", required=True)
     for stage in STAGES:
         command = commands.add_parser(stage.name, help=stage.words, description=stage.words)
@@ -94,7 +114,9 @@ def _add_arguments(command: argparse.ArgumentParser, stage: Stage) -> None:
     hints = get_type_hints(function)
     settings = settings_of(BY_NAME[stage.name]) if stage.name in BY_NAME else {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if name in settings:
+        if name == stage.hands_on:
+            command.usage = f"%(prog)s [{' '.join(stage.positional).upper()}] [OPTIONS OF {name.upper()} ...]"
+        elif name in settings:
             _add_setting(command, settings[name])
         elif name == "device":
             _add_device(command)

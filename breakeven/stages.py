@@ -18,8 +18,8 @@ class Stage:
 
     ``files``: of one whose ``out`` is a folder, what it writes there, with the names of parameters in braces; the last one last.
     ``folders``: of one whose ``out`` is a file, those that it fills beside it. ``positional``: parameters that are given without
-    their names. ``first``: a function that is called before with the same arguments, and may refuse them; it changes no number,
-    so that the digest of the stage's code is without it.
+    their names. ``hands_on``: the parameter that takes all arguments after those, unread. ``first``: a function that is called
+    before with the same arguments, and may refuse them; it changes no number, and is not in the digest of the stage's code.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Stage:
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     positional: tuple[str, ...] = ()
+    hands_on: str = ""
     first: str = ""
 
     @property
@@ -106,6 +107,19 @@ STAGES = (
         "breakeven.estimate.estimate:estimate",
         "Say what a config would take: gradient evaluations, disk, memory, and time on this machine.",
         positional=("config",),
+    ),
+    Stage(
+        "new",
+        "breakeven.launch:new",
+        "Write a config of your own, like one of the package's.",
+        positional=("file",),
+    ),
+    Stage(
+        "run",
+        "breakeven.launch:run",
+        "Run a config, a file or the name of one of the package's, with Snakemake, whose options may follow.",
+        positional=("config",),
+        hands_on="snakemake",
     ),
 )
 

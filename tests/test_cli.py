@@ -52,6 +52,8 @@ STAGES = [
     "status",
     "check",
     "estimate",
+    "new",
+    "run",
 ]
 
 

@@ -23,6 +23,7 @@ ROOMS = {
     "report": {"store", "specs", "claims", "figures", "stages"},
     "config": {"store", "specs", "data", "networks", "training", "figures", "stages"},
     "estimate": {"store", "specs", "jobs", "data", "networks", "spectra", "training", "measurements", "config"},
+    "launch": {"store", "jobs"},
     "stages": {"specs"},
     "commands": {"store", "specs", "jobs", "stages"},
     "__main__": {"commands", "config", "jobs", "stages", "store"},

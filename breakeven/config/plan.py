@@ -59,15 +59,12 @@ class Point:
     run: Hyperparameters
 
 
-def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Plan:
-    """Read, validate and expand the config ``path``; ``overrides`` are top-level values from the command line.
+def load_plan(given: str | Path | YamlFile, overrides: Mapping[str, Any] | None = None) -> Plan:
+    """Read, validate and expand a config, a file or what was read; ``overrides`` are top-level values from the command line.
 
     A ConfigError lists all mistakes of the first of these steps that finds one.
     """
-    if not str(path).isprintable():
-        message = "the name of a config can't hold a line break or another character that can't be seen"
-        raise ConfigError([f"{str(path)!r}: {message}"])
-    file, overrides = read_yaml(path), dict(overrides or {})
+    file, overrides = given if isinstance(given, YamlFile) else _file(given), dict(overrides or {})
     unknown = [name for name in overrides if name not in Machine.model_fields]
     if unknown:
         raise ConfigError([f"--config: {not_known(name, Machine.model_fields)}" for name in unknown])
@@ -96,6 +93,13 @@ def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> P
     return Plan(config, dict(sorted(runs.items())), studies, _used_datasets(config, points))
 
 
+def _file(path: str | Path) -> YamlFile:
+    if not str(path).isprintable():
+        message = "the name of a config can't hold a line break or another character that can't be seen"
+        raise ConfigError([f"{str(path)!r}: {message}"])
+    return read_yaml(path)
+
+
 def _refuse(problems: Iterable[Problem], file: YamlFile, overridden: Collection[str]) -> None:
     """Raise a ConfigError with all problems, in the order of the file, equal ones once, if there are any.
 
@@ -104,7 +108,7 @@ def _refuse(problems: Iterable[Problem], file: YamlFile, overridden: Collection[
     lines = []
     for problem in sorted(problems, key=lambda problem: file.line(problem.place)):
         given = bool(problem.place) and problem.place[0] in overridden
-        where = "--config" if given else f"{file.name}:{file.line(problem.place)}"
+        where = "--config" if given else file.where(problem.place)
         lines.append(f"{where}: {show_path(problem.place)}: {problem.message}")
     if lines:
         raise ConfigError(list(dict.fromkeys(lines)))

@@ -33,10 +33,12 @@ from breakeven.store.notes import Note
 from breakeven.store.record import is_current, left_out
 from breakeven.training.registry import modules_of
 
-# the stage that a rule calls
+MEASURES = {f"measure_{each.name}": each.name for each in MEASUREMENTS}  # their jobs alone read snapshots
+# the stage that a rule calls, in the order in which data flow
 STAGE_OF = {
     "prepare_dataset": "prepare",
     "train_run": "train",
+    **MEASURES,
     "thin_run": "thin",
     "embed_study": "embed",
     "summarise_study": "summarise",
@@ -45,8 +47,6 @@ STAGE_OF = {
     "plot_figure": "plot",
     "write_report": "report",
 }
-MEASURES = {f"measure_{each.name}": each.name for each in MEASUREMENTS}  # their jobs alone read snapshots
-STAGE_OF |= MEASURES
 PAGE = ("figures/page.html.jinja",)
 EXACT = {"prepare_dataset", "bundle_javascript", "summarise_study", "evaluate_claims", "plot_figure", "write_report"}
 TEMPLATES = tuple(f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js"))

@@ -45,7 +45,10 @@ _resolve("merge", "<<", "<")
 
 @dataclass(frozen=True)
 class YamlFile:
-    """What a YAML file holds, and the line in which each key and each item of a list stands, counted from 1."""
+    """What a YAML file holds, and the line in which each key and each item of a list stands, counted from 1.
+
+    Without ``lines`` it is no file, but a mapping that a program gave.
+    """
 
     name: str
     content: dict[str, Any]
@@ -53,9 +56,15 @@ class YamlFile:
 
     def line(self, place: Place) -> int:
         """The line of ``place``; of what isn't there, that of what should hold it."""
+        if not self.lines:
+            return 0
         while place not in self.lines:
             place = place[:-1]
         return self.lines[place]
+
+    def where(self, place: Place) -> str:
+        """The file and the line of ``place``."""
+        return f"{self.name}:{self.line(place)}" if self.lines else self.name
 
 
 class _Mistake(Exception):
@@ -68,7 +77,26 @@ class _Mistake(Exception):
 
 def read_yaml(path: str | Path) -> YamlFile:
     """The YAML file ``path``, which must hold a mapping; any mistake is a ConfigError of one line."""
-    text = _read_text(path)
+    return _parsed(_read_text(path), path)
+
+
+def given(mapping: Any, name: str) -> YamlFile:
+    """What a program gave as a config, called ``name``, as if it had been read from a file."""
+    try:
+        return YamlFile(name, _parsed(as_text(mapping), name).content, {})
+    except yaml.YAMLError:  # what no YAML file can hold
+        raise ConfigError(
+            [f"{name}: it may hold mappings, lists, texts, numbers, true, false and null alone"]
+        ) from None
+
+
+def as_text(mapping: Any) -> str:
+    """A mapping as the text of a YAML file."""
+    text: str = yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def _parsed(text: str, path: str | Path) -> YamlFile:
     loader = _Loader(text)
     try:
         node = loader.get_single_node()

@@ -181,9 +181,7 @@ def _tokenizer(name: str, revision: str | None, tokens: int) -> Any:
     try:
         transformers = torchvision_module("transformers")  # which imports torchvision
     except ImportError as error:
-        raise UserError(
-            "loader 'mnli' needs the package transformers: pip install 'breakeven[bert]', or pip install 'transformers>=5'"
-        ) from error
+        raise UserError("loader 'mnli' needs the package transformers: pip install 'transformers>=5'") from error
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     try:

@@ -11,10 +11,18 @@ import socket
 import sys
 
 WARM = "BREAKEVEN_WARM"  # the socket of the warm process, see workflow/rules/warm.smk
+NOT_BEGUN = (
+    "BREAKEVEN_NOT_BEGUN"  # the name of the module whose handlers another workflow has not called, see the Snakefile
+)
 
 
 def main(arguments: list[str]) -> int:
     """Carry out a stage; returns its exit code, or the negative number of the signal that ended it."""
+    module = os.environ.get(NOT_BEGUN)
+    if module:
+        calls = ", ".join(f"{name}: {module}.{name}()" for name in ("onstart", "onsuccess", "onerror"))
+        print(f"error: the Snakefile that uses the module {module} must call its handlers: {calls}", file=sys.stderr)
+        return 1
     with socket.socket(socket.AF_UNIX) as connection:
         child = _begun(connection, arguments)
         if not child:

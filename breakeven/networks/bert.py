@@ -91,10 +91,7 @@ def _transformers() -> Any:
     try:
         transformers = torchvision_module("transformers")
     except ImportError as error:
-        raise UserError(
-            "network 'bert' needs the package transformers: pip install 'breakeven[bert]', "
-            "or pip install 'transformers>=5'"
-        ) from error
+        raise UserError("network 'bert' needs the package transformers: pip install 'transformers>=5'") from error
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     return transformers

@@ -75,7 +75,7 @@ def layout(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from umap import UMAP  # its import takes 15 s
     except ImportError:
         raise UserError(
-            "the figure trajectories_umap needs umap-learn, which is not installed: pip install 'breakeven[umap]'"
+            "the figure trajectories_umap needs umap-learn, which is not installed: pip install 'umap-learn>=0.5.7'"
         ) from None
 
     model = UMAP(n_neighbors=min(NEIGHBOURS, count - 1), metric="precomputed", random_state=SEED, n_jobs=1)

@@ -323,7 +323,7 @@ def test_too_few_tokens(load, glue):
 
 def test_without_transformers(load, glue, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(UserError, match=r"^loader 'mnli' needs .*pip install 'breakeven\[bert\]'"):
+    with pytest.raises(UserError, match=r"^loader 'mnli' needs .*pip install 'transformers>=5'"):
         load(glue)
 
 

@@ -142,5 +142,5 @@ def test_a_model_without_safetensors_or_of_another_kind_or_for_other_classes(fol
 
 def test_without_transformers(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(UserError, match=r"pip install 'breakeven\[bert\]'"):
+    with pytest.raises(UserError, match=r"pip install 'transformers>=5'"):
         bert((3, 7, 30), 3)

@@ -129,7 +129,9 @@ def test_few_snapshots_are_left_without_a_place(count):
 
 def test_a_missing_library_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)  # what Python does where it is not installed
-    with pytest.raises(UserError, match=r"needs umap-learn, which is not installed: pip install 'breakeven\[umap\]'$"):
+    with pytest.raises(
+        UserError, match=r"needs umap-learn, which is not installed: pip install 'umap-learn>=0\.5\.7'$"
+    ):
         layout(pairwise(random_predictions(FEWEST)))
 
 

@@ -6,11 +6,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-sys.path.insert(0, workflow.basedir)
+HERE = Path(str(workflow.current_basedir)).parents[1]  # of the Snakefile
+if (HERE / "breakeven").is_dir():  # a checkout; an installed one is found as it is
+    sys.path.insert(0, str(HERE))
 
 from breakeven.commands import flags
 from breakeven.config.folders import links
 from breakeven.config.plan import load_plan
+from breakeven.config.yaml_file import as_text, given
 from breakeven.figures.registry import FIGURES
 from breakeven.jobs.package_path import let_jobs_import
 from breakeven.jobs.termination import PARENT
@@ -19,21 +22,28 @@ from breakeven.specs.measurements import MEASUREMENTS, MEMORY_MB
 from breakeven.specs.run import run_id, source_of
 from breakeven.store.errors import UserError
 
+# of another workflow, which gives the config: its content, or the name of a file
+IS_MODULE = HERE.resolve() != Path(workflow.basedir).resolve()
 # `--configfile X` replaces config.yaml; Snakemake's own `configfile:` would merge the two.
-CONFIG_FILES = [str(path) for path in workflow.overwrite_configfiles] or ["config.yaml"]
+NAMED = [config] if IS_MODULE else workflow.overwrite_configfiles
+CONFIG_FILES = [str(path) for path in NAMED] or ["config.yaml"]
 if len(CONFIG_FILES) > 1:
     sys.exit(f"--configfile: one config at a time, not {len(CONFIG_FILES)}: {', '.join(CONFIG_FILES)}")
 try:
-    PLAN = load_plan(CONFIG_FILES[0], dict(workflow.config_settings.config))
+    CONTENT = (
+        given(config, f"config of module {__name__}") if IS_MODULE and not isinstance(config, str | Path) else None
+    )
+    PLAN = load_plan(CONTENT or CONFIG_FILES[0], {} if IS_MODULE else dict(workflow.config_settings.config))
 except UserError as error:
     sys.exit(str(error))
 
 CONFIG = PLAN.config
 RESULTS = Path(CONFIG.results).as_posix()  # ./results/ is results
+CONFIG_FILE = CONFIG_FILES[0] if CONTENT is None else f"{RESULTS}/config.yaml"  # see begin()
 LINKS = list(links(Path(RESULTS), PLAN.runs, PLAN.datasets, PLAN.studies))
 if LINKS:
     sys.exit("\n".join(LINKS))
-let_jobs_import(Path(workflow.basedir))
+let_jobs_import(HERE)
 # glibc would give large tensors back to the system one by one, and have their pages cleared again: a fifteenth of a product with H
 os.environ |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)} | os.environ
 os.environ[PARENT] = str(os.getpid())  # a job ends when the Snakemake that started it does

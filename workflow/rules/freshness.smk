@@ -14,6 +14,7 @@ from breakeven.config.results import Results, Why, in_order, to_make
 from breakeven.jobs.locks import holder
 from breakeven.jobs.results_folder import LOCK, end
 from breakeven.store.contents import Contents
+from breakeven.store.files import write_text
 from breakeven.store.record import is_current, recorded_key, remove_record
 
 CONTENTS = Contents(Path(RESULTS) / "data/contents.json")
@@ -40,11 +41,17 @@ except (UserError, OSError) as error:
     sys.exit(sentence(error, "results"))
 
 
+def own_name(asked):
+    """The name of a rule as it is here; another workflow may call it otherwise."""
+    called = {getattr(rules, name).rule.name: name for name in STAGE_OF if rules.has(name)} if IS_MODULE else {}
+    return called.get(asked, asked)
+
+
 @cache
 def to_do(beside=None):
     """What must be made, and why; of what is planned, and of a result ``beside`` it."""
     settings = workflow.dag_settings
-    asked = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
+    asked = {own_name(name) for name in (*settings.forcerun, *(settings.targets if settings.forcetargets else ()))}
     again = {*asked, *(os.path.relpath(name, RESULTS) for name in asked)}
     if settings.forceall:
         again |= {result.rule for result in PLANNED}
@@ -99,6 +106,8 @@ def remove_checkpoints():
 def begin():
     """Before the first job: what follows from others is no result until it is made again, also if this invocation is killed."""
     CONTENTS.remember()
+    if CONTENT is not None:
+        write_text(Path(CONFIG_FILE), as_text(CONTENT.content))
     outputs = {file for job in workflow.dag.needrun_jobs() for file in job.output}
     for result, why in to_do().items():
         if why is Why.FOLLOWS and f"{RESULTS}/{result.last}" in outputs:

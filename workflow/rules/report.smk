@@ -12,7 +12,7 @@ rule write_report:
         start=lambda w: STARTED,
         studies=lambda w: as_json(MADE.report().told),
         results=lambda w: RESULTS,
-        config=lambda w: CONFIG_FILES[0],
+        config=lambda w: CONFIG_FILE,
         javascript=f"{RESULTS}/figures/vega.js",
         made_from=lambda w: made_from(MADE.report()),
     shell:

@@ -4,6 +4,7 @@
 import socket
 from datetime import datetime
 
+from breakeven.config.results import STAGE_OF
 from breakeven.jobs.results_folder import check_format, occupy
 from breakeven.jobs.trouble import sentence
 
@@ -18,7 +19,7 @@ OCCUPIED = []  # the lock, until this process ends
 
 def planned_jobs():
     """What `status` needs to know of all jobs, in the order of the stages; paths are relative to the results folder."""
-    order = {rule.name: index for index, rule in enumerate(workflow.rules)}
+    order = list(STAGE_OF)
     inside = lambda path: os.path.relpath(path, RESULTS)
     logs = {inside(job.output[0]): inside(job.log[0]) for job in workflow.dag.needrun_jobs() if job.log}
     jobs = []
@@ -26,13 +27,13 @@ def planned_jobs():
         log = next((logs[str(file)] for file in result.files if str(file) in logs), None)
         files = [str(file) for file in result.files]
         jobs.append({"rule": result.rule, "name": result.name, "needed": log is not None, "outputs": files, "log": log})
-    return sorted(jobs, key=lambda job: (order[job["rule"]], job["name"]))
+    return sorted(jobs, key=lambda job: (order.index(job["rule"]), job["name"]))
 
 
 def occupy_results():
     """Take the results folder; where another process has it, this one ends."""
     plan = {
-        "config": CONFIG_FILES[0],
+        "config": CONFIG_FILE,
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "jobs": planned_jobs(),
     }

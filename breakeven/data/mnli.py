@@ -19,9 +19,9 @@ from annotated_types import Ge
 from breakeven.data.download import official
 from breakeven.data.splits import Splits
 from breakeven.data.subset import draw
-from breakeven.data.torchvision_import import torchvision_module
 from breakeven.specs.hub import revision_of
 from breakeven.specs.source import Folder, Location
+from breakeven.specs.torchvision_import import torchvision_module
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from breakeven.data.torchvision_import import torchvision_module
 from breakeven.specs.hub import revision_of
 from breakeven.specs.source import Folder
+from breakeven.specs.torchvision_import import torchvision_module
 from breakeven.store.errors import UserError
 
 # The names of the dropout rates in the configurations of BERT, RoBERTa, ELECTRA, DistilBERT ...

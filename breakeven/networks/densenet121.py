@@ -5,7 +5,7 @@
 
 from torch import nn
 
-from breakeven.data.torchvision_import import torchvision_module
+from breakeven.specs.torchvision_import import torchvision_module
 
 SMALLEST = 29  # pixels of a side, which is halved five times, three times of them rounded up
 

@@ -25,6 +25,7 @@ from annotated_types import Ge, Lt, MinLen
 
 from breakeven.specs.checked import check
 from breakeven.specs.own_imports import make_importable, tree_of
+from breakeven.specs.torchvision_import import let_torchvision_import
 from breakeven.store.errors import UserError
 
 TYPES = (
@@ -95,6 +96,7 @@ class Source:
             module = importlib.import_module(self.module)
         else:
             make_importable(self.module)
+            let_torchvision_import()
             path = Path(self.module).resolve()
             name = f"own_code_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"  # no other file's
             spec = importlib.util.spec_from_file_location(name, self.module)

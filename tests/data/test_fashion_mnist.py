@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from breakeven.data import download, fashion_mnist
-from breakeven.data.torchvision_import import torchvision_module
+from breakeven.specs.torchvision_import import torchvision_module
 from breakeven.store.errors import UserError
 
 COUNTS = {"train": 12, "t10k": 5}

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from breakeven.data.torchvision_import import torchvision_module
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.build import build
 from breakeven.networks.densenet121 import densenet121
 from breakeven.networks.primitive import with_primitive_operations
 from breakeven.networks.weights import copy_of, load_into
+from breakeven.specs.torchvision_import import torchvision_module
 from breakeven.spectra.curvature import forward_mode, per_example_curvature
 from breakeven.spectra.hessian import Hessian
 from breakeven.store import snapshots

@@ -5,7 +5,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: tests ask no hub for anything
 import torch
 
-from breakeven.data.torchvision_import import torchvision_module
+from breakeven.specs.torchvision_import import torchvision_module
 
 transformers = torchvision_module("transformers")  # itself loads its parts when they are asked for
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from breakeven.data.torchvision_import import torchvision_module
+from breakeven.specs.torchvision_import import torchvision_module
 
 WIDTH = 8
 

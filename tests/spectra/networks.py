@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from breakeven.data.torchvision_import import torchvision_module
 from breakeven.networks.batch_norm import BatchNorm2d, set_measuring
 from breakeven.networks.bert import Bert
 from breakeven.networks.layer_norm import LayerNorm
 from breakeven.networks.lstm import lstm as keras_lstm
 from breakeven.networks.primitive import with_primitive_operations
+from breakeven.specs.torchvision_import import torchvision_module
 from tests.networks.tiny_bert import pieces
 from tests.spectra.oracles import examples
 

@@ -46,6 +46,7 @@ def test_snakemakes_own_report_offline(project):
     assert said.returncode == 0, said.stdout
     page = (project.folder / "page.html").read_text(encoding="utf-8")
     assert "Does a larger learning rate" in page  # workflow.rst
+    assert f"Studies: {', '.join(STUDIES)}." in page
     for figure in FIGURES:
         assert json.dumps(CAPTIONS[figure])[1:-1] in page  # figure.rst
     for study in STUDIES:

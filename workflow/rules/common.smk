@@ -38,6 +38,8 @@ except UserError as error:
     sys.exit(str(error))
 
 CONFIG = PLAN.config
+if not IS_MODULE:
+    config["studies"] = dict.fromkeys(PLAN.studies)  # which Snakemake's own report names, see workflow/report/workflow.rst
 RESULTS = Path(CONFIG.results).as_posix()  # ./results/ is results
 CONFIG_FILE = CONFIG_FILES[0] if CONTENT is None else f"{RESULTS}/config.yaml"  # see begin()
 LINKS = list(links(Path(RESULTS), PLAN.runs, PLAN.datasets, PLAN.studies))

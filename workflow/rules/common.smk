@@ -39,7 +39,9 @@ except UserError as error:
 
 CONFIG = PLAN.config
 if not IS_MODULE:
-    config["studies"] = dict.fromkeys(PLAN.studies)  # which Snakemake's own report names, see workflow/report/workflow.rst
+    config["studies"] = dict.fromkeys(
+        PLAN.studies
+    )  # which Snakemake's own report names, see workflow/report/workflow.rst
 RESULTS = Path(CONFIG.results).as_posix()  # ./results/ is results
 CONFIG_FILE = CONFIG_FILES[0] if CONTENT is None else f"{RESULTS}/config.yaml"  # see begin()
 LINKS = list(links(Path(RESULTS), PLAN.runs, PLAN.datasets, PLAN.studies))

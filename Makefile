@@ -3,6 +3,7 @@
 # make test      set up, run every check: format, lint, types, workflow, tests
 # make lint      format and lint alone, in seconds: needs no full set-up
 # make format    let the formatters rewrite the code
+# make docs      the documentation as a site, in docs/_build/html; warnings are errors
 # make lock      write requirements.txt anew from pyproject.toml; UPGRADE=--upgrade for the newest versions
 # make clean     remove what the checks and the set-up left; results stay
 
@@ -21,7 +22,7 @@ TEXTS := breakeven workflow tests benchmarks docs config $(wildcard *.md)
 WORKERS := $(shell $(PYTHON) -c 'import os; print(len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))(0)) + 1)')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: results quick test lint format types tests unit lock lock-check clean
+.PHONY: results quick test lint format types tests unit docs lock lock-check clean
 .DELETE_ON_ERROR:
 
 results: $(VENV)/installed
@@ -54,9 +55,14 @@ types: $(VENV)/installed
 unit: $(VENV)/installed
 	$(PYTEST) --ignore tests/workflow --ignore tests/slurm
 
+# Each time anew, in minutes: what the pages of the reference are made from is no file that Sphinx watches.
+docs: $(VENV)/installed
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
+	@echo "The site is in docs/_build/html/index.html"
+
 # Versions that are pinned already stay. torch has no local version (2.13.0, not 2.13.0+cpu): pip takes the CPU build where it
 # finds one, else PyPI's.
-COMPILE := $(LINT)/uv pip compile --quiet pyproject.toml --extra bert --extra umap --extra lint --extra test \
+COMPILE := $(LINT)/uv pip compile --quiet pyproject.toml --extra bert --extra umap --extra docs --extra lint --extra test \
 	--python-version 3.11 --no-annotate --custom-compile-command "make lock"
 
 lock: $(LINT_VENV)/installed
@@ -69,7 +75,7 @@ lock-check: $(LINT_VENV)/installed
 	diff requirements.txt $(LINT_VENV)/requirements.txt
 
 clean:
-	rm -rf $(VENV) $(LINT_VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(LINT_VENV) .pytest_cache .mypy_cache .ruff_cache build docs/_build *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The exact versions of requirements.txt, then this package, which is run from here and not copied. uv takes half a minute, pip

@@ -1,0 +1,61 @@
+r"""The formula of each quantity and column, in LaTeX: the symbols are those of docs/explanation/paper.md.
+
+They stand here and not beside the quantities in `breakeven.specs`, where a better formula would measure everything again.
+"""
+
+SPLIT_LOSS = r"L = \frac{1}{n} \sum_i \ell_i(\theta)"
+SPLIT_ACCURACY = r"\frac{1}{n} \sum_i [\arg\max_c f_c(x_i) = y_i]"
+
+# quantities along a run, by their name in trajectories.csv
+QUANTITIES = {
+    "train_loss": SPLIT_LOSS,
+    "train_accuracy": SPLIT_ACCURACY,
+    "test_loss": SPLIT_LOSS,
+    "test_accuracy": SPLIT_ACCURACY,
+    "lambda_K_1": r"\lambda_K^1 = \max_{\|v\| = 1} v^\top K v",
+    "lambda_K_star": r"\lambda_K^{*} = \lambda_K^{L-1}",
+    "trace_K": r"\mathrm{Tr}(K) = \frac{1}{L} \sum_i \|g_i - \bar{g}\|^2",
+    "lambda_star_over_lambda_1": r"\lambda_K^{*} / \lambda_K^1",
+    "trace_over_lambda_1": r"\mathrm{Tr}(K) / \lambda_K^1",
+    "g_over_g5": r"\frac{1}{L} \sum_i \|g_i\| / \|P_5 g_i\|",
+    "gamma_norm": r"\|\gamma\|",
+    "lambda_H_1": r"\lambda_H^1 = \max_{\|v\| = 1} v^\top H v",
+    "trace_H": r"\mathrm{Tr}(H) \approx \mathrm{Tr}(Q^\top H Q) + \frac{1}{m} \sum_j z_j^\top P H P z_j",
+    "trace_H_over_lambda_1": r"\mathrm{Tr}(H) / \lambda_H^1",
+    "trace_top_5_H_over_lambda_1": r"\sum_{k=1}^{5} \lambda_H^k / \lambda_H^1",
+    "converged_H": r"1 \text{ or } 0",
+    "curvature_variance": r"s^2 = \frac{1}{n} \sum_i (H_i - \bar{H})^2",
+    "stability_lhs": r"(1 - \eta \lambda_H^1)^2 + s^2 \eta^2 \frac{N - S}{S (N - 1)}",
+    "alpha_star": r"\min \{\alpha : L(\theta_t - \alpha (\theta_t - \theta_{t+1})) \ge 1.2 \, L(\theta_t)\}",
+    "delta_loss": r"L(\theta_{t+1}) - L(\theta_t)",
+}
+
+# columns of runs.csv
+COLUMNS = {
+    "diverged": r"L(\theta_t) \text{ or } \theta_t \text{ not finite}",
+    "max_lambda_K": r"\max_t \lambda_K^1(t)",
+    "step_of_max_lambda_K": r"\arg\max_t \lambda_K^1(t)",
+    "max_lambda_H": r"\max_t \lambda_H^1(t)",
+    "step_of_max_lambda_H": r"\arg\max_t \lambda_H^1(t)",
+    "max_trace_K": r"\max_t \mathrm{Tr}(K)(t)",
+    "max_trace_H": r"\max_t \mathrm{Tr}(H)(t)",
+    "max_trace_over_lambda_1": r"\max_t \mathrm{Tr}(K) / \lambda_K^1",
+    "max_lambda_star_over_lambda_1": r"\max_t \lambda_K^{*} / \lambda_K^1",
+    "break_even_after_step": r"\max \{t < t_b : \text{Eq. 1 known}\}",
+    "break_even_step": r"t_b = \min \{t : \text{left-hand side of Eq. 1} \ge 1\}",
+    "break_even_epoch": r"t_b / \lfloor N / S \rfloor",
+    "break_even_lambda_H": r"\lambda_H^1(t_b)",
+    "predicted_lambda_H": r"\frac{2}{\eta (1 + r^2 \nu)}, \; r = \frac{s}{\lambda_H^1}, \; \nu = \frac{N - S}{S (N - 1)}",
+    "first_peak_step": r"\min \{t : \lambda_H^1(t) \text{ a local maximum} \ge \frac{1}{2} \max \lambda_H^1\}",
+    "first_switch_step": r"\min \{t : \eta_t \ne \eta_0\}",
+    "threshold_epoch": r"\min \{t : \text{training accuracy} > \text{threshold}\} / \lfloor N / S \rfloor",
+    "final_train_accuracy": r"\text{training accuracy at } t = T",
+    "final_test_accuracy": r"\text{test accuracy at } t = T",
+    "unconverged_snapshots": r"\#\{t : \text{not converged}\}",
+    "max_g_over_g5": r"\max_t \|g\| / \|g_5\|",
+    "max_trace_H_over_lambda_1": r"\max_t \mathrm{Tr}(H) / \lambda_H^1",
+    "max_trace_top_5_H_over_lambda_1": r"\max_t \sum_{k=1}^{5} \lambda_H^k / \lambda_H^1",
+}
+
+# of columns of runs.csv that are no maximum of a quantity
+UNITS = {"break_even_lambda_H": "1/η", "predicted_lambda_H": "1/η"}

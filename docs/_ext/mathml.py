@@ -1,0 +1,30 @@
+"""Formulas as MathML, which browsers show without a script, and so without a network."""
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+
+def inline(translator: HTML5Translator, node: nodes.math) -> None:
+    """A formula in a line."""
+    translator.body.append(_converted(node.astext(), "inline"))
+    raise nodes.SkipNode
+
+
+def block(translator: HTML5Translator, node: nodes.math_block) -> None:
+    """A formula on a line of its own, with its number if it has one."""
+    number = f'<span class="eqno">({node["number"]})</span>' if node.get("number") else ""
+    anchor = f' id="{node["ids"][0]}"' if node.get("ids") else ""
+    translator.body.append(f'<div class="math"{anchor}>{_converted(node.astext(), "block")}{number}</div>\n')
+    raise nodes.SkipNode
+
+
+def _converted(formula: str, display: str) -> str:
+    made: str = convert(formula.replace(r"\arg\max", r"\operatorname{arg max}"), display=display)
+    return made
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx calls it."""
+    app.add_html_math_renderer("mathml", (inline, None), (block, None))

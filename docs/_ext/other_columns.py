@@ -1,0 +1,76 @@
+"""What the columns are that are no quantity of `breakeven.specs`: words, and a unit where they are numbers."""
+
+STEP = {"step": ("SGD step; the row is of θ before it, so that step 0 is the initialisation", "step")}
+RUN = {"run": ("id of the run, the name of its folder", "")}
+NOTE = {"note": ("why cells are empty, or doubtful: codes, below", "")}
+HESSIAN_NUMBERED = ("residual_1", "error_1")
+
+TABLES: dict[str, dict[str, tuple[str, str]]] = {
+    "history": STEP
+    | {
+        "epoch": ("the step over the steps of an epoch", "epoch"),
+        "split": ("`train` or `test`", ""),
+        "loss": ("mean loss of the split, without label smoothing", "nat"),
+        "accuracy": ("share of the split's examples that are classified right", "1"),
+    },
+    "covariance": STEP | NOTE,
+    "hessian": STEP
+    | {
+        "residual_1": ("‖H v − λ v‖ of the first Ritz pair (λ, v)", "1/η"),
+        "error_1": ("estimated error of `lambda_1`, of the order of the residual's square over the gap", "1/η"),
+        "matvecs": ("Hessian-vector products that the eigensolver took", "1"),
+        "trace_error": ("standard error of `trace`, from the spread of its probes", "1/η"),
+        "trace_low": ("lower end of an interval of at least 95 % for Tr(H)", "1/η"),
+        "trace_high": ("upper end of that interval", "1/η"),
+        "trace_top_5": ("sum of the five largest eigenvalues, as the paper takes for Tr(H); empty where fewer are measured", "1/η"),
+    }
+    | NOTE,
+    "stability": STEP
+    | {
+        "learning_rate": ("η of the SGD step from there", "1"),
+        "lambda_1": ("λ_H^1, as the stage `hessian` found it", "1/η"),
+        "two_over_lr": ("2/η, the threshold of full-batch gradient descent", "1/η"),
+    }
+    | NOTE,
+    "density": STEP
+    | {
+        "eigenvalue": ("a node of the quadrature of the density of eigenvalues of H", "1/η"),
+        "weight": ("its weight; those of a step add up to 1", "1"),
+    }
+    | NOTE,
+    "embedding": RUN
+    | STEP
+    | {
+        "x": ("place by UMAP", "1"),
+        "y": ("place by UMAP", "1"),
+        "distance": ("root mean square difference of predictions to the closest snapshot of the largest learning rate", "1"),
+        "moved": ("the same to the run's own snapshot before", "1"),
+        "distance_to_path": ("distance to the closest point of that trajectory, straight from snapshot to snapshot", "1"),
+    },
+    "runs": RUN
+    | {
+        "seed": ("seed of the run; beside it stand the swept hyperparameters, η and S", ""),
+        "break_even_note": ("why there is no break-even point, or what is doubtful of it", ""),
+        "remarks": ("what could not be computed of the run, in sentences", ""),
+    },
+    "claims": {
+        "claim": ("id of the claim", ""),
+        "study": ("study whose runs it is tested on", ""),
+        "quantity": ("what is compared, and at which value of the other swept hyperparameters", ""),
+        "expected": ("outcome that the paper expects", ""),
+        "observed": ("outcome that the numbers point to", ""),
+        "effect": ("size of the effect: a ratio, a correlation or a slope, as the claim's kind of test says", "1"),
+        "ci_low": ("lower end of its interval, at the level `ci_level`", "1"),
+        "ci_high": ("upper end", "1"),
+        "p_value": ("of the test, two-sided, not adjusted", "1"),
+        "n_seeds": ("seeds that were counted", "1"),
+        "verdict": ("`supported`, `contradicted` or `inconclusive`", ""),
+        "paper_value": ("the paper's number, and of what", ""),
+        "our_value": ("ours", ""),
+        "p_adjusted": ("p-value, adjusted for all primary tests of the evaluation", "1"),
+        "figure": ("figure that shows it", ""),
+        "note": ("what was left out, what would decide, what points the other way", ""),
+        "role": ("whether the row is the primary test, stands beside it, or describes what the paper is silent about", ""),
+        "ci_level": ("level of the interval: 1 minus that of the test", "1"),
+    },
+}  # fmt: skip

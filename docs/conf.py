@@ -12,6 +12,7 @@ version = release = version_of("breakeven")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton", "_ext.mathml", "_ext.site"]
 exclude_patterns = ["_build", "_ext"]
+smartquotes = False  # --help has two hyphens
 nitpicky = True
 nitpick_ignore_regex = [("py:class", ".*")]  # the types in signatures, most of which are other packages'
 default_role = "code"  # single backticks in docstrings

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from _ext.markdown import code, plain, table
@@ -10,7 +11,13 @@ from breakeven.config.schema import schema
 
 HEADS = ("key", "type", "default", "what it is")
 LARGEST = 1_000_000_000  # bounds that only say that a number is no nonsense are left out
-BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
+BOUNDS = {
+    "minimum": "≥\u00a0{}",
+    "exclusiveMinimum": ">\u00a0{}",
+    "maximum": "≤\u00a0{}",
+    "exclusiveMaximum": "<\u00a0{}",
+}
+NAMES = {"object": "mapping"}
 # the parts of a config, in the order of a file: heading, the definition in the schema
 PARTS = (
     ("The top of a config", ""),
@@ -30,10 +37,12 @@ WHERE = {
 }
 WHERE |= {"Segment": "segments, below", "Switch": "switches, below"}
 
+_schema = cache(schema)
+
 
 def text() -> str:
     """The keys, part by part."""
-    made = schema()
+    made = _schema()
     written = {name for _, name in PARTS} | BESIDE
     new = [(name, name) for name in made["$defs"] if name not in written and not _is_loader(made, name)]
     pieces = [_part(made, *part) for part in (*PARTS, *new)]
@@ -59,7 +68,8 @@ def keys(section: Mapping[str, Any], somewhere: Sequence[str] = ()) -> str:
         default = "required" if name in required else _default(key)
         if name in somewhere:
             default = "required, here or in sweeps"
-        rows.append((code(name), kind(key), default, words(key)))
+        referred = _schema()["$defs"].get(key.get("$ref", "").rpartition("/")[2], {})
+        rows.append((code(name), kind(key), default, words(key if "description" in key else referred)))
     return table(HEADS, rows)
 
 
@@ -90,7 +100,9 @@ def kind(key: Mapping[str, Any]) -> str:
         return ", ".join(code(value) for value in key["enum"])
     types = key.get("type", "any")
     types = [types] if isinstance(types, str) else types
-    words = " or ".join(f"list of {kind(key.get('items', {}))}" if each == "array" else each for each in types)
+    words = " or ".join(
+        f"list of {kind(key.get('items', {}))}" if each == "array" else NAMES.get(each, each) for each in types
+    )
     bounds = [
         plain(form.format(f"{key[name]:g}" if key[name] < 1e6 else f"{key[name]:,}"))
         for name, form in BOUNDS.items()

@@ -70,7 +70,7 @@ def kind(declared: Any) -> str:
 def _bound(mark: Any) -> str:
     for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
         if hasattr(mark, name):
-            return f"{sign} {getattr(mark, name):g}"
+            return f"{sign}\u00a0{getattr(mark, name):g}"
     return ""
 
 

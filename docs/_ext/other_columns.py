@@ -22,7 +22,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "trace_error": ("standard error of `trace`, from the spread of its probes", "1/η"),
         "trace_low": ("lower end of an interval of at least 95 % for Tr(H)", "1/η"),
         "trace_high": ("upper end of that interval", "1/η"),
-        "trace_top_5": ("sum of the five largest eigenvalues, as the paper takes for Tr(H); empty where fewer are measured", "1/η"),
+        "trace_top_5": ("sum of the five largest eigenvalues, the Tr(H) of the paper; empty where fewer are measured", "1/η"),
     }
     | NOTE,
     "stability": STEP

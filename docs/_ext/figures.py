@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import vl_convert
 
-from _ext.markdown import code, plain
+from _ext.markdown import code, plain, prose
 from breakeven.figures.labels import with_schedules_in_words
 from breakeven.figures.plot import svg
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING, ON_REQUEST
@@ -33,15 +34,15 @@ def _figure(name: str, caption: str, pictures: str) -> str:
         if name in ON_REQUEST
         else "Drawn for every study."
     )
-    picture = f"![{plain(caption)}]({pictures}/{name}.svg)"
-    return "\n\n".join([f"## {code(name)}", plain(caption), when, picture])
+    picture = f"![{plain(caption)}]({pictures}/{name}.png)"
+    return "\n\n".join([f"## {code(name)}", prose(caption), when, picture])
 
 
 def draw(folder: Path) -> None:
-    """Draw all figures as SVG into ``folder``."""
+    """Draw all figures into ``folder``, as pixels: a browser may lack the font that a drawing was measured in."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in FIGURES:
-        (folder / f"{name}.svg").write_text(picture(name), encoding="utf-8")
+        (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(picture(name), scale=2))
 
 
 def picture(name: str) -> str:

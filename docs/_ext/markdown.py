@@ -18,3 +18,17 @@ def code(text: object) -> str:
 def plain(text: str) -> str:
     """Text in which nothing is markup."""
     return re.sub(r"([\\`*_\[\]<>$])", r"\\\1", text)
+
+
+SYMBOL = re.compile(r"(λ|e)_([KH])\^(\d|\*)|‖g‖|‖g_5‖|‖γ‖")
+LATEX = {"λ": r"\lambda", "e": "e", "‖g‖": r"\|g\|", "‖g_5‖": r"\|g_5\|", "‖γ‖": r"\|\gamma\|"}
+
+
+def prose(text: str) -> str:
+    """Text in which symbols are typeset, and nothing else is markup."""
+    pieces, end = [], 0
+    for found in SYMBOL.finditer(text):
+        formula = LATEX.get(found[0]) or f"{LATEX[found[1]]}_{found[2]}^{{{found[3]}}}"
+        pieces += [plain(text[end : found.start()]), f"${formula}$"]
+        end = found.end()
+    return "".join([*pieces, plain(text[end:])])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from _ext import formulas
-from _ext.markdown import code, plain, table
+from _ext.markdown import code, plain, prose, table
 from _ext.other_columns import HESSIAN_NUMBERED, TABLES
 from breakeven.claims import evaluate
 from breakeven.measurements import covariance, hessian, stability
@@ -21,7 +21,7 @@ FILES: dict[str, Sequence[str]] = {
     "embedding": ("run", "step", "x", "y", "distance", "moved", "distance_to_path"),
     "claims": evaluate.COLUMNS,
 }
-HEADS = ("column", "symbol", "what it is", "formula", "unit")
+HEADS = ("column", "what it is", "formula", "unit")
 
 
 def math(formula: str) -> str:
@@ -29,20 +29,29 @@ def math(formula: str) -> str:
     return f"${formula}$"
 
 
+def named(symbol: str, words: str) -> str:
+    """A symbol with its words, which may be the same."""
+    return prose(words) if symbol == words else f"{prose(symbol)}: {prose(words)}"
+
+
+def prose_of(words: str) -> str:
+    """Words with code in backticks."""
+    return "".join(code(part) if index % 2 else prose(part) for index, part in enumerate(words.split("`")))
+
+
 def quantities() -> str:
     """The quantities along a run, in ``trajectories.csv``."""
     rows = [
         (
             code(each.name) + (", `…_2`, …" if each.numbered else ""),
-            plain(each.symbol),
-            plain(each.words),
+            f"{named(each.symbol, each.words)}; `{each.column}` of `{each.table}.csv`"
+            + (f", {each.split}" if each.split else ""),
             math(formulas.QUANTITIES[each.name]),
-            f"`{each.table}.csv`: `{each.column}`" + (f" of {each.split}" if each.split else ""),
             each.unit or "1",
         )
         for each in QUANTITIES
     ]
-    return table(("quantity", "symbol", "what it is", "formula", "from", "unit"), rows)
+    return table(("quantity", *HEADS[1:]), rows)
 
 
 def runs() -> str:
@@ -51,8 +60,7 @@ def runs() -> str:
     rows = [
         (
             code(each.name),
-            plain(each.symbol),
-            plain(each.words),
+            named(each.symbol, each.words),
             math(formulas.COLUMNS[each.name]),
             each.unit or units.get(each.name) or "1",
         )
@@ -75,8 +83,7 @@ def _others(name: str, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
             more = ", `…_2`, …" if each.numbered else ""
             yield (
                 code(column) + more,
-                plain(each.symbol),
-                plain(each.words),
+                named(each.symbol, each.words),
                 math(formulas.QUANTITIES[each.name]),
                 each.unit or "1",
             )
@@ -85,7 +92,7 @@ def _others(name: str, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
         else:
             words, unit = TABLES[name][column]
             more = ", `…_2`, …" if column in HESSIAN_NUMBERED else ""
-            yield code(column) + more, "", words, "", unit
+            yield code(column) + more, prose_of(words), "", unit
 
 
 def notes() -> str:

@@ -141,7 +141,10 @@ def test_every_quantity_and_column_has_a_formula():
     assert formulas.QUANTITIES.keys() == {each.name for each in QUANTITIES}
     assert formulas.COLUMNS.keys() == {each.name for each in RUN_COLUMNS}
     assert {cell.split(",")[0] for cell in first_cells(tables.quantities())} == {each.name for each in QUANTITIES}
-    assert r"$(1 - \eta \lambda_H^1)^2 + s^2 \eta^2 \frac{N - S}{S (N - 1)}$ | `stability.csv`" in tables.quantities()
+    assert (
+        r"$(1 - \eta \lambda_H^1)^2 + s^2 \eta^2 \frac{N - S}{S (N - 1)}$ | 1 | `stability_lhs` of `stability.csv`"
+        in tables.quantities()
+    )
 
 
 def test_maxima_have_the_unit_of_what_they_are_of():
@@ -163,7 +166,7 @@ def test_every_figure_has_its_caption_and_picture():
     told = sections(figures.text("pictures"))
     assert [heading.strip("`") for heading in told] == list(FIGURES)
     for name, text in told.items():
-        assert f"(pictures/{name.strip('`')}.svg)" in text
+        assert f"(pictures/{name.strip('`')}.png)" in text
 
 
 @pytest.mark.parametrize("name", ["lambda_H", "early_switch", "batch_norm", "trajectories_umap"])

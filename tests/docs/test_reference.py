@@ -141,10 +141,9 @@ def test_every_quantity_and_column_has_a_formula():
     assert formulas.QUANTITIES.keys() == {each.name for each in QUANTITIES}
     assert formulas.COLUMNS.keys() == {each.name for each in RUN_COLUMNS}
     assert {cell.split(",")[0] for cell in first_cells(tables.quantities())} == {each.name for each in QUANTITIES}
-    assert (
-        r"$(1 - \eta \lambda_H^1)^2 + s^2 \eta^2 \frac{N - S}{S (N - 1)}$ | 1 | `stability_lhs` of `stability.csv`"
-        in tables.quantities()
-    )
+    [row] = [row for row in tables.quantities().splitlines() if row.startswith("| `stability_lhs`")]
+    side = r"$(1 - \eta \lambda_H^1)^2 + s^2 \eta^2 \frac{N - S}{S (N - 1)}$"
+    assert row.endswith(f"`stability_lhs` of `stability.csv` | {side} | 1 |")
 
 
 def test_maxima_have_the_unit_of_what_they_are_of():

@@ -1,14 +1,15 @@
 """Sphinx builds the site from here: `make docs`. It loads nothing from a network, nor do its pages."""
 
 import sys
-from importlib.metadata import version as version_of
 from pathlib import Path
+
+from breakeven import __version__
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 project = "breakeven"
 author = copyright = "the breakeven authors"
-version = release = version_of("breakeven")
+version = release = __version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton", "_ext.mathml", "_ext.site"]
 exclude_patterns = ["_build", "_ext"]

@@ -4,7 +4,7 @@ import argparse
 
 from _ext.markdown import code, plain, table
 from breakeven.commands import parser_for
-from breakeven.stages import STAGES
+from breakeven.stages import STAGES, Stage
 
 # what the workflow tells each stage that writes something; told once
 COMMON = ("key", "code", "read", "cost")
@@ -15,7 +15,7 @@ def text() -> str:
     """The stages, in the order in which data flow."""
     told = [action for action in parser_of("prepare")._actions if action.dest in COMMON]
     common = "## Of every stage that writes something\n\n" + table(HEADS, map(_row, told))
-    return "\n\n".join([*(_stage(stage.name) for stage in STAGES), common])
+    return "\n\n".join([*(_stage(stage) for stage in STAGES), common])
 
 
 def parser_of(stage: str) -> argparse.ArgumentParser:
@@ -25,10 +25,13 @@ def parser_of(stage: str) -> argparse.ArgumentParser:
     return made
 
 
-def _stage(name: str) -> str:
-    parser = parser_of(name)
+def _stage(stage: Stage) -> str:
+    parser = parser_of(stage.name)
     told = [each for each in parser._actions if not isinstance(each, argparse._HelpAction) and each.dest not in COMMON]
-    return "\n\n".join([f"## `{name}`", plain(parser.description or ""), table(HEADS, map(_row, told))])
+    rows = [*map(_row, told)]
+    if stage.hands_on:
+        rows.append((code("..."), "", f"options of {stage.hands_on}, which are handed on"))
+    return "\n\n".join([f"## `{stage.name}`", plain(parser.description or ""), table(HEADS, rows)])
 
 
 def _row(action: argparse.Action) -> tuple[str, str, str]:

@@ -57,7 +57,8 @@ unit: $(VENV)/installed
 
 # Each time anew, in minutes: what the pages of the reference are made from is no file that Sphinx watches.
 docs: $(VENV)/installed
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
+	@echo "Figures are drawn and an example study is run: two minutes the first time, on two cores"
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
 	@echo "The site is in docs/_build/html/index.html"
 
 # Versions that are pinned already stay. torch has no local version (2.13.0, not 2.13.0+cpu): pip takes the CPU build where it

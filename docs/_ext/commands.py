@@ -1,45 +1,45 @@
-"""The command line: every stage with its options, from the parser that it is read with."""
+"""The command line: every stage with its options, as its parser is told of them."""
 
-import argparse
+from typing import Any
 
 from _ext.markdown import code, plain, table
-from breakeven.commands import parser_for
-from breakeven.stages import STAGES, Stage
+from breakeven.commands import _add_arguments
+from breakeven.stages import STAGE, STAGES, Stage
 
 # what the workflow tells each stage that writes something; told once
-COMMON = ("key", "code", "read", "cost")
+COMMON = ("--key", "--code", "--read", "--cost")
 HEADS = ("argument", "", "what it is")
+WORDS = {"--device": "where it runs"}  # of what says no more than its name
+
+
+class Arguments:
+    """Stands for a parser, and keeps what it is told: the name of each argument, and what is said of it."""
+
+    def __init__(self, stage: Stage):
+        self.usage = ""
+        self.told: dict[str, dict[str, Any]] = {}
+        _add_arguments(self, stage)  # type: ignore[arg-type]
+
+    def add_argument(self, name: str, **said: Any) -> None:
+        """One more argument."""
+        self.told[name] = said
 
 
 def text() -> str:
     """The stages, in the order in which data flow."""
-    told = [action for action in parser_of("prepare")._actions if action.dest in COMMON]
-    common = "## Of every stage that writes something\n\n" + table(HEADS, map(_row, told))
-    return "\n\n".join([*(_stage(stage) for stage in STAGES), common])
-
-
-def parser_of(stage: str) -> argparse.ArgumentParser:
-    """The parser of one stage."""
-    [commands] = [each for each in parser_for([stage])._actions if isinstance(each, argparse._SubParsersAction)]
-    made: argparse.ArgumentParser = commands.choices[stage]
-    return made
+    common = [_row(name, said) for name, said in Arguments(STAGE["prepare"]).told.items() if name in COMMON]
+    last = f"## Of every stage that writes something\n\n{table(HEADS, common)}"
+    return "\n\n".join([*map(_stage, STAGES), last])
 
 
 def _stage(stage: Stage) -> str:
-    parser = parser_of(stage.name)
-    told = [each for each in parser._actions if not isinstance(each, argparse._HelpAction) and each.dest not in COMMON]
-    rows = [*map(_row, told)]
+    rows = [_row(name, said) for name, said in Arguments(stage).told.items() if name not in COMMON]
     if stage.hands_on:
         rows.append((code("..."), "", f"options of {stage.hands_on}, which are handed on"))
-    return "\n\n".join([f"## `{stage.name}`", plain(parser.description or ""), table(HEADS, rows)])
+    return "\n\n".join([f"## `{stage.name}`", plain(stage.words), table(HEADS, rows)])
 
 
-def _row(action: argparse.Action) -> tuple[str, str, str]:
-    words = (action.help or "").replace("%%", "%") or {"device": "where it runs"}.get(action.dest, "")
-    return name_of(action), "required" if action.required else "", plain(words)
-
-
-def name_of(action: argparse.Action) -> str:
-    """An argument as it is typed, with the values that it may have."""
-    choices = f" {{{','.join(map(str, action.choices))}}}" if action.choices else ""
-    return code(("/".join(action.option_strings) or action.dest) + choices)
+def _row(name: str, said: dict[str, Any]) -> tuple[str, str, str]:
+    choices = f" {{{','.join(said['choices'])}}}" if "choices" in said else ""
+    words = said.get("help", "").replace("%%", "%") or WORDS.get(name, "")
+    return code(name + choices), "required" if said.get("required") else "", plain(words)

@@ -18,7 +18,7 @@ class Arguments:
     def __init__(self, stage: Stage):
         self.usage = ""
         self.told: dict[str, dict[str, Any]] = {}
-        _add_arguments(self, stage)  # type: ignore[arg-type]
+        _add_arguments(self, stage)
 
     def add_argument(self, name: str, **said: Any) -> None:
         """One more argument."""

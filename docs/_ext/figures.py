@@ -56,4 +56,5 @@ def picture(name: str) -> str:
         trajectories, runs = with_schedules_in_words(trajectories), with_schedules_in_words(runs)
     tables = [make_embedding(trajectories, runs)] if name in NEEDS_EMBEDDING else []
     module = importlib.import_module(f"breakeven.figures.{name}")
-    return svg(module.chart(trajectories, runs, study, *tables).to_dict())
+    spec: dict[str, Any] = module.chart(trajectories, runs, study, *tables).to_dict()
+    return svg(spec)

@@ -73,7 +73,7 @@ def linked(text: str, folder: Path, here: Path) -> str:
 
 def run_example() -> None:
     """Run the example study; where its results are there and current, it has nothing to do."""
-    command = [Path(sys.executable).with_name("snakemake"), "--cores", "all", "--configfile", CONFIG]
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", "--configfile", CONFIG]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if made.returncode:
         raise ExtensionError(f"the example report could not be made:\n{(made.stdout + made.stderr)[-3000:]}")

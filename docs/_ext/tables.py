@@ -1,6 +1,6 @@
 """Every table's columns with symbol, formula and unit, from the package's own tables of names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from _ext import formulas
 from _ext.markdown import code, plain, prose, table
@@ -74,7 +74,7 @@ def files() -> str:
     return "\n\n".join(f"### `{name}.csv`\n\n{table(HEADS, _others(name, columns))}" for name, columns in FILES.items())
 
 
-def _others(name: str, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def _others(name: str, columns: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """A quantity's words and formula where the column is one; else those of docs/_ext/other_columns.py."""
     measured = {each.column: each for each in QUANTITIES if each.table == name}
     for column in columns:

@@ -58,7 +58,7 @@ onstart:
 onsuccess:
     finish()
     if any(f"{RESULTS}/report.html" in job.output for job in workflow.dag.jobs):
-        print(f"The report is in {RESULTS}/report.html")
+        tell(f"The report is in {RESULTS}/report.html")
 
 
 onerror:

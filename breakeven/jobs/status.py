@@ -73,12 +73,12 @@ def _job(results: Path, planned: dict[str, Any], started: int) -> Job:
     rule, name, log = planned["rule"], planned["name"], results / (planned["log"] or "none")
     outputs = [results / output for output in planned["outputs"]]
     if any(holder(lock_of(output)) is not None for output in outputs):
-        return Job(rule, name, "running", _how_far(log))
+        return Job(rule, name, "running", how_far(log))
     since = started if planned.get("needed") else 0
     if all(_is_newer(output, since) for output in outputs):
         return Job(rule, name, "done")
     if _is_newer(log, started):
-        return Job(rule, name, "failed", f"{_why(log)} ({log})")
+        return Job(rule, name, "failed", f"{why(log)} ({log})")
     return Job(rule, name, "to do")
 
 
@@ -94,7 +94,7 @@ def _lines(log: Path) -> list[str]:
     return log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
 
 
-def _how_far(log: Path) -> str:
+def how_far(log: Path) -> str:
     """How far a job is, by the last line of progress in its log."""
     for line in reversed(_lines(log)):
         found = PROGRESS.match(line)
@@ -104,7 +104,7 @@ def _how_far(log: Path) -> str:
     return ""
 
 
-def _why(log: Path) -> str:
+def why(log: Path) -> str:
     """The last words of a log: the sentence of a mistake, the error of a traceback, or what it was doing when it was killed."""
     words = [line for line in _lines(log) if line.strip() and BAR not in line]
     return words[-1] if words else "ended without a word"

@@ -20,7 +20,7 @@ import yaml
 
 from breakeven.config.plan import load_plan
 from tests.slurm import cluster
-from tests.workflow.project import CONFIG, MEASUREMENTS, Project, environment, make
+from tests.workflow.project import CONFIG, JOB_BY_JOB, MEASUREMENTS, Project, environment, make
 
 IMPATIENT = Path(__file__).with_name("impatient_snakemake.py")
 PARTS = ("evening", "night", "morning")
@@ -206,7 +206,7 @@ def snakemake(project: Project, part: str, *resources: str) -> Iterator[subproce
     on_a_cpu = ("--config", "device=cpu", "--set-resources", *(f"{rule}:gpu=1" for rule in GPU_RULES))
     with (project.folder / f"{part}.txt").open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, IMPATIENT, "--workflow-profile", "profiles/slurm", *on_a_cpu, *resources],
+            [sys.executable, IMPATIENT, JOB_BY_JOB, "--workflow-profile", "profiles/slurm", *on_a_cpu, *resources],
             cwd=project.folder,
             env=environment(),
             stdout=said,

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.workflow.project import SNAKEMAKE, Project, copy, environment, make
+from tests.workflow.project import JOB_BY_JOB, SNAKEMAKE, Project, copy, environment, make
 
 KINDS = (
     "SIGKILL to a job",
@@ -95,7 +95,7 @@ def kill(
     project = Project(folder)
     with (folder / "said.txt").open("w", encoding="utf-8") as said:
         process = subprocess.Popen(
-            [SNAKEMAKE, "--cores", "all"],
+            [SNAKEMAKE, JOB_BY_JOB, "--cores", "all"],
             cwd=folder,
             env=environment(),
             stdout=said,

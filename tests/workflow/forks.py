@@ -134,6 +134,10 @@ def _become(arguments: list[str], python: str) -> None:
         Path(arguments[2]).unlink(missing_ok=True)
         Path(arguments[2]).parent.rmdir()
         os._exit(0)
+    if arguments[0] == "snakemake":
+        from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
+
+        LoggerPluginRegistry()  # knows the plugin of this checkout, which then isn't imported from
     sys.path[:] = [path for path in sys.path if Path(path).name == "site-packages" or path.startswith(sys.base_prefix)]
     code = 1
     try:

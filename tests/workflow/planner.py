@@ -37,8 +37,10 @@ def _called(command: list[str], folder: str, environment: dict[str, str], said: 
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = command
-    sys.path[:] = [path for path in sys.path if Path(path).name == "site-packages" or path.startswith(sys.base_prefix)]
     from snakemake.cli import main
+    from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
+    sys.argv = command
+    LoggerPluginRegistry()  # knows the plugin of this checkout, which then isn't imported from
+    sys.path[:] = [path for path in sys.path if Path(path).name == "site-packages" or path.startswith(sys.base_prefix)]
     sys.exit(main())

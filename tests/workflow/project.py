@@ -26,6 +26,7 @@ from tests.workflow.planner import dry_run
 CHECKOUT = Path(__file__).parents[2]
 COPIED = ("Snakefile", "workflow", "breakeven", "profiles", "pyproject.toml")
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+JOB_BY_JOB = "--show-failed-logs"  # Snakemake's own words, which are read here, and not those of our plugin
 
 # Four runs of `rate`, two of `network`, of which one is also in `rate`. `twin` is a network that only the copy has.
 CONFIG = """\
@@ -97,7 +98,11 @@ class Project:
     # ------------------------------------------------------------ snakemake
 
     def snakemake(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Call ``snakemake`` in the copy; ``stdout`` holds all that it says."""
+        """Call ``snakemake`` in the copy; ``stdout`` holds all that it says, job by job."""
+        return self.plain_snakemake(JOB_BY_JOB, *arguments, env=env)
+
+    def plain_snakemake(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Call ``snakemake`` as users do."""
         return subprocess.run(
             [SNAKEMAKE, *arguments],
             cwd=self.folder,
@@ -109,7 +114,7 @@ class Project:
 
     def plan(self, *arguments: str) -> set[str]:
         """The jobs that ``snakemake -n`` plans."""
-        return jobs(dry_run(SNAKEMAKE, arguments, self.folder, environment()))
+        return jobs(dry_run(SNAKEMAKE, (JOB_BY_JOB, *arguments), self.folder, environment()))
 
     def run(self, *arguments: str) -> set[str]:
         """Run ``snakemake --cores all``: the jobs that it executed."""

@@ -27,7 +27,7 @@ import yaml
 from PIL import Image
 
 from tests.workflow.forks import Forks
-from tests.workflow.project import Project, copy, environment, make
+from tests.workflow.project import JOB_BY_JOB, Project, copy, environment, make
 
 OWN = """\
 from pathlib import Path
@@ -122,7 +122,7 @@ class Walk:
         return code, (self.base / "said").read_text(encoding="utf-8", errors="replace")
 
     def start(self, *arguments: str, folder: Path | None = None, results: str | None = None) -> Any:
-        words = [*arguments, "--config", f"results={results or self.results}"]
+        words = [JOB_BY_JOB, *arguments, "--config", f"results={results or self.results}"]
         return self.forks.start(words, folder or self.project.folder, environment(), self.base / "said")
 
     # ------------------------------------------------------------ what happens

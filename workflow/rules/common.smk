@@ -6,6 +6,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from snakemake.logging import logger
+
 HERE = Path(str(workflow.current_basedir)).parents[1]  # of the Snakefile
 if (HERE / "breakeven").is_dir():  # a checkout; an installed one is found as it is
     sys.path.insert(0, str(HERE))
@@ -39,9 +41,8 @@ except UserError as error:
 
 CONFIG = PLAN.config
 if not IS_MODULE:
-    config["studies"] = dict.fromkeys(
-        PLAN.studies
-    )  # which Snakemake's own report names, see workflow/report/workflow.rst
+    # which Snakemake's own report names, see workflow/report/workflow.rst
+    config["studies"] = dict.fromkeys(PLAN.studies)
 RESULTS = Path(CONFIG.results).as_posix()  # ./results/ is results
 CONFIG_FILE = CONFIG_FILES[0] if CONTENT is None else f"{RESULTS}/config.yaml"  # see begin()
 LINKS = list(links(Path(RESULTS), PLAN.runs, PLAN.datasets, PLAN.studies))
@@ -58,6 +59,11 @@ wildcard_constraints:
     run=r"[A-Za-z0-9_.-]+",
     study=r"[A-Za-z0-9_.-]+",
     figure=r"[A-Za-z0-9_]+",
+
+
+def tell(sentence):
+    """Say something that a user is to read, whatever else is said."""
+    logger.info(sentence, extra={"for_user": True})
 
 
 def as_json(content):

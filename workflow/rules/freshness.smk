@@ -58,12 +58,11 @@ def to_do(beside=None):
     found = to_make(PLANNED if beside is None else in_order([*PLANNED, beside]), Path(RESULTS), again)
     changed = sum(why is Why.CHANGED for why in found.values())
     if changed and not again and beside is None:
-        print(
-            f"{changed} of {len(PLANNED)} results are of other settings, code, data or files than now", file=sys.stderr
-        )
+        tell(f"{changed} of {len(PLANNED)} results are of other settings, code, data or files than now")
     if not found and not workflow.dryrun:
         with suppress(OSError):  # nothing begins; the next planning need not read the data again
             CONTENTS.remember()
+        tell(f"The report is in {RESULTS}/report.html")
     return found
 
 

@@ -16,8 +16,8 @@ def told_at_the_end(invocation: Invocation) -> list[str]:
     done, total = len(invocation.done), invocation.total
     if invocation.is_stopped:
         return [f"Stopped with {done} of {jobs(total)} done: the same command goes on from here."]
-    if done == total:
-        return [f"{jobs(done)} done in {duration(invocation.elapsed)}."]
+    if invocation.is_done:
+        return [f"{jobs(done)} done in {duration(invocation.elapsed)}.", *invocation.last_words]
     failures = list(invocation.failed.values())
     return [
         f"{done} of {jobs(total)} done in {duration(invocation.elapsed)}; {_what_is_left(len(failures), total - done)}",

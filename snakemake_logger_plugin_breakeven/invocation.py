@@ -67,6 +67,7 @@ class Invocation:
         self.failed: dict[int, Failure] = {}
         self.is_stopped = False
         self.log = ""
+        self.last_words: list[str] = []  # of our own rules, once all is done
         self._is_run = False
         self._before: list[str] = []  # what was said before it was known to run jobs
         self._seconds: defaultdict[str, list[float]] = defaultdict(list)  # that jobs took, by rule
@@ -76,6 +77,11 @@ class Invocation:
     def total(self) -> int:
         """The number of jobs that were planned."""
         return self.planned.total()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all planned jobs are done."""
+        return 0 < self.total == len(self.done)
 
     @property
     def elapsed(self) -> float:
@@ -166,6 +172,8 @@ class Invocation:
             yield "Stopping: jobs that run save where they are."
         elif text.startswith(LOG):
             self.log = text.removeprefix(LOG)
+        elif getattr(record, FOR_USER, False) and self.is_done:
+            self.last_words.append(text)
         elif getattr(record, FOR_USER, False) or text.startswith(NOTHING):
             yield text
         elif record.levelno >= WARNING:

@@ -78,8 +78,13 @@ def test_what_all_jobs_done_says(told):
     all_done(told)
     told.hear(None, "The report is in results/report.html", for_user=True)
     told.hear(None, "Elapsed time: 0:00:40")
-    assert told.lines == ["The report is in results/report.html"]
-    assert told_at_the_end(told.invocation) == ["4 jobs done in 40 s."]
+    assert told.lines == []
+    assert told_at_the_end(told.invocation) == ["4 jobs done in 40 s.", "The report is in results/report.html"]
+
+
+def test_what_our_rules_say_before_the_jobs_comes_at_once(told):
+    told.hear(None, "3 of 4 results are of other settings", for_user=True)
+    assert told.lines == ["3 of 4 results are of other settings"]
 
 
 def test_a_line_for_each_job_in_a_file(told):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from breakeven.config.datasets import Dataset
-from breakeven.config.messages import not_known, show
+from breakeven.config.messages import no_function, not_known, show
 from breakeven.config.models import REQUIRED, Hyperparameters
 from breakeven.config.options import option_problems
 from breakeven.config.validate import Problem
@@ -85,7 +85,7 @@ def _network_problem(name: str) -> str | None:
     """Why there is no network ``name``, if so."""
     if is_own(name):
         return own_code.problem(name, registry.GIVEN)
-    return None if name in registry.NETWORKS else not_known(name, registry.NETWORKS)
+    return None if name in registry.NETWORKS else no_function(name, registry.NETWORKS)
 
 
 def _check_network(run: Hyperparameters, dataset: Dataset | None) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from breakeven.config.derive import Section, declared_by, fields_of, made_of
-from breakeven.config.messages import nearest, not_known, show
+from breakeven.config.messages import nearest, no_function, show
 from breakeven.config.options import changed, options_model
 from breakeven.config.validate import Invalid, Problem, validated
 from breakeven.data.registry import LOADERS, OWN_GIVEN, available_examples, content, loader_source
@@ -66,7 +66,7 @@ class Dataset:
 def dataset(value: Any) -> Dataset:
     """The data set that ``value`` in a config says; an Invalid with all its mistakes."""
     if not isinstance(value, dict):
-        raise Invalid([Problem((), f"{show(value)} is not a mapping")])
+        raise Invalid([Problem((), f"{show(value)} is not a mapping; as in {{loader: digits}}")])
     problem = _loader_problem(value)
     if problem:
         raise Invalid([Problem(("loader",), problem)])
@@ -83,11 +83,13 @@ def _loader_problem(value: dict[str, Any]) -> str | None:
     """Why there is no such loader, if so."""
     if "loader" not in value:
         similar = nearest("loader", value)
-        return "required, but missing" + (f"; is it {show(similar)}?" if similar else "")
+        return "required, but missing; " + (
+            f"is it {show(similar)}?" if similar else f"allowed: {', '.join(sorted(LOADERS))}"
+        )
     loader = value["loader"]
     if is_own(loader):
         return own_code.problem(loader, OWN_GIVEN)
-    return None if isinstance(loader, str) and loader in LOADERS else not_known(loader, LOADERS)
+    return None if isinstance(loader, str) and loader in LOADERS else no_function(loader, LOADERS)
 
 
 @cache

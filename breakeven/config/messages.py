@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from breakeven.config.advice import instead, other_words
+
 LONGEST_VALUE = 60
-# what people write, and how it is called here
-OTHER_WORDS = {"lr": "learning_rate", "gpu": "cuda", "bf16": "bfloat16", "float16": "bfloat16"}
 
 
 def show(value: Any) -> str:
@@ -50,8 +50,8 @@ def show_path(path: Iterable[str | int]) -> str:
 def nearest(name: Any, known: Iterable[str]) -> str | None:
     """The known name that ``name`` was probably meant to be, whatever its case."""
     by_lower_case = {each.lower(): each for each in known}
-    meant = OTHER_WORDS.get(str(name))
-    if meant in by_lower_case:
+    meant = other_words(name, by_lower_case.values())
+    if meant is not None:
         return meant
     matches = difflib.get_close_matches(str(name)[:LONGEST_VALUE].lower(), by_lower_case, n=1)
     return by_lower_case[matches[0]] if matches else None
@@ -60,8 +60,9 @@ def nearest(name: Any, known: Iterable[str]) -> str | None:
 def unknown_key(name: Any, known: Iterable[str]) -> str:
     """The message for a key that is not among the known ones."""
     names = list(known)
-    if name in ("seed", "seeds") and "learning_rate" in names:
-        return "unknown key; seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'"
+    advice = instead(name, names)
+    if advice is not None:
+        return f"unknown key; {advice}"
     guess = nearest(name, names)
     return "unknown key; " + (f"did you mean '{guess}'?" if guess else f"allowed: {', '.join(names) or 'none'}")
 
@@ -72,3 +73,9 @@ def not_known(value: Any, known: Iterable[str]) -> str:
     guess = nearest(value, names)
     hint = f"; did you mean '{guess}'?" if guess else ""
     return f"{show(value)} is not known; allowed: {', '.join(names)}{hint}"
+
+
+def no_function(value: Any, known: Iterable[str]) -> str:
+    """The message for a value that neither is among the known names nor names a function of the user's own."""
+    message = not_known(value, known)
+    return message if "did you mean" in message else f"{message}, or a function of your own: FILE.py:FUNCTION"

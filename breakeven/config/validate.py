@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from breakeven.config.advice import form
 from breakeven.config.derive import LARGEST, json_schema
 from breakeven.config.messages import nearest, not_known, show, unknown_key
 from breakeven.config.yaml_file import NUMBER, Place
@@ -75,14 +76,17 @@ def _problems(error: Any, schema: Schema, unknown: set[Place]) -> Iterator[Probl
         yield Problem(place, unknown_key(place[-1], known))
     elif error["type"] == "missing":
         beside = [name for *parent, name in unknown if tuple(parent) == place[:-1]]
-        if nearest(place[-1], map(str, beside)) is None:  # else the unknown key is told, with what it should be
+        if not any(
+            nearest(name, [str(place[-1])]) for name in beside
+        ):  # else the unknown key is told, with what it should be
             yield Problem(place, "required, but missing")
     elif error["type"] == "too_short" and len(value):
         pass  # pydantic counts the valid items only; the others are told
     elif isinstance(cause, ValueError):
         yield Problem(place, str(cause))
     else:
-        yield Problem(place, _message(error["type"], value, _parts(schema, place)))
+        parts = _parts(schema, place)
+        yield Problem(place, _with_advice(_message(error["type"], value, parts), place, value, parts))
 
 
 def _parts(schema: Schema, place: Place) -> list[Schema]:
@@ -122,6 +126,15 @@ def _message(kind: str, value: Any, parts: list[Schema]) -> str:
             return "must not be empty"
         case _:
             return _wrong_type(value, _declared(parts))
+
+
+def _with_advice(message: str, place: Place, value: Any, parts: list[Schema]) -> str:
+    """``message``, and how the value is to be written, where it is of a wrong type."""
+    if " is not " not in message or "text that looks like" in message:
+        return message
+    types = [name for part in parts for name in _types(part)]
+    advice = form(place, value, types)
+    return message if advice is None else f"{message}; {advice}"
 
 
 def _declared(parts: list[Schema]) -> list[Schema]:

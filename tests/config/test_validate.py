@@ -59,7 +59,7 @@ def replaced(old, new, *lines):
         replaced(
             "{loader: digits}", "{loadr: digits}", "datasets.digits.loader: required, but missing; is it 'loadr'?"
         ),
-        replaced("{loader: digits}", "{}", "datasets.digits.loader: required, but missing"),
+        replaced("{loader: digits}", "{}", f"datasets.digits.loader: required, but missing; allowed: {LOADERS}"),
         replaced("{loader: digits}", "{loader: image_folder}", "datasets.digits.path: required, but missing"),
         replaced(
             "{loader: digits}",
@@ -71,22 +71,22 @@ def replaced(old, new, *lines):
         replaced(
             "batch_size: 32",
             "batch_size: many",
-            f"{BASE}.batch_size: 'many' is not an integer; allowed: an integer of at least 1",
+            f"{BASE}.batch_size: 'many' is not an integer; allowed: an integer of at least 1; it counts examples",
         ),
         replaced(
             "batch_size: 32",
             "batch_size: 2.5",
-            f"{BASE}.batch_size: 2.5 is not an integer; allowed: an integer of at least 1",
+            f"{BASE}.batch_size: 2.5 is not an integer; allowed: an integer of at least 1; it counts examples",
         ),
         replaced(
             "batch_size: 32",
             "batch_size: true",
-            f"{BASE}.batch_size: true is not an integer; allowed: an integer of at least 1",
+            f"{BASE}.batch_size: true is not an integer; allowed: an integer of at least 1; it counts examples",
         ),
         replaced(
             "batch_size: 32",
             "batch_size:",
-            f"{BASE}.batch_size: null is not an integer; allowed: an integer of at least 1",
+            f"{BASE}.batch_size: null is not an integer; allowed: an integer of at least 1; it counts examples",
         ),
         replaced(
             "batch_size: 32",
@@ -107,15 +107,22 @@ def replaced(old, new, *lines):
         replaced(
             "rate: 0.1", "rate: 1e999", f"{BASE}.learning_rate: .inf is not a finite number; allowed: a number above 0"
         ),
-        replaced("rate: 0.1", "rate: [0.1]", f"{BASE}.learning_rate: [0.1] is not a number; allowed: a number above 0"),
+        replaced(
+            "rate: 0.1",
+            "rate: [0.1]",
+            f"{BASE}.learning_rate: [0.1] is not a number; allowed: a number above 0; several values stand in "
+            "the study's 'sweeps'",
+        ),
         replaced(
             "steps: 500",
             "steps: 5.5",
             f"{BASE}.steps: 5.5 is not an integer or null; allowed: an integer of at least 1 or null",
         ),
         replaced("dataset: digits", "dataset: 3", f"{BASE}.dataset: 3 is not a text"),
-        replaced("[0, 1]", "0", "studies.main.seeds: 0 is not a list"),
-        replaced("{loader: digits}", "[digits]", "datasets.digits: ['digits'] is not a mapping"),
+        replaced("[0, 1]", "0", "studies.main.seeds: 0 is not a list; list them, as in [0, 1, 2]"),
+        replaced(
+            "{loader: digits}", "[digits]", "datasets.digits: ['digits'] is not a mapping; as in {loader: digits}"
+        ),
         replaced("{batch_size: 16}", "16", "measurements.covariance: 16 is not a mapping"),
         replaced("  main:\n", "  empty:\n  main:\n", "studies.empty: null is not a mapping"),
         # out of range
@@ -159,7 +166,7 @@ def replaced(old, new, *lines):
             "[0.1, -1]",
             "studies.main.sweeps.learning_rate[1]: -1 is too small; allowed: a number above 0",
         ),
-        replaced("[0.03, 0.1]", "0.1", "studies.main.sweeps.learning_rate: 0.1 is not a list"),
+        replaced("[0.03, 0.1]", "0.1", "studies.main.sweeps.learning_rate: 0.1 is not a list; write [0.1]"),
         replaced(
             "      learning_rate: [",
             "      learning_rates: [",
@@ -224,7 +231,7 @@ def replaced(old, new, *lines):
                 f"datasets.digits.loader: 'digit' is not known; allowed: {LOADERS}; did you mean 'digits'?",
                 "measurements.covariance.batch_size: 0 is too small; allowed: an integer of at least 1",
                 f"{BASE}.stepps: unknown key; did you mean 'steps'?",
-                f"{BASE}.batch_size: 'x' is not an integer; allowed: an integer of at least 1",
+                f"{BASE}.batch_size: 'x' is not an integer; allowed: an integer of at least 1; it counts examples",
                 "studies.main.seeds[0]: 'a' is not an integer; allowed: an integer of at least 0 and at most 4294967295",
             ],
             id="all at once",

@@ -78,7 +78,9 @@ def wrong_base(old, new, message):
             "learning_rate: -0.1 is too small; allowed: a number above 0",
         ),
         wrong_base(
-            "batch_size: 100", "batch_size: 2.5", "batch_size: 2.5 is not an integer; allowed: an integer of at least 1"
+            "batch_size: 100",
+            "batch_size: 2.5",
+            "batch_size: 2.5 is not an integer; allowed: an integer of at least 1; it counts examples",
         ),
         wrong_base(
             "batch_size: 100",

@@ -19,6 +19,7 @@ STOPPED = ("Terminating processes on user request", "Will exit after finishing c
 NOTHING = "Nothing to be done"
 LOG = "Complete log(s): "
 FOR_USER = "for_user"  # what our own rules add to a record that a user is to read
+CHANGED = "changed"  # what they add of outputs
 SHORT = 30  # letters of the name of a run
 TARGET = "all"  # a job that only collects
 
@@ -65,6 +66,7 @@ class Invocation:
         self.running: dict[int, Job] = {}
         self.done: list[Job] = []
         self.failed: dict[int, Failure] = {}
+        self.changed: set[Path] = set()  # of the outputs that are planned, those that are of something else now
         self.is_stopped = False
         self.log = ""
         self.last_words: list[str] = []  # of our own rules, once all is done
@@ -167,6 +169,7 @@ class Invocation:
     def _words(self, record: LogRecord) -> Iterator[str]:
         """What is said in plain words, or by an exception."""
         text = record.getMessage()
+        self.changed |= set(map(Path, getattr(record, CHANGED, ())))
         if text.startswith(STOPPED) and not self.is_stopped:
             self.is_stopped = True
             yield "Stopping: jobs that run save where they are."

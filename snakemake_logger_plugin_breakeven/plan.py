@@ -20,7 +20,7 @@ def told_of_plan(invocation: Invocation) -> list[str]:
         return invocation.other_words()
     counts: dict[str, Counter[str]] = {rule: Counter() for rule in invocation.planned}
     for job in planned:
-        counts.setdefault(job.rule, Counter())[_why(job)] += 1
+        counts.setdefault(job.rule, Counter())[_why(job, invocation)] += 1
     total = sum(counts.values(), Counter[str]())
     reasons = [why for why in WHY if total[why]]
     rows = [(rule, *(str(count[why] or "") for why in reasons)) for rule, count in counts.items()]
@@ -36,8 +36,10 @@ def told_of_plan(invocation: Invocation) -> list[str]:
     ]
 
 
-def _why(job: Job) -> str:
-    """The strongest of Snakemake's reasons for a job."""
+def _why(job: Job, invocation: Invocation) -> str:
+    """Why a job is to do: by our own rules, else by the strongest of Snakemake's reasons."""
+    if not invocation.changed.isdisjoint(job.outputs):
+        return "again"
     if "Missing output files" in job.reason:
         return "new"
     return "follows" if job.reason.startswith("Input files updated by another job") else "again"

@@ -192,20 +192,23 @@ def test_nothing_to_be_done():
 
 def test_a_dry_run_is_a_table_by_rule_and_the_runs(tmp_path):
     told = Told(tmp_path, {"prepare_dataset": 1, "train_run": 11, "write_report": 1})
+    told.hear(None, "1 of 4 results are of other settings", for_user=True, changed=[str(tmp_path / "12.csv")])
     told.start(0, "prepare_dataset", "digits", "Forced execution")
     for number in range(1, 12):
         told.start(
             number, "train_run", f"run{number:02}", "Missing output files: a; Input files updated by another job: b"
         )
     told.start(12, "write_report", "", "Input files updated by another job: c")
-    told.start(13, "all", "", "Input files updated by another job: d")
-    assert told.lines == []
+    told.start(13, "evaluate_claims", "", "Input files updated by another job: c")
+    told.start(14, "all", "", "Input files updated by another job: d")
+    assert told.lines == ["1 of 4 results are of other settings"]
     assert told_of_plan(told.invocation) == [
-        "13 jobs to do:",
+        "14 jobs to do:",
         "                     new    again  follows",
         "prepare_dataset                 1",
         "train_run             11",
-        "write_report                             1",
+        "write_report                    1",
+        "evaluate_claims                          1",
         "new: not there yet",
         "again: of other settings, code, data or files than now, or asked for",
         "follows: of what is made again",

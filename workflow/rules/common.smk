@@ -61,9 +61,9 @@ wildcard_constraints:
     figure=r"[A-Za-z0-9_]+",
 
 
-def tell(sentence):
-    """Say something that a user is to read, whatever else is said."""
-    logger.info(sentence, extra={"for_user": True})
+def tell(sentence, **known):
+    """Say something that a user is to read, whatever else is said; what our logger plugin is to know with it."""
+    logger.info(sentence, extra={"for_user": True} | known)
 
 
 def as_json(content):

@@ -56,9 +56,10 @@ def to_do(beside=None):
     if settings.forceall:
         again |= {result.rule for result in PLANNED}
     found = to_make(PLANNED if beside is None else in_order([*PLANNED, beside]), Path(RESULTS), again)
-    changed = sum(why is Why.CHANGED for why in found.values())
+    changed = [f"{RESULTS}/{result.last}" for result, why in found.items() if why is Why.CHANGED]
     if changed and not again and beside is None:
-        tell(f"{changed} of {len(PLANNED)} results are of other settings, code, data or files than now")
+        words = "results are of other settings, code, data or files than now"
+        tell(f"{len(changed)} of {len(PLANNED)} {words}", changed=changed)
     if not found and not workflow.dryrun:
         with suppress(OSError):  # nothing begins; the next planning need not read the data again
             CONTENTS.remember()

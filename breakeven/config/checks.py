@@ -55,10 +55,10 @@ def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str
         yield Finding("precision", f"tf32 needs a CUDA device, and {said}")
     yield from _check_range(run)
     examples = None if dataset is None else dataset.training_examples
-    if examples is not None and run.batch_size > examples:
+    if examples and run.batch_size > examples:
         size = f"the {examples} training examples of data set {show(run.dataset)}"
         yield Finding("batch_size", f"{run.batch_size} is more than {size}", ("dataset",))
-    steps_per_epoch = None if examples is None else max(1, examples // run.batch_size)
+    steps_per_epoch = None if not examples else max(1, examples // run.batch_size)
     yield from _check_snapshots(run.snapshots, steps_per_epoch)
     yield from _check_number_of_snapshots(run, steps_per_epoch)
     yield from _check_schedule(run, steps_per_epoch)
@@ -219,6 +219,9 @@ def check_dataset(name: str, dataset: Dataset) -> Iterator[Problem]:
     unknown = _pretrained_problem(dataset.loader, loader_source(dataset.loader), dataset.options)
     if unknown:
         yield Problem(("datasets", name, PRETRAINED[dataset.loader]), unknown)
+    fraction = dataset.subsets.validation_fraction
+    if fraction is not None and dataset.training_examples == 0:
+        yield Problem(("datasets", name, "validation_fraction"), f"{show(fraction)} leaves no example to train on")
     if dataset.available is None:
         return
     drawn = (dataset.subsets.train_examples, dataset.subsets.test_examples)

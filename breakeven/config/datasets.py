@@ -13,7 +13,7 @@ from breakeven.config.options import changed, options_model
 from breakeven.config.validate import Invalid, Problem, validated
 from breakeven.data.registry import LOADERS, OWN_GIVEN, available_examples, content, loader_source
 from breakeven.specs import own_code
-from breakeven.specs.dataset import Subsets
+from breakeven.specs.dataset import Subsets, validation_examples
 from breakeven.specs.own_code import is_own
 
 
@@ -53,14 +53,15 @@ class Dataset:
 
     @property
     def training_examples(self) -> int | None:
-        """The size of the training set, where it is known without looking at the files."""
-        return self.subsets.train_examples or (self.available[0] if self.available else None)
+        """The size of the training set, without what is held out of it; None where only the files tell."""
+        count = self.subsets.train_examples or (self.available[0] if self.available else None)
+        return None if count is None else count - validation_examples(self.subsets.validation_fraction, count)
 
     @property
     def measured_examples(self) -> int | None:
         """The size of the measured subset, where it is known; rounded as in `breakeven.data.prepare`."""
         count = self.training_examples
-        return None if count is None else max(1, round(self.subsets.measured_fraction * count))
+        return None if not count else max(1, round(self.subsets.measured_fraction * count))
 
 
 def dataset(value: Any) -> Dataset:

@@ -1,13 +1,16 @@
-"""Write arrays that are larger than the memory as safetensors, which the format's own writers would copy into it."""
+"""Arrays that are larger than the memory: mapped from temporary files, and written as safetensors without a copy in memory."""
 
 import hashlib
 import itertools
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from breakeven.store.errors import UserError
 from breakeven.store.progress import progress
 
 # In the order in which safetensors' own writers put them into a file: the largest alignment first, then by name.
@@ -60,6 +63,34 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
             digest.update(piece)
             file.write(piece)
     return digest.hexdigest()
+
+
+def mapped(loader: str, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+    """An array in a file that has no name, so that it is gone when the array is, even if the process is killed.
+
+    Its room is taken at once: a full disk, met only when a mapped page is written, would end the process.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    try:
+        with tempfile.TemporaryFile(prefix="breakeven-") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, dtype, "r+", shape=shape)
+    except OSError as error:
+        raise UserError(
+            f"{loader}: no room for {size / 1e9:.1f} GB of decoded examples in '{tempfile.gettempdir()}' "
+            f"({error.strerror}): set the environment variable TMPDIR to a folder with more"
+        ) from error
+
+
+def rows(array: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The ``chosen`` rows of ``array``; mapped from a file, where it is."""
+    if not isinstance(array, np.memmap):
+        return array[chosen]
+    taken = mapped("prepare", (len(chosen), *array.shape[1:]), array.dtype)
+    starts = _starts(taken)
+    for start in starts:
+        taken[start : start + starts.step] = array[chosen[start : start + starts.step]]
+    return taken
 
 
 def _starts(array: np.ndarray) -> range:

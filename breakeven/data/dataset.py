@@ -23,7 +23,7 @@ class Dataset:
     Inputs are pictures (uint8) or texts (int32). ``measured``, ``evaluated``: indices into the training set. ``mean``,
     ``std``: of each channel of pictures. ``input_shape``: of a picture, (channels, height, width); of a text, (…, length,
     words), with the size of the vocabulary. Inputs that are larger than `RESIDENT_BYTES` stay where they are on the disk, and
-    only the examples that are used come to the device.
+    only the examples that are used come to the device. ``validation_…``: None where there is no validation set.
     """
 
     train_inputs: Tensor
@@ -36,6 +36,22 @@ class Dataset:
     std: Tensor
     input_shape: tuple[int, ...]
     classes: int
+    validation_inputs: Tensor | None = None
+    validation_labels: Tensor | None = None
+
+    @property
+    def evaluated_splits(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """What loss and accuracy are evaluated on: stored inputs and labels of each split, "train" first.
+
+        The training set is represented by its fixed ``evaluated`` subset.
+        """
+        splits = {
+            "train": (chosen(self.train_inputs, self.evaluated), self.train_labels[self.evaluated]),
+            "test": (self.test_inputs, self.test_labels),
+        }
+        if self.validation_inputs is not None and self.validation_labels is not None:
+            splits["validation"] = self.validation_inputs, self.validation_labels
+        return splits
 
     def inputs(self, raw: Tensor, dtype: torch.dtype) -> Tensor:
         """What the network is given for stored inputs ``raw``, on the device of the labels.

@@ -8,7 +8,6 @@ Kaggle gives, ``ILSVRC/Data/CLS-LOC/{train,val}``, where ``val`` has no folders 
 import csv
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from breakeven.data.arrays import mapped
 from breakeven.data.picture_folders import (
     LOOKED_FOR,
     check_classes,
@@ -136,7 +136,7 @@ def _labels(files: Files) -> np.ndarray:
 
 def _decode(files: Files, image_size: int, what: str) -> np.ndarray:
     """uint8 (examples, 3, image_size, image_size), mapped from a temporary file; Pillow decodes in as many threads as cores."""
-    images = _mapped((len(files), 3, image_size, image_size))
+    images = mapped("imagenet", (len(files), 3, image_size, image_size), np.dtype(np.uint8))
     shorter_side = round(image_size * 256 / 224)
 
     def decode_one(index: int) -> None:
@@ -150,20 +150,3 @@ def _decode(files: Files, image_size: int, what: str) -> np.ndarray:
     for _ in progress(decode_all(), what, unit="picture", total=len(files)):
         pass
     return images
-
-
-def _mapped(shape: tuple[int, ...]) -> np.memmap:
-    """An array in a file that has no name, so that it is gone when the array is, even if the process is killed.
-
-    Its room is taken at once: a full disk, met only when a mapped page is written, would end the process.
-    """
-    size = int(np.prod(shape, dtype=np.int64))
-    try:
-        with tempfile.TemporaryFile(prefix="breakeven-") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
-            return np.memmap(file, np.uint8, "r+", shape=shape)
-    except OSError as error:
-        raise UserError(
-            f"imagenet: no room for {size / 1e9:.1f} GB of decoded pictures in '{tempfile.gettempdir()}' "
-            f"({error.strerror}): set the environment variable TMPDIR to a folder with more"
-        ) from error

@@ -1,10 +1,10 @@
-"""Stage ``prepare``: load a data set once, and write it as arrays of integers with a small manifest.
+"""Stage ``prepare``: load a data set once, and write it as arrays with a small manifest.
 
 ``data.safetensors`` holds ``train_inputs``, ``test_inputs`` (pictures, uint8, (examples, channels, height, width); or texts,
-int32 numbers of words, (examples, …, length)), ``train_labels``, ``test_labels`` (int64), and two fixed sets of indices
-into the training set: ``measured``, the examples on which K and H are measured, the same for every run, and
-``evaluated``, those on which the training loss and accuracy are computed. ``manifest.json`` names the classes, counts,
-normalisation statistics and checksums; it is what later stages depend on.
+int32 numbers of words, (examples, …, length)), ``train_labels``, ``test_labels`` (int64), the same of ``validation`` where
+there is a validation set, and two fixed sets of indices into the training set: ``measured``, the examples on which K and H are
+measured, the same for every run, and ``evaluated``, those on which the training loss and accuracy are computed.
+``manifest.json`` names the classes, counts, normalisation statistics and checksums; it is what later stages depend on.
 """
 
 import traceback
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from breakeven.data.arrays import write_arrays
+from breakeven.data.arrays import rows, write_arrays
 from breakeven.data.registry import loader
 from breakeven.data.splits import Splits, checked
-from breakeven.specs.dataset import Subsets
+from breakeven.specs.dataset import Subsets, validation_examples
 from breakeven.specs.own_code import is_own
 from breakeven.store.errors import UserError
 from breakeven.store.files import whole_file, write_json
@@ -42,8 +42,15 @@ def prepare(spec: dict[str, Any], out: Path, location: dict[str, Any] | None = N
     subsets = Subsets(**{field.name: options.pop(field.name) for field in fields(Subsets) if field.name in options})
     drawn = asdict(subsets)
     measured_fraction = drawn.pop("measured_fraction")
+    validation_fraction = drawn.pop("validation_fraction")
     given = options.get("options", {}) if is_own(name) else options | drawn
-    write(checked(_loaded(name, given | location), name), spec, out, measured_fraction, **drawn)
+    splits = checked(_loaded(name, given | location), name)
+    if validation_fraction is not None and splits.validation is not None:
+        raise UserError(
+            f"loader '{name}' returned a validation set, and the data set's 'validation_fraction' is {validation_fraction}: "
+            "give one of the two"
+        )
+    write(splits, spec, out, measured_fraction, **drawn, validation_fraction=validation_fraction)
 
 
 def _loaded(name: str, given: dict[str, Any]) -> Splits:
@@ -74,10 +81,14 @@ def write(
     seed: int,
     train_examples: int | None,
     test_examples: int | None,
+    validation_fraction: float | None = None,
 ) -> None:
     """Draw the subsets with ``seed`` (one generator per purpose), then write the arrays and, last, the manifest."""
     train = _subset(splits.train_inputs, splits.train_labels, train_examples, np.random.default_rng([seed, 2]), "train")
     test = _subset(splits.test_inputs, splits.test_labels, test_examples, np.random.default_rng([seed, 3]), "test")
+    validation = splits.validation
+    if validation_fraction is not None:
+        train, validation = _held_out(*train, validation_fraction, np.random.default_rng([seed, 6]))
     count = len(train[1])
     measured = np.random.default_rng([seed, 4]).permutation(count)[: max(1, round(measured_fraction * count))]
     evaluated = np.sort(np.random.default_rng([seed, 5]).permutation(count)[:EVALUATED_EXAMPLES])
@@ -89,6 +100,8 @@ def write(
         "measured": measured.astype(np.int64),
         "evaluated": evaluated.astype(np.int64),
     }
+    if validation is not None:
+        arrays |= {"validation_inputs": validation[0], "validation_labels": validation[1]}
     path = out / "data.safetensors"
     with whole_file(path) as temporary:
         digest = write_arrays(temporary, arrays)
@@ -108,8 +121,12 @@ def write(
         "std": std.tolist(),
         "measured_examples": len(measured),
     }
+    counts = f"{count} training and {len(test[1])} test examples"
+    if validation is not None:
+        counts = f"{count} training, {len(validation[1])} validation and {len(test[1])} test examples"
+        manifest["validation_class_counts"] = np.bincount(validation[1], minlength=len(splits.classes)).tolist()
     write_json(out / "manifest.json", manifest)
-    say(f"prepared {count} training and {len(test[1])} test examples, {len(measured)} of them measured, in {out}")
+    say(f"prepared {counts}, {len(measured)} of the training set measured, in {out}")
 
 
 def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,3 +155,15 @@ def _subset(
         raise UserError(f"data set: {split}_examples is {examples}, but the data set has only {len(labels)}")
     chosen = np.sort(generator.permutation(len(labels))[:examples])
     return inputs[chosen], labels[chosen]
+
+
+def _held_out(
+    inputs: np.ndarray, labels: np.ndarray, fraction: float, generator: np.random.Generator
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """The rest of the training set and the ``fraction`` of it that is held out, each in its order."""
+    held = validation_examples(fraction, len(labels))
+    if held >= len(labels):
+        raise UserError(f"data set: validation_fraction {fraction} leaves none of {len(labels)} examples to train on")
+    order = generator.permutation(len(labels))
+    chosen, rest = np.sort(order[:held]), np.sort(order[held:])
+    return (rows(inputs, rest), labels[rest]), (rows(inputs, chosen), labels[chosen])

@@ -19,6 +19,7 @@ class Splits:
     ``train_inputs``, ``test_inputs``: pictures as uint8, (examples, channels, height, width); or texts as int32 numbers of
     words, (examples, …, length), below ``words``, the size of their vocabulary, which is None for pictures.
     ``train_labels``, ``test_labels``: int64, (examples,), from 0 to len(classes) − 1; ``classes``: their names, at least two.
+    ``validation_inputs``, ``validation_labels``: a validation set of the same form; both are None where there is none.
     """
 
     train_inputs: np.ndarray
@@ -27,6 +28,15 @@ class Splits:
     test_labels: np.ndarray
     classes: tuple[str, ...]
     words: int | None = None
+    validation_inputs: np.ndarray | None = None
+    validation_labels: np.ndarray | None = None
+
+    @property
+    def validation(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The validation set, if there is one."""
+        if self.validation_inputs is None or self.validation_labels is None:
+            return None
+        return self.validation_inputs, self.validation_labels
 
 
 def checked(splits: Splits, loader: str) -> Splits:
@@ -52,14 +62,19 @@ def _problem(splits: Splits) -> str | None:
         return f"the classes {reprlib.repr(classes)}; allowed: a tuple of at least two different names"
     if words is not None and (not isinstance(words, int | np.integer) or isinstance(words, bool) or words < 1):
         return f"words={words!r}; allowed: None for pictures, for texts the size of their vocabulary, an integer from 1"
-    train, test = (splits.train_inputs, splits.train_labels), (splits.test_inputs, splits.test_labels)
-    for split, (inputs, labels) in {"training": train, "test": test}.items():
+    if (splits.validation_inputs is None) != (splits.validation_labels is None):
+        given, missing = ("inputs", "labels") if splits.validation_labels is None else ("labels", "inputs")
+        return f"validation_{given} without validation_{missing}; allowed: both, or neither"
+    parts = {"training": (splits.train_inputs, splits.train_labels), "test": (splits.test_inputs, splits.test_labels)}
+    if splits.validation is not None:
+        parts["validation"] = splits.validation
+    for split, (inputs, labels) in parts.items():
         problem = _problem_of_inputs(inputs, words) or _problem_of_labels(labels, len(inputs), len(classes))
         if problem:
             return f"{split} {problem}"
-    if train[0].shape[1:] != test[0].shape[1:]:
-        return f"training examples of shape {train[0].shape[1:]}, test examples of {test[0].shape[1:]}"
-    return None
+    shape = splits.train_inputs.shape[1:]
+    other = [(split, inputs.shape[1:]) for split, (inputs, _) in parts.items() if inputs.shape[1:] != shape]
+    return f"training examples of shape {shape}, {other[0][0]} examples of {other[0][1]}" if other else None
 
 
 def _problem_of_inputs(inputs: np.ndarray, words: int | None) -> str | None:

@@ -66,6 +66,8 @@ def training_cost(spec: RunSpec, dataset: Dataset, device: torch.device) -> Trai
         evaluated=dataset.evaluated[:EVALUATED],
         test_inputs=dataset.test_inputs[:EVALUATED],
         test_labels=dataset.test_labels[:EVALUATED],
+        validation_inputs=None,
+        validation_labels=None,
     )
     with TemporaryDirectory() as folder:
         training, steps = _train(spec, dataset, device, Path(folder), MORE)
@@ -110,7 +112,8 @@ def measuring_cost(
 
 
 def _evaluated(dataset: Dataset) -> int:
-    return len(dataset.evaluated) + len(dataset.test_labels)
+    validation = 0 if dataset.validation_labels is None else len(dataset.validation_labels)
+    return len(dataset.evaluated) + len(dataset.test_labels) + validation
 
 
 def _train(

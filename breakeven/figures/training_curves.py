@@ -1,4 +1,4 @@
-"""Loss and accuracy, on the training and on the test set, along training."""
+"""Loss and accuracy, on the training, the test and, where there is one, the validation set, along training."""
 
 import pandas as pd
 from altair.typing import ChartType
@@ -8,15 +8,15 @@ from breakeven.figures.curves import Look
 from breakeven.figures.labels import QUANTITIES
 from breakeven.specs.study import Study
 
-CAPTION = "Loss and accuracy on the training and on the test set along training."
+CAPTION = "Loss and accuracy on the training and on the test set along training, and on the validation set where there is one."
 ORDER = 10
-LOSSES = ("train_loss", "test_loss")
-ACCURACIES = ("train_accuracy", "test_accuracy")
+SPLITS = ("train", "test", "validation")
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
-    """Draw the losses above the accuracies, training beside test, each pair on one y axis."""
-    losses = pd.concat([common.select(trajectories, quantity, log=True) for quantity in LOSSES])
+    """Draw the losses above the accuracies, training beside test beside validation, each row on one y axis."""
+    splits = SPLITS if "validation_loss" in set(trajectories["quantity"]) else SPLITS[:2]
+    losses = pd.concat([common.select(trajectories, f"{split}_loss", log=True) for split in splits])
     domain = None if losses.empty else common.span(losses, runs, log=True)
 
     def view(quantity: str, look: Look) -> ChartType:
@@ -24,6 +24,6 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
         axis = f"{words} (log scale)" if look.log else words
         return curves.curves(trajectories, runs, study, quantity, axis, look)
 
-    views = [view(quantity, Look(domain=domain, width=290, height=200)) for quantity in LOSSES]
-    views += [view(quantity, Look(log=False, domain=[0.0, 1.0], width=290, height=200)) for quantity in ACCURACIES]
-    return common.finish(common.grid(views), "Loss and accuracy", study, curves.notes(runs, study))
+    views = [view(f"{split}_loss", Look(domain=domain, width=290, height=200)) for split in splits]
+    views += [view(f"{split}_accuracy", Look(log=False, domain=[0.0, 1.0], width=290, height=200)) for split in splits]
+    return common.finish(common.grid(views, len(splits)), "Loss and accuracy", study, curves.notes(runs, study))

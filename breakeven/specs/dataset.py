@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 # An option that has its default is left out of the canonical form, so an option that is added later changes no id. Never change
 # a default, here or in the signature of a loader.
@@ -28,6 +28,16 @@ class Subsets:
         None
     )
     test_examples: Annotated[Annotated[int, Ge(1)] | None, "Size of a random subset to test on; null means all."] = None
+    validation_fraction: Annotated[
+        Annotated[float, Gt(0), Lt(1)] | None,
+        "Share of the training set, of train_examples where that is given, that is held out at random as a validation set, the "
+        "same for all runs; K and H are measured on what is left. null means none, or the one that a loader of your own returns.",
+    ] = None
+
+
+def validation_examples(fraction: float | None, count: int) -> int:
+    """How many of ``count`` training examples are held out."""
+    return 0 if fraction is None else max(1, round(fraction * count))
 
 
 def dataset_id(spec: Mapping[str, Any]) -> str:

@@ -50,6 +50,11 @@ HISTORY = (
     Quantity("train_accuracy", "training accuracy", "training accuracy", "history", "accuracy", split="train"),
     Quantity("test_loss", "test loss", "test loss", "history", "loss", "nat", split="test"),
     Quantity("test_accuracy", "test accuracy", "test accuracy", "history", "accuracy", split="test"),
+    # no rows without a validation set
+    Quantity("validation_loss", "validation loss", "validation loss", "history", "loss", "nat", split="validation"),
+    Quantity(
+        "validation_accuracy", "validation accuracy", "validation accuracy", "history", "accuracy", split="validation"
+    ),
 )
 
 # In the order of the report's table of runs; that of the file itself is in `breakeven.summary.summarise`.
@@ -73,6 +78,11 @@ COLUMNS = (
     Column("threshold_epoch", "first epoch past the threshold", "first epoch past the threshold", ".3g", "epoch"),
     Column("final_train_accuracy", "final training accuracy", "training accuracy at the end", ".1%"),
     Column("final_test_accuracy", "final test accuracy", "test accuracy at the end", ".1%"),
+    Column(
+        "final_validation_accuracy",
+        "final validation accuracy",
+        "validation accuracy at the end; no column where no run has a validation set",
+    ),
     Column("unconverged_snapshots", "unconverged", "measured steps at which an eigenvalue of H did not converge"),
 )
 

@@ -8,7 +8,7 @@ from breakeven.store.notes import Note, notes_of
 from breakeven.store.training_record import TrainingRecord
 from breakeven.summary.switches import unreached
 
-SPLITS = {"train": "training", "test": "test"}
+SPLITS = {"train": "training", "test": "test", "validation": "validation"}
 STEPS_NAMED = 3  # beyond which they are counted
 # not that K of so few mini-batches has few eigenvalues
 OF_K = (Note.K_NOT_FINITE, Note.K_ZERO, Note.K_NO_TOP_PART, Note.K_COARSE)

@@ -155,7 +155,11 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "remarks": remarks(training, history, k, h, stability),
     }
     maxima = {each.maximum: each for each in QUANTITIES if each.maximum and each.maximum not in row}
-    return row | {name: _max(run.tables[each.table], each.column) for name, each in maxima.items()}
+    row |= {name: _max(run.tables[each.table], each.column) for name, each in maxima.items()}
+    validation = history["accuracy"][history["split"] == "validation"]
+    if len(validation):
+        row["final_validation_accuracy"] = None if training.diverged else validation.iloc[-1]
+    return row
 
 
 def _max(table: pd.DataFrame, column: str) -> float:

@@ -1,4 +1,4 @@
-"""Loss and accuracy on the training and the test set."""
+"""Loss and accuracy on the training, the test and, where there is one, the validation set."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from breakeven.data.dataset import Dataset, chosen
+from breakeven.data.dataset import Dataset
 from breakeven.networks.memory_format import colours_last
 from breakeven.store.progress import within
 
@@ -16,7 +16,7 @@ EXAMPLES, NUMBERS = 1000, 1000 * 3 * 32 * 32  # that go through the network at o
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A row of ``history.csv``: mean cross-entropy (nats) and accuracy on a ``split``, "train" or "test", at a step."""
+    """A row of ``history.csv``: mean cross-entropy (nats) and accuracy on a ``split``, "train", "test" or "validation"."""
 
     step: int
     epoch: float
@@ -25,10 +25,8 @@ class Evaluation:
     accuracy: float
 
 
-def evaluate(
-    model: nn.Module, network: str, dataset: Dataset, step: int, epoch: float
-) -> tuple[Evaluation, Evaluation]:
-    """Loss and accuracy on the training and the test set, in evaluation mode (running averages, no dropout).
+def evaluate(model: nn.Module, network: str, dataset: Dataset, step: int, epoch: float) -> list[Evaluation]:
+    """Loss and accuracy on each split, the training set first, in evaluation mode (running averages, no dropout).
 
     ``network``: the name of ``model``.
 
@@ -36,12 +34,13 @@ def evaluate(
     examples, never augmented. NaN stands for a loss that is not finite, and for an accuracy of outputs that are not, which
     name no class.
     """
-    evaluated = chosen(dataset.train_inputs, dataset.evaluated), dataset.train_labels[dataset.evaluated]
     model.eval()
-    train = _loss_and_accuracy(model, network, dataset, *evaluated)
-    test = _loss_and_accuracy(model, network, dataset, dataset.test_inputs, dataset.test_labels)
+    found = [
+        Evaluation(step, epoch, split, *_loss_and_accuracy(model, network, dataset, *examples))
+        for split, examples in dataset.evaluated_splits.items()
+    ]
     model.train()
-    return Evaluation(step, epoch, "train", *train), Evaluation(step, epoch, "test", *test)
+    return found
 
 
 @torch.no_grad()

@@ -93,10 +93,10 @@ class Training:
         if not self._is_observed():
             return
         epoch = self.step / self.steps_per_epoch
-        train, test = evaluate(self.model, self.spec.network, self.dataset, self.step, epoch)
-        self.history += [train, test]
+        found = evaluate(self.model, self.spec.network, self.dataset, self.step, epoch)
+        self.history += found
         accuracy = self.spec.stop_at_accuracy
-        if accuracy is not None and train.accuracy >= accuracy:
+        if accuracy is not None and found[0].accuracy >= accuracy:
             self.stopped_step = self.step
             say(f"stopped: the training accuracy is at least {accuracy} at step {self.step}")
 

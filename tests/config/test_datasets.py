@@ -88,6 +88,9 @@ def test_sizes_of_subsets():
     assert (cifar10.training_examples, cifar10.measured_examples) == (50_000, 2500)
     few = dataset({"loader": "cifar10", "train_examples": 10})
     assert (few.training_examples, few.measured_examples) == (10, 1)
+    held = dataset({"loader": "digits", "validation_fraction": 0.25})
+    assert (held.training_examples, held.measured_examples) == (1078, 54)
+    assert held.spec == {"loader": "digits", "validation_fraction": 0.25}
     folder = dataset({"loader": "image_folder", "path": "x"})
     assert (folder.training_examples, folder.measured_examples) == (None, None)
 

@@ -54,7 +54,19 @@ def replaced(old, new, *lines):
             "{loader: digits}",
             "{loader: digits, root: data}",
             "datasets.digits.root: unknown key; allowed: loader, test_fraction, measured_fraction, seed, train_examples, "
-            "test_examples",
+            "test_examples, validation_fraction",
+        ),
+        *(
+            replaced(
+                "{loader: digits}",
+                f"{{loader: digits, validation_fraction: {value}}}",
+                f"datasets.digits.validation_fraction: {message}",
+            )
+            for value, message in (
+                ("0", "0 is too small; allowed: a number above 0 and below 1 or null"),
+                ("1", "1 is too large; allowed: a number above 0 and below 1 or null"),
+                ("0.96, train_examples: 10", "0.96 leaves no example to train on"),
+            )
         ),
         replaced(
             "{loader: digits}", "{loadr: digits}", "datasets.digits.loader: required, but missing; is it 'loadr'?"

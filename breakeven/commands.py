@@ -29,6 +29,7 @@ HELP = {
     "data": "folder of the prepared data set",
     "figure": "name of the figure",
     "file": "what to write, a YAML file",
+    "initial_weights": "the file of the weights that training begins from, where the specification has its digest",
     "javascript": "the script that stage bundle writes",
     "keep": "1 keeps all snapshots, N each N-th and the last, 0 none",
     "key": "digest of all that the results depend on, by which the next snakemake knows them; without one it makes them again",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from breakeven.config.datasets import Dataset
@@ -12,7 +13,7 @@ from breakeven.config.validate import Problem
 from breakeven.config.yaml_file import Place
 from breakeven.data.registry import loader_source
 from breakeven.networks import registry
-from breakeven.specs import own_code
+from breakeven.specs import initial_weights, own_code
 from breakeven.specs.hub import PRETRAINED, revision_problem
 from breakeven.specs.own_code import is_own
 from breakeven.specs.run import Segment
@@ -51,6 +52,9 @@ def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str
         message = f"crop_flip is for pictures, and data set {show(run.dataset)} holds texts"
         yield Finding("augmentation", message, ("dataset",))
     yield from _check_network(run, dataset)
+    unreadable = initial_weights.problem(Path(run.initial_weights)) if run.initial_weights else None
+    if unreadable:
+        yield Finding("initial_weights", unreadable)
     if run.precision == "tf32" and device == "cpu":
         yield Finding("precision", f"tf32 needs a CUDA device, and {said}")
     yield from _check_range(run)

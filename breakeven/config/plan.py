@@ -17,6 +17,7 @@ from breakeven.config.yaml_file import Place, YamlFile, read_yaml
 from breakeven.figures.registry import DEFAULT, FIGURES, NEEDS_EMBEDDING, chosen
 from breakeven.networks.registry import NETWORKS, network_source
 from breakeven.specs.dataset import dataset_id
+from breakeven.specs.initial_weights import digest_at
 from breakeven.specs.run import RunSpec, Switch, canonical_json, run_id, source_of
 from breakeven.specs.study import Study
 from breakeven.specs.words import in_words
@@ -42,12 +43,14 @@ class Plan:
     """Everything that a config asks for: runs and data sets by id, sorted; studies that share a run name the same id.
 
     ``runs`` holds those that others take their break-even points from, too, whether or not they are in a study.
+    ``weights``: where the files of initial weights lie, by what stands for them in the specifications of runs.
     """
 
     config: Config
     runs: dict[str, RunSpec]
     studies: dict[str, Study]
     datasets: dict[str, DatasetUse]
+    weights: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,17 @@ def load_plan(given: str | Path | YamlFile, overrides: Mapping[str, Any] | None 
 
     runs: dict[str, RunSpec] = {}
     studies = {}
+    digests = {path: digest_at(Path(path)) for path in _used("initial_weights", points)}
     for name, study in config.studies.items():
-        studies[name], of_study = _expanded(name, study, points[name], config.datasets, problems)
+        studies[name], of_study = _expanded(name, study, points[name], config.datasets, digests, problems)
         runs |= of_study
     _refuse(problems, file, overrides)
     for spec in list(runs.values()):  # a source has none itself: all switches in break-even points are gone from it
         source = source_of(spec)
         if source is not None:
             runs[run_id(source)] = source
-    return Plan(config, dict(sorted(runs.items())), studies, _used_datasets(config, points))
+    weights = {digest: path for path, digest in reversed(digests.items())}  # of two that are equal, the first
+    return Plan(config, dict(sorted(runs.items())), studies, _used_datasets(config, points), weights)
 
 
 def _file(path: str | Path) -> YamlFile:
@@ -229,9 +234,14 @@ def _at(finding: Finding, values: Mapping[str, Any]) -> str:
 
 
 def _expanded(
-    name: str, study: StudyConfig, points: list[Point], datasets: Mapping[str, Dataset], problems: list[Problem]
+    name: str,
+    study: StudyConfig,
+    points: list[Point],
+    datasets: Mapping[str, Dataset],
+    digests: Mapping[str, str],
+    problems: list[Problem],
 ) -> tuple[Study, dict[str, RunSpec]]:
-    """A study of valid points, with its runs; ``problems`` takes what is wrong with them."""
+    """A study of valid points, with its runs; ``digests``: of files of weights; ``problems`` takes what is wrong with them."""
     swept = study.swept
     columns = ("learning_rate", "batch_size", *(key for key in swept if key not in ("learning_rate", "batch_size")))
     runs: dict[str, RunSpec] = {}
@@ -240,7 +250,7 @@ def _expanded(
     labels = {}
     for point in points:
         for seed in study.seeds:
-            spec = _run_spec(point.run, seed, specs)
+            spec = _run_spec(point.run, seed, specs, digests)
             run = run_id(spec)
             if len(canonical_json(spec)) > LONGEST_SPEC:
                 problems.append(Problem(("studies", name, "base"), TOO_LONG))
@@ -264,7 +274,8 @@ def _expanded(
 
 def _label(hyperparameter: str, run: Hyperparameters, spec: RunSpec) -> Any:
     """What tables and figures call the value of a hyperparameter: as it stands in the config."""
-    return _plain(getattr(run if hyperparameter in ("dataset", "network_options") else spec, hyperparameter))
+    of_config = ("dataset", "network_options", "initial_weights")
+    return _plain(getattr(run if hyperparameter in of_config else spec, hyperparameter))
 
 
 def _told(swept: Iterable[str], run: Hyperparameters) -> str:
@@ -275,13 +286,16 @@ def _told(swept: Iterable[str], run: Hyperparameters) -> str:
     return show(values)
 
 
-def _run_spec(run: Hyperparameters, seed: int, datasets: Mapping[str, Mapping[str, Any]]) -> RunSpec:
+def _run_spec(
+    run: Hyperparameters, seed: int, datasets: Mapping[str, Mapping[str, Any]], digests: Mapping[str, str]
+) -> RunSpec:
     return RunSpec(
         **dict(run)
         | {
             "dataset": datasets[run.dataset],
             "network_options": canonical_options(network_source(run.network), run.network_options),
             "schedule": tuple(_canonical_switch(switch, run.learning_rate) for switch in run.schedule),
+            "initial_weights": None if run.initial_weights is None else digests[run.initial_weights],
             "seed": seed,
         }
     )

@@ -85,7 +85,8 @@ def mapped(loader: str, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
 def rows(array: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The ``chosen`` rows of ``array``; mapped from a file, where it is."""
     if not isinstance(array, np.memmap):
-        return array[chosen]
+        taken: np.ndarray = array[chosen]
+        return taken
     taken = mapped("prepare", (len(chosen), *array.shape[1:]), array.dtype)
     starts = _starts(taken)
     for start in starts:

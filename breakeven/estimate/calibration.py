@@ -122,6 +122,7 @@ def _train(
     """A short run in the folder ``out`` that begins as that of ``spec``, and the seconds of its steps."""
     last = (snapshots - 1) * EVERY
     short = replace(spec, steps=last, epochs=None, snapshots=(Segment(EVERY),), schedule=(), stop_at_accuracy=None)
+    short = replace(short, initial_weights=None)  # which take no time
     training = Training(short, dataset, device)
     state, seconds = out / "state", []
 

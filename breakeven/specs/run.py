@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from breakeven.specs.checked import check_fields
+from breakeven.specs.source import File
 from breakeven.store.errors import UserError
 
 # a text in Annotated describes the field, in the JSON schema of the config
@@ -68,6 +69,7 @@ class RunSpec:
     later, with a default that means "as before", changes no id; **a default must never be changed**.
 
     ``dataset`` is the canonical specification of the data set (`breakeven.specs.dataset`), where a config has its name.
+    ``initial_weights`` is the digest of the file's content (`breakeven.specs.initial_weights`), where a config has its path.
     ``network_options`` holds only those that differ from the network's own defaults (`breakeven.config.options`).
     """
 
@@ -106,6 +108,12 @@ class RunSpec:
     schedule: Annotated[
         tuple[Switch, ...], "Switches of the learning rate, in order; none means a constant learning rate."
     ] = ()
+    initial_weights: Annotated[
+        File | None,
+        "File of safetensors with the weights that training begins from: each parameter of the network by its name, and buffers "
+        "such as running averages where it has them; or a snapshot of another run, of which the weights of its step are taken. "
+        "null means random ones, from the seed. Its content is part of a run's identity, its path is not.",
+    ] = None
     augmentation: Annotated[
         Literal["none", "crop_flip"],
         "crop_flip shifts and mirrors training images at random; measured images are never augmented.",

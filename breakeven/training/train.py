@@ -25,6 +25,7 @@ def train(
     device: torch.device,
     key: str = "",
     source: Path | None = None,
+    initial_weights: Path | None = None,
 ) -> None:
     """Train the run of ``spec`` on the prepared data set in ``data``; write its results into the folder ``out``.
 
@@ -33,9 +34,10 @@ def train(
     of θ_t is not finite. Where the training accuracy was evaluated and is at least ``stop_at_accuracy``, the run ends with
     a snapshot. ``state`` holds the checkpoints, also of a training that a signal ends, and at the end the last one; those with
     another ``key``, the digest of all that the run depends on, are not used. ``source``: the folder of the run whose break-even
-    point the schedule counts in, if it does.
+    point the schedule counts in, if it does. ``initial_weights``: the file that the first weights are taken from, if it is.
     """
-    training = Training(spec, load(data, device, spec.dataset), device, _break_even_step(spec, source))
+    dataset = load(data, device, spec.dataset)
+    training = Training(spec, dataset, device, _break_even_step(spec, source), initial_weights)
     key = _key(training, data, key)
     if is_published(out, key):
         say(f"{run_id(spec)} has been trained already, by a process that this one waited for")

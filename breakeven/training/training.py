@@ -17,6 +17,7 @@ from breakeven.store.progress import say
 from breakeven.store.training_record import SnapshotEntry
 from breakeven.training.device_steps import steps_of
 from breakeven.training.evaluation import Evaluation, evaluate
+from breakeven.training.initial_weights import set_initial_weights
 from breakeven.training.mini_batches import MiniBatches
 from breakeven.training.precision import WEIGHTS
 from breakeven.training.registry import build_optimizer, build_schedule
@@ -52,10 +53,16 @@ class Training:
     """A run that is trained: everything that changes from one step to the next is here, and in `state`.
 
     ``break_even_step``: of the run that `source_of` names, which the schedule may count in; None where it has none.
+    ``initial_weights``: the file of the first weights, where the specification has its digest.
     """
 
     def __init__(
-        self, spec: RunSpec, dataset: Dataset, device: torch.device, break_even_step: int | None = None
+        self,
+        spec: RunSpec,
+        dataset: Dataset,
+        device: torch.device,
+        break_even_step: int | None = None,
+        initial_weights: Path | None = None,
     ) -> None:
         self.spec, self.dataset, self.device = spec, dataset, device
         self.mini_batches = MiniBatches(dataset, spec)
@@ -66,6 +73,7 @@ class Training:
 
         dtype = WEIGHTS[spec.precision]
         self.model = build(spec, dataset.input_shape, dataset.classes, dtype, device).train()
+        set_initial_weights(self.model, spec, initial_weights)
         self.optimizer = build_optimizer(self.model.named_parameters(), spec)
         self._steps = steps_of(Step(spec, device, self.mini_batches, self.model, self.optimizer))
         self.step = 0

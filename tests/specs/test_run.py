@@ -73,7 +73,12 @@ def test_whose_break_even_point_a_switch_counts_in_is_part_of_the_identity_where
     assert from_json(canonical_json(of_another)) == of_another and run_id(of_another) != run_id(plain)
 
 
-LATER = {"steps": None, "label_smoothing": 0.1, "stop_at_accuracy": 0.9}  # fields that came after the pinned ids
+LATER = {
+    "steps": None,
+    "label_smoothing": 0.1,
+    "stop_at_accuracy": 0.9,
+    "initial_weights": "0123456789abcdef",
+}  # fields that came after the pinned ids
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(RunSpec)])

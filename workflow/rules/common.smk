@@ -98,6 +98,12 @@ def source_folders(run):
     return [] if source is None else [folder_of(run_id(source))]
 
 
+def weights_of(run):
+    """The file of its initial weights, if it has one; a list."""
+    digest = spec_of(run).initial_weights
+    return [] if digest is None else [PLAN.weights[digest]]
+
+
 def made_from(result):
     """What a job records of its result, the code and the files that it must be of, and where it says what it took."""
     read = ["--read", as_json(dict(result.read))] if result.read else []

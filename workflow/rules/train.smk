@@ -22,6 +22,7 @@ rule train_run:
             *("--out", folder_of(w.run)),
             *("--state", state_of(w.run)),
             *(f"--source={folder}" for folder in source_folders(w.run)),
+            *(f"--initial-weights={file}" for file in weights_of(w.run)),
             *made_from(MADE.training(w.run)),
         ],
     shell:

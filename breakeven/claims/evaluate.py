@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim
 from breakeven.claims.evidence import Evidence, Role
 from breakeven.claims.hypothesis_tests import LEVEL, Sample, adjusted, shared_level, verdict
-from breakeven.claims.study_tables import StudyTables, read_study
+from breakeven.claims.study_tables import StudyTables, has_accuracy, read_study
 from breakeven.claims.words import joined
 from breakeven.specs.study import Study
 from breakeven.store.progress import progress
@@ -37,6 +38,7 @@ COLUMNS = [
     "role",
     "ci_level",
 ]
+NO_ACCURACY = "the data set has numbers to predict and no classes, so that there is no accuracy"
 DESCRIPTIVE = "descriptive"  # the role of a row about which the paper says nothing
 
 
@@ -75,12 +77,19 @@ def _counts(claim: Claim, row: Evidence) -> bool:
 def _rows(claim: Claim, studies: Sequence[StudyTables]) -> Iterator[tuple[Claim, str, Evidence]]:
     """What each study says of a claim, in the order of the studies."""
     told = [
-        (claim, tables.study.name, row)
+        (claim, tables.study.name, _explained(row, tables))
         for tables in studies
         if claim.test.applies(tables.study.compared)
         for row in claim.test.rows(tables)
     ]
     yield from told or [(claim, "", Evidence("", note=f"no study {claim.test.needs}"))]
+
+
+def _explained(row: Evidence, tables: StudyTables) -> Evidence:
+    """``row``, which says so where it has nothing since there is no accuracy."""
+    if row.sample is None and "accuracy" in row.quantity and not has_accuracy(tables):
+        return replace(row, note=NO_ACCURACY)
+    return row
 
 
 def _cells(claim: Claim, study: str, row: Evidence, level: float, p_adjusted: float | None) -> dict[str, Any]:

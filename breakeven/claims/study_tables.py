@@ -82,6 +82,12 @@ def _with_switches(runs: pd.DataFrame, study: str) -> pd.DataFrame:
     return runs.assign(schedule=words, switches=pd.Series(switches, index=runs.index, dtype=object))
 
 
+def has_accuracy(tables: StudyTables) -> bool:
+    """Whether runs have an accuracy, which those that predict numbers have not."""
+    quantities = {quantity for quantity, _ in tables.curves}
+    return "train_accuracy" in quantities or "train_loss" not in quantities
+
+
 def curve(tables: StudyTables, run: str, quantity: str, smoothed: bool = False) -> pd.DataFrame:
     """A quantity along a run: step, epoch, value.
 

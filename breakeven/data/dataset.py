@@ -20,10 +20,12 @@ RESIDENT_BYTES = 8 * 2**30  # all data sets of the paper but ImageNet are reside
 class Dataset:
     """Inputs and labels on one device, with what is needed to feed them to a network, see `breakeven.data.prepare`.
 
-    Inputs are pictures (uint8) or texts (int32). ``measured``, ``evaluated``: indices into the training set. ``mean``,
-    ``std``: of each channel of pictures. ``input_shape``: of a picture, (channels, height, width); of a text, (…, length,
-    words), with the size of the vocabulary. Inputs that are larger than `RESIDENT_BYTES` stay where they are on the disk, and
-    only the examples that are used come to the device. ``validation_…``: None where there is no validation set.
+    Inputs are pictures (uint8), texts (int32) or numbers (float32). Labels are those of ``classes``, int64 (n,); or, where it
+    ``predicts_numbers``, float32 (n, outputs), and ``classes`` is how many. ``measured``, ``evaluated``: indices into the
+    training set. ``mean``, ``std``: of each channel of pictures, or of each number where they are standardised, else empty.
+    ``input_shape``: of a picture, (channels, height, width); of numbers, theirs; of a text, (…, length, words), with the size of
+    the vocabulary. Inputs that are larger than `RESIDENT_BYTES` stay where they are on the disk, and only the examples that are
+    used come to the device. ``validation_…``: None where there is no validation set.
     """
 
     train_inputs: Tensor
@@ -36,6 +38,7 @@ class Dataset:
     std: Tensor
     input_shape: tuple[int, ...]
     classes: int
+    predicts_numbers: bool = False
     validation_inputs: Tensor | None = None
     validation_labels: Tensor | None = None
 
@@ -57,10 +60,14 @@ class Dataset:
         """What the network is given for stored inputs ``raw``, on the device of the labels.
 
         Pictures: (x − mean) / std per channel, computed in ``dtype``. Texts: the numbers of their words, int64.
+        Numbers: as they are, or (x − mean) / std of each, where they are standardised.
         """
         raw = raw.to(self.train_labels.device)
-        if raw.dtype != torch.uint8:
+        if raw.dtype == torch.int32:
             return raw.to(torch.int64)
+        if raw.is_floating_point():
+            numbers = raw.to(dtype)
+            return (numbers - self.mean.to(dtype)) / self.std.to(dtype) if self.mean.numel() else numbers
         mean, std = self.mean.to(dtype)[:, None, None], self.std.to(dtype)[:, None, None]
         return (raw.to(dtype) - mean) / std
 
@@ -98,7 +105,8 @@ def load(folder: Path, device: torch.device, spec: Mapping[str, Any] | None = No
         mean=torch.tensor(manifest["mean"], dtype=torch.float64, device=device),
         std=torch.tensor(manifest["std"], dtype=torch.float64, device=device),
         input_shape=tuple(manifest["input_shape"]),
-        classes=len(manifest["classes"]),
+        classes=manifest.get("outputs", len(manifest["classes"])),
+        predicts_numbers="outputs" in manifest,
     )
 
 

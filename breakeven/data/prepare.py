@@ -1,7 +1,8 @@
 """Stage ``prepare``: load a data set once, and write it as arrays with a small manifest.
 
-``data.safetensors`` holds ``train_inputs``, ``test_inputs`` (pictures, uint8, (examples, channels, height, width); or texts,
-int32 numbers of words, (examples, …, length)), ``train_labels``, ``test_labels`` (int64), the same of ``validation`` where
+``data.safetensors`` holds ``train_inputs``, ``test_inputs`` (pictures, uint8, (examples, channels, height, width); texts,
+int32 numbers of words, (examples, …, length); or numbers, float32, (examples, …)), ``train_labels``, ``test_labels`` (int64, or
+float32 where numbers are predicted), the same of ``validation`` where
 there is a validation set, and two fixed sets of indices into the training set: ``measured``, the examples on which K and H are
 measured, the same for every run, and ``evaluated``, those on which the training loss and accuracy are computed.
 ``manifest.json`` names the classes, counts, normalisation statistics and checksums; it is what later stages depend on.
@@ -25,6 +26,7 @@ from breakeven.store.progress import say, within
 
 EVALUATED_EXAMPLES = 10_000  # more would change the training loss by less than 1 % and cost as much as training does
 CHUNK = 10_000
+NUMBERS_AT_ONCE = 2**22
 MOST_LETTERS = 500  # of what an error in the user's own code says
 
 
@@ -105,18 +107,20 @@ def write(
     path = out / "data.safetensors"
     with whole_file(path) as temporary:
         digest = write_arrays(temporary, arrays)
-    is_text = splits.words is not None
     # that of a text is the shape of its words in one-hot coding
-    input_shape = [*train[0].shape[1:], splits.words] if is_text else list(train[0].shape[1:])
-    mean, std = (np.zeros(0), np.zeros(0)) if is_text else channel_statistics(train[0])
+    input_shape = [*train[0].shape[1:], *([] if splits.words is None else [splits.words])]
+    kind = "texts" if splits.words is not None else "numbers" if train[0].dtype == np.float32 else "pictures"
+    mean = std = np.zeros(0)
+    if kind == "pictures" or splits.standardise:
+        mean, std = channel_statistics(train[0]) if kind == "pictures" else statistics(train[0])
     manifest = {
         "spec": spec,
         "sha256": digest,
-        "inputs": "texts" if is_text else "pictures",
+        "inputs": kind,
         "input_shape": input_shape,
         "classes": list(splits.classes),
-        "train_class_counts": np.bincount(train[1], minlength=len(splits.classes)).tolist(),
-        "test_class_counts": np.bincount(test[1], minlength=len(splits.classes)).tolist(),
+        **_counts("train", train[1], splits.classes),
+        **_counts("test", test[1], splits.classes),
         "mean": mean.tolist(),
         "std": std.tolist(),
         "measured_examples": len(measured),
@@ -124,9 +128,25 @@ def write(
     counts = f"{count} training and {len(test[1])} test examples"
     if validation is not None:
         counts = f"{count} training, {len(validation[1])} validation and {len(test[1])} test examples"
-        manifest["validation_class_counts"] = np.bincount(validation[1], minlength=len(splits.classes)).tolist()
+        manifest |= _counts("validation", validation[1], splits.classes)
+    if not splits.classes:
+        manifest["outputs"] = train[1].shape[1]
     write_json(out / "manifest.json", manifest)
     say(f"prepared {counts}, {len(measured)} of the training set measured, in {out}")
+
+
+def _counts(split: str, labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, list[int]]:
+    """How many examples of each class are in a split; nothing where numbers are predicted."""
+    return {f"{split}_class_counts": np.bincount(labels, minlength=len(classes)).tolist()} if classes else {}
+
+
+def statistics(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over the examples of each number of an example, in float64; a constant has deviation 1."""
+    starts = range(0, len(numbers), NUMBERS_AT_ONCE // numbers[0].size + 1)  # they may be larger than the memory
+    pieces = [slice(start, start + starts.step) for start in starts]
+    mean = sum(numbers[piece].sum(axis=0, dtype=np.float64) for piece in pieces) / len(numbers)
+    variance = sum(np.square(numbers[piece] - mean).sum(axis=0) for piece in pieces) / len(numbers)
+    return mean, np.where(variance > 0, np.sqrt(variance), 1.0)
 
 
 def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from breakeven.data.dataset import Dataset
 from breakeven.measurements.measured import Measured, measured_snapshots
+from breakeven.networks.loss import mean_loss
 from breakeven.specs.measurements import Measurement
 from breakeven.specs.run import RunSpec, Segment
 from breakeven.spectra.parameters import trainable
@@ -145,7 +145,7 @@ def _enough(measured: Measured) -> tuple[int, float]:
         inputs, targets = measured.inputs[:size], measured.targets[:size]
 
         def gradient(inputs: torch.Tensor = inputs, targets: torch.Tensor = targets) -> object:
-            loss = cross_entropy(measured.model(inputs), targets)
+            loss = mean_loss(measured.model, measured.model(inputs), targets)
             return torch.autograd.grad(loss, trainable(measured.model), materialize_grads=True)
 
         seconds = statistics.median(_seconds(gradient) for _ in range(REPEATS))

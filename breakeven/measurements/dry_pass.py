@@ -48,7 +48,7 @@ def check_own_network(spec: RunSpec, data: Path, device: torch.device) -> None:
     inputs, labels = dataset.inputs(chosen(dataset.train_inputs, some), torch.float32), dataset.train_labels[some]
     with torch.random.fork_rng(), _named(spec.network):
         with _no_complex_weights():
-            model = build(spec, dataset.input_shape, dataset.classes, torch.float32, device)
+            model = build(spec, dataset.input_shape, dataset.classes, torch.float32, device, dataset.predicts_numbers)
         model = with_primitive_operations(model)
         set_measuring(model)
         with exact_kernels(model):
@@ -65,7 +65,7 @@ def check(model: nn.Module, inputs: Tensor, labels: Tensor, classes: int) -> Non
         again = model(inputs)
     if not isinstance(outputs, Tensor) or outputs.shape != (len(inputs), classes):
         got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise UserError(f"it must return a tensor of shape (examples, classes) = ({len(inputs)}, {classes}), not {got}")
+        raise UserError(f"it must return a tensor of shape (examples, outputs) = ({len(inputs)}, {classes}), not {got}")
     if not torch.equal(outputs, again) and bool(outputs.isfinite().all()):
         raise UserError(
             "it gives other outputs for the same inputs: what is random in it must be off after model.eval()"
@@ -80,7 +80,7 @@ def check(model: nn.Module, inputs: Tensor, labels: Tensor, classes: int) -> Non
             raise UserError(
                 f"it can't be computed in float64 ({error}): make constant tensors buffers of it"
             ) from error
-        _check_derivatives(model, inputs_64, labels)
+        _check_derivatives(model, inputs_64, as_float64(labels))
 
 
 @torch.no_grad()

@@ -55,7 +55,9 @@ def measured_snapshots(
     spec = read_spec(run)
     dtype = DTYPES[precision]
     dataset = data if isinstance(data, Dataset) else load(data, device, spec.dataset)
-    model = with_primitive_operations(build(spec, dataset.input_shape, dataset.classes, dtype, device))
+    model = with_primitive_operations(
+        build(spec, dataset.input_shape, dataset.classes, dtype, device, dataset.predicts_numbers)
+    )
     inputs, labels = dataset.measured_examples(dtype)
     targets = training_targets(labels, dataset.classes, spec.label_smoothing, dtype)
     entries = read_training(run).snapshots

@@ -9,6 +9,7 @@ from breakeven.measurements.measured import measured_snapshots
 from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.store import predictions
+from breakeven.store.errors import UserError
 from breakeven.store.progress import within
 from breakeven.store.training_record import read_training
 from breakeven.training.evaluation import EXAMPLES as AT_ONCE
@@ -26,6 +27,10 @@ def measure_predictions(run: Path, data: Path, out: Path, device: torch.device) 
     """
     spec, snapshots = read_spec(run), len(read_training(run).snapshots)
     dataset = load(data, device, spec.dataset)
+    if dataset.predicts_numbers:
+        raise UserError(
+            "predictions: the data set has numbers to predict, and these are of classes: leave the figure out"
+        )
     inputs = dataset.test_inputs[:EXAMPLES]
     size = min(AT_ONCE, max(1, NUMBERS // inputs[0].numel()))
     steps: list[int] = []

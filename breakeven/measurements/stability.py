@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy
 
 from breakeven.measurements.measured import Measured, measured_snapshots
+from breakeven.networks.loss import summed_loss
 from breakeven.networks.memory_format import colours_last
 from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
@@ -134,7 +134,7 @@ def losses_along_the_step(measured: Measured, network: str, batch_size: int) -> 
     def loss(alpha: float) -> float:
         # not 0 times a step that may be infinite
         weights = {name: weight + alpha * step[name] for name, weight in now.items()} if alpha else now
-        sums = [cross_entropy(functional_call(model, weights, (x,)), y, reduction="sum") for x, y in batches]
+        sums = [summed_loss(model, functional_call(model, weights, (x,)), y) for x, y in batches]
         return float(torch.stack(sums).to(torch.float64).sum()) / len(measured.targets)
 
     along = cache(_counted(loss))  # α = 1 is among those that are tried for α*

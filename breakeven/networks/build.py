@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from breakeven.networks.loss import set_predicts_numbers
 from breakeven.networks.registry import builder
 from breakeven.specs.randomness import derived_seed
 from breakeven.specs.run import RunSpec
@@ -11,11 +12,17 @@ from breakeven.store.errors import UserError
 
 
 def build(
-    spec: RunSpec, input_shape: tuple[int, ...], classes: int, dtype: torch.dtype, device: torch.device
+    spec: RunSpec,
+    input_shape: tuple[int, ...],
+    classes: int,
+    dtype: torch.dtype,
+    device: torch.device,
+    predicts_numbers: bool = False,
 ) -> nn.Module:
     """The network of ``spec`` for inputs of ``input_shape`` (see `breakeven.data.dataset`), in ``dtype`` on ``device``.
 
-    It is initialised on the CPU in float32, so that every device and precision starts from the same weights.
+    ``predicts_numbers``: as many as ``classes``, by the squared loss. It is initialised on the CPU in float32, so that every
+    device and precision starts from the same weights.
     """
     _reproducible()
     with torch.random.fork_rng(devices=[]):
@@ -31,6 +38,7 @@ def build(
         raise UserError(
             f"network '{spec.network}': the size of '{lazy[0]}' must be given, not left to a lazy module of torch"
         )
+    set_predicts_numbers(model, predicts_numbers)
     built: nn.Module = model.to(device=device, dtype=dtype)
     return built
 

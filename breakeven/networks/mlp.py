@@ -10,9 +10,9 @@ from torch import nn
 
 
 def mlp(
-    input_shape: tuple[int, int, int], classes: int, *, hidden: tuple[int, ...] = (300, 100), dropout: float = 0.0
+    input_shape: tuple[int, ...], classes: int, *, hidden: tuple[int, ...] = (300, 100), dropout: float = 0.0
 ) -> nn.Module:
-    """An MLP on all pixels of pictures of ``input_shape``, with hidden layers of these widths; ``dropout``: after each."""
+    """An MLP on all numbers of an input of ``input_shape``, with hidden layers of these widths; ``dropout``: after each."""
     layers: list[nn.Module] = [nn.Flatten()]
     width = math.prod(input_shape)
     for next_width in hidden:

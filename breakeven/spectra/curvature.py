@@ -6,7 +6,9 @@ For a direction e, the curvature of example i is the second directional derivati
 
 whose mean over the examples is eᵀ H e, with H the Hessian of the mean loss. With outputs z of the network and probabilities p,
 
-    H_i = z'ᵀ (diag p − p pᵀ) z' + (p − y)ᵀ z'',      z' = dz/da,  z'' = d²z/da².
+    H_i = z'ᵀ (diag p − p pᵀ) z' + (p − y)ᵀ z'',      z' = dz/da,  z'' = d²z/da²,
+
+or z'ᵀ z' + (z − y)ᵀ z'' where the loss is the squared one, see `breakeven.networks.loss`.
 
 Two ways lead to z' and z'' of a whole mini-batch:
 
@@ -27,6 +29,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jvp
 
 from breakeven.networks.batch_norm import mixes_examples
+from breakeven.networks.loss import curvature_scales, curvatures
 from breakeven.spectra.parameters import as_float64, flatten, in_float64, trainable
 
 # On a CPU, a piece whose values stay in the cache is faster, by a sixth for SimpleCNN on CIFAR-10 with 32 pictures at a
@@ -44,13 +47,13 @@ Way = Callable[[nn.Module, Tensor, Tensor], Derivatives]  # from the network, th
 
 
 def per_example_curvature(model: nn.Module, direction: Tensor, inputs: Tensor, targets: Tensor, way: Way) -> Tensor:
-    """H_i of the cross-entropy of each example along ``direction`` (D,), a vector (n,) in the model's precision.
+    """H_i of the loss of each example along ``direction`` (D,), a vector (n,) in the model's precision.
 
-    ``targets``: labels, or smoothed ones (n, classes). Where the examples of a mini-batch are mixed, ℓ_i is the loss of example
-    i within this one, whose statistics move with θ.
+    ``targets``: labels, smoothed ones (n, classes), or numbers (n, outputs). Where the examples of a mini-batch are mixed, ℓ_i is
+    the loss of example i within this one, whose statistics move with θ.
     """
     pieces = _pieces(model, inputs, targets, way)
-    return torch.cat([_curvature(*way(model, direction, x), y) for x, y in pieces])
+    return torch.cat([curvatures(model, *way(model, direction, x), y) for x, y in pieces])
 
 
 def rounding(model: nn.Module, direction: Tensor, inputs: Tensor, targets: Tensor, way: Way) -> Tensor:
@@ -59,7 +62,7 @@ def rounding(model: nn.Module, direction: Tensor, inputs: Tensor, targets: Tenso
     Where a network is certain, so that p is almost 0 or 1, what is left of z'² and z'' is the rounding of p.
     """
     pieces = _pieces(model, inputs, targets, way)
-    return torch.cat([_scale(*way(model, direction, x)) for x, _ in pieces])
+    return torch.cat([curvature_scales(model, *way(model, direction, x), y) for x, y in pieces])
 
 
 def fastest_way(model: nn.Module, inputs: Tensor) -> Way:
@@ -125,18 +128,6 @@ def _along(values: Tensor, parameters: list[nn.Parameter], direction: Tensor) ->
         return torch.zeros_like(values)
     (along,) = torch.autograd.grad(slope, u, create_graph=True, materialize_grads=True)
     return along
-
-
-def _curvature(z: Tensor, first: Tensor, second: Tensor, targets: Tensor) -> Tensor:
-    """H_i, (n,): the variance of z' under p, and (p − y)·z''."""
-    p = z.softmax(dim=1)
-    y = targets if targets.is_floating_point() else nn.functional.one_hot(targets, z.shape[1]).to(p)
-    centred = first - (p * first).sum(dim=1, keepdim=True)
-    return (p * centred.square()).sum(dim=1) + ((p - y) * second).sum(dim=1)
-
-
-def _scale(_: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    return first.abs().amax(dim=1).square() + second.abs().amax(dim=1)
 
 
 def _same(found: Tensor, expected: Tensor) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
-from torch.nn.functional import cross_entropy
 
+from breakeven.networks.loss import mean_loss
 from breakeven.spectra.parameters import trainable
 
 
@@ -45,7 +45,7 @@ def graph_bytes(model: nn.Module, inputs: Tensor, targets: Tensor) -> int:
     parameters = trainable(model)
     saved = SavedTensors((*parameters, inputs, targets))
     with saved:
-        loss = cross_entropy(model(inputs), targets)
+        loss = mean_loss(model, model(inputs), targets)
         gradient = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
     del loss, gradient
     saved.forget()

@@ -1,7 +1,7 @@
 """H, the Hessian of the training loss on the measured examples, as an operator with a ``matvec``.
 
-The loss is L(θ) = (1/n) Σ_i ℓ_i(θ), the mean cross-entropy over n examples, each weighted equally. It is summed over
-mini-batches, weighted by their sizes, so that a short last one does not count too much. For a network with batch
+The loss is L(θ) = (1/n) Σ_i ℓ_i(θ), the mean loss (`breakeven.networks.loss`) over n examples, each weighted equally. It is
+summed over mini-batches, weighted by their sizes, so that a short last one does not count too much. For a network with batch
 normalization the mini-batches are part of the definition, since each uses its own statistics; for any other network
 they change nothing but rounding.
 """
@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from breakeven.networks.batch_norm import mixes_examples
+from breakeven.networks.loss import mean_loss
 from breakeven.spectra.convolution import fast_convolutions
 from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.parameters import flatten, trainable
@@ -72,7 +72,7 @@ def _gradient(model: nn.Module, parameters: list[nn.Parameter], piece: Batch, ex
     inputs, targets = piece
     with told():
         with fast_convolutions():
-            loss = cross_entropy(model(inputs), targets) * (len(targets) / examples)
+            loss = mean_loss(model, model(inputs), targets) * (len(targets) / examples)
         return flatten(torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True))
 
 

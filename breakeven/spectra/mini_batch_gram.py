@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
+from breakeven.networks.loss import mean_loss
 from breakeven.spectra.blocked_gram import MEGABYTE, blocked_gram, inner_products, slice_bytes, too_small
 from breakeven.spectra.parameters import close, trainable
 from breakeven.store.errors import MeasurementError
@@ -13,7 +13,7 @@ from breakeven.store.progress import within
 
 
 def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], memory_mb: float) -> Tensor:
-    """A_ij = g_i · g_j, uncentred, (L, L), float64, of the gradients g_i of the mean cross-entropy of L mini-batches.
+    """A_ij = g_i · g_j, uncentred, (L, L), float64, of the gradients g_i of the mean loss of L mini-batches.
 
     ``memory_mb`` (MiB) limits the gradients; the graph of one mini-batch comes on top. Gradients that don't fit are
     computed again for each block of gradients that they have to meet; the result is the same but for rounding. A network
@@ -39,7 +39,7 @@ def mini_batch_gram(model: nn.Module, batches: Sequence[tuple[Tensor, Tensor]], 
         for row, (inputs, targets) in zip(rows, block, strict=True):
             outputs = model(inputs)
             first.extend([] if first else [outputs.detach()])
-            gradients = torch.autograd.grad(cross_entropy(outputs, targets), parameters, materialize_grads=True)
+            gradients = torch.autograd.grad(mean_loss(model, outputs, targets), parameters, materialize_grads=True)
             for part, gradient in zip(row.split(sizes), gradients, strict=True):
                 part.copy_(gradient.reshape(-1))
         return rows

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+
+from breakeven.networks.loss import mean_loss
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
@@ -20,8 +21,8 @@ def flatten(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def loss_gradient(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-    """The gradient of the mean cross-entropy of one mini-batch, (D,), without its graph."""
-    loss = cross_entropy(model(inputs), targets)
+    """The gradient of the mean loss of one mini-batch, (D,), without its graph."""
+    loss = mean_loss(model, model(inputs), targets)
     return flatten(torch.autograd.grad(loss, trainable(model), materialize_grads=True))
 
 

@@ -22,6 +22,8 @@ class MiniBatches:
         if self.steps_per_epoch == 0:
             raise UserError(f"batch_size: {self.size} is more than the {self.examples} training examples: lower it")
         self.augmentation = augmentation(spec)
+        if self.augmentation is not None and dataset.train_inputs.dtype != torch.uint8:
+            raise UserError(f"augmentation: {spec.augmentation} is for pictures, and the data set holds none")
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Stored inputs, augmented, and labels."""

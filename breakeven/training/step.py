@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from breakeven.data.targets import training_targets
+from breakeven.networks.loss import mean_loss
 from breakeven.specs.randomness import derived_seed
 from breakeven.specs.run import RunSpec
 from breakeven.training.mini_batches import MiniBatches
@@ -63,7 +63,7 @@ class Step:
         """The mean loss of a mini-batch, as it is stored."""
         dataset, dtype = self.mini_batches.dataset, WEIGHTS[self.spec.precision]
         targets = training_targets(labels, dataset.classes, self.spec.label_smoothing, dtype)
-        return cross_entropy(self.model(dataset.inputs(raw, dtype)), targets)
+        return mean_loss(self.model, self.model(dataset.inputs(raw, dtype)), targets)
 
     def update(self, loss: Tensor, learning_rate: float) -> None:
         """θ_t → θ_{t+1}."""

@@ -13,6 +13,7 @@ from breakeven.networks.weights import copy_of
 from breakeven.specs.run import RunSpec, run_id
 from breakeven.specs.schedule import snapshot_steps, total_steps
 from breakeven.store import snapshots
+from breakeven.store.errors import UserError
 from breakeven.store.progress import say
 from breakeven.store.training_record import SnapshotEntry
 from breakeven.training.device_steps import steps_of
@@ -71,8 +72,12 @@ class Training:
         self.snapshot_steps = frozenset(snapshot_steps(spec, self.steps_per_epoch))
         self.schedule = build_schedule(spec, self.steps_per_epoch, break_even_step)
 
+        if dataset.predicts_numbers and spec.stop_at_accuracy is not None:
+            raise UserError(
+                f"stop_at_accuracy: {spec.stop_at_accuracy} is for classes, and the data set has numbers to predict"
+            )
         dtype = WEIGHTS[spec.precision]
-        self.model = build(spec, dataset.input_shape, dataset.classes, dtype, device).train()
+        self.model = build(spec, dataset.input_shape, dataset.classes, dtype, device, dataset.predicts_numbers).train()
         set_initial_weights(self.model, spec, initial_weights)
         self.optimizer = build_optimizer(self.model.named_parameters(), spec)
         self._steps = steps_of(Step(spec, device, self.mini_batches, self.model, self.optimizer))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
-from torch.nn.functional import cross_entropy
 
+from breakeven.networks.loss import mean_loss
 from breakeven.spectra.parameters import flatten
 
 
@@ -15,7 +15,7 @@ def looped(model: nn.Module, names: Sequence[str], inputs: Tensor, targets: Tens
     parameters = [model.get_parameter(name) for name in names]
     rows = []
     for i in range(len(targets)):
-        loss = cross_entropy(model(inputs[i : i + 1]), targets[i : i + 1])
+        loss = mean_loss(model, model(inputs[i : i + 1]), targets[i : i + 1])
         rows.append(flatten(torch.autograd.grad(loss, parameters, materialize_grads=True)))
     return torch.stack(rows)
 
@@ -24,7 +24,7 @@ def vectorised(model: nn.Module, names: Sequence[str], inputs: Tensor, targets: 
     """The same through `torch.func.vmap`, all examples at once; fails for what vmap can't do (PyTorch's LSTM)."""
 
     def loss(parameters: dict[str, Tensor], example: Tensor, target: Tensor) -> Tensor:
-        return cross_entropy(functional_call(model, parameters, (example[None],)), target[None])
+        return mean_loss(model, functional_call(model, parameters, (example[None],)), target[None])
 
     parameters = {name: model.get_parameter(name).detach() for name in names}
     with torch.no_grad():  # no graph of what is not asked for; torch.func.grad has its own

@@ -7,8 +7,8 @@ parameter is tried out and not assumed (`per_example_plan`).
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
+from breakeven.networks.loss import summed_loss
 from breakeven.spectra.blocked_gram import MEGABYTE, blocked_gram, inner_products, slice_bytes, too_small
 from breakeven.spectra.parameters import trainable
 from breakeven.spectra.per_example.direct_gradients import looped, vectorised
@@ -101,7 +101,7 @@ def _rows(model: nn.Module, plan: Plan, inputs: Tensor, targets: Tensor) -> tupl
     """The network's outputs for some examples, and what is kept of their gradients, in the order of the plan."""
     with capturing(layer.module for layer in plan.layers) as uses:
         outputs = model(inputs)
-        loss = cross_entropy(outputs, targets, reduction="sum")
+        loss = summed_loss(model, outputs, targets)
     deltas = gradients_of_outputs(loss, uses)
     rows: list[Tensor] = []
     for layer in plan.layers:

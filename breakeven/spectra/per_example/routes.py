@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from breakeven.networks.batch_norm import mixes_examples
+from breakeven.networks.loss import mean_loss, summed_loss
 from breakeven.spectra.graph_memory import SavedTensors
 from breakeven.spectra.parameters import close
 from breakeven.spectra.per_example.direct_gradients import looped, vectorised
@@ -80,7 +80,7 @@ def make_plan(model: nn.Module, inputs: Tensor, targets: Tensor, directly: bool 
     saved = SavedTensors(parameters.values())
     with capturing(filter(can_be_factored, model.modules())) as uses, saved:
         logits = model(inputs)
-    deltas = gradients_of_outputs(cross_entropy(logits, targets, reduction="sum"), uses)
+    deltas = gradients_of_outputs(summed_loss(model, logits, targets), uses)
     saved.forget()
     ways = {
         parameter: (module, name)
@@ -92,7 +92,7 @@ def make_plan(model: nn.Module, inputs: Tensor, targets: Tensor, directly: bool 
     for i in range(PROBE):
         one = slice(i, i + 1)
         alone = model(inputs[one])
-        loss = cross_entropy(alone, targets[one])
+        loss = mean_loss(model, alone, targets[one])
         gradients = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
         if not all(bool(tensor.isfinite().all()) for tensor in (alone, logits, *gradients)):
             return None

@@ -14,8 +14,8 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
+from breakeven.networks.loss import losses
 from breakeven.spectra.parameters import close, trainable
 from breakeven.spectra.per_example.routes import MIXING
 from breakeven.store.errors import MeasurementError, UserError
@@ -42,9 +42,9 @@ def check_gram(
         found = model(inputs[places])
         if not close(found.detach(), outputs[places], float(outputs[places].norm())):
             raise UserError(MIXING.format("gives other outputs for an example in one mini-batch than in another"))
-        losses = cross_entropy(found, targets[places], reduction="none")
+        of_each = losses(model, found, targets[places])
         for c, total in zip(weights, totals, strict=True):
-            gradients = torch.autograd.grad(c[places] @ losses, parameters, retain_graph=True, materialize_grads=True)
+            gradients = torch.autograd.grad(c[places] @ of_each, parameters, retain_graph=True, materialize_grads=True)
             for whole, part in zip(total, gradients, strict=True):
                 whole += part
     for c, total in zip(weights.to(torch.float64), totals, strict=True):

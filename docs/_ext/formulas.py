@@ -10,6 +10,8 @@ SPLIT_ACCURACY = r"\frac{1}{n} \sum_i [\arg\max_c f_c(x_i) = y_i]"
 QUANTITIES = {
     "train_loss": SPLIT_LOSS,
     "train_accuracy": SPLIT_ACCURACY,
+    "validation_loss": SPLIT_LOSS,
+    "validation_accuracy": SPLIT_ACCURACY,
     "test_loss": SPLIT_LOSS,
     "test_accuracy": SPLIT_ACCURACY,
     "lambda_K_1": r"\lambda_K^1 = \max_{\|v\| = 1} v^\top K v",
@@ -50,6 +52,7 @@ COLUMNS = {
     "first_switch_step": r"\min \{t : \eta_t \ne \eta_0\}",
     "threshold_epoch": r"\min \{t : \text{training accuracy} > \text{threshold}\} / \lfloor N / S \rfloor",
     "final_train_accuracy": r"\text{training accuracy at } t = T",
+    "final_validation_accuracy": r"\text{validation accuracy at } t = T",
     "final_test_accuracy": r"\text{test accuracy at } t = T",
     "unconverged_snapshots": r"\#\{t : \text{not converged}\}",
     "max_g_over_g5": r"\max_t \|g\| / \|g_5\|",

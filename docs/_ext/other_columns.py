@@ -9,7 +9,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
     "history": STEP
     | {
         "epoch": ("the step over the steps of an epoch", "epoch"),
-        "split": ("`train` or `test`", ""),
+        "split": ("`train`, `test`, or `validation` where there is one", ""),
         "loss": ("mean loss of the split, without label smoothing", "nat"),
         "accuracy": ("share of the split's examples that are classified right", "1"),
     },

@@ -5,7 +5,7 @@
 # snakemake --cores all                                        runs config.yaml
 # snakemake --cores all --configfile workflow/configs/X.yaml   runs that config instead
 #
-# Another workflow may use it as a module: see docs/how-to/module.md. `snakemake --lint` misses a conda environment for each rule:
+# Another workflow may use it as a module: see docs/how-to/install.md. `snakemake --lint` misses a conda environment for each rule:
 # all rules call one Python package, whose exact versions stand in requirements.txt, in the environment that Snakemake runs in.
 
 from snakemake.utils import min_version

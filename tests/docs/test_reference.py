@@ -9,6 +9,7 @@ import yaml
 from _ext import commands, config_keys, figures, formulas, networks, site, tables
 
 from breakeven.commands import parser_for
+from breakeven.config.plan import load_plan
 from breakeven.figures.registry import FIGURES
 from breakeven.networks.registry import NETWORKS, network_source
 from breakeven.specs.measurements import QUANTITIES, RUN_COLUMNS
@@ -199,3 +200,14 @@ def test_files_from_elsewhere_are_shown_and_their_links_lead_to_pages():
         ("[a](#here) [b](https://example.org) [c](/start.md)", "[a](#here) [b](https://example.org) [c](/start.md)"),
     ):
         assert site.linked(link, ROOT / "benchmarks", ROOT / "docs/reference") == expected
+
+
+# ------------------------------------------------------------------ the example study
+
+
+def test_the_example_study_is_valid_and_lies_where_it_is_looked_for(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    plan = load_plan(site.CONFIG)
+    assert Path(plan.config.results).resolve() == site.EXAMPLE
+    [study] = plan.studies.values()
+    assert len(study.runs) == 16  # as Start and the notebook say: two learning rates, eight seeds

@@ -98,8 +98,8 @@ STAGES = (
     ),
     Stage(
         "check",
-        "breakeven.config.plan:check",
-        "Check a config, and say what it would run.",
+        "breakeven.config.check:check",
+        "Check a config, say what it would run, and what is doubtful about it here.",
         positional=("config",),
     ),
     Stage(

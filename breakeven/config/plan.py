@@ -24,7 +24,6 @@ from breakeven.specs.words import in_words
 from breakeven.store.errors import ConfigError
 
 MOST_RUNS = 20_000
-SEEDS_FOR_A_VERDICT = 6  # a two-sided sign test at 5 % takes as many (`breakeven.claims.hypothesis_tests.fewest_seeds`)
 LONGEST_SPEC = 100_000  # Linux takes arguments of a command up to 128 KiB
 TOO_LONG = f"the specification of a run is longer than {LONGEST_SPEC} characters, too long for a command"
 
@@ -119,45 +118,10 @@ def _refuse(problems: Iterable[Problem], file: YamlFile, overridden: Collection[
         raise ConfigError(list(dict.fromkeys(lines)))
 
 
-def check(config: Path = Path("config.yaml")) -> str:
-    """What the config in this file would run, in words."""
-    return describe(load_plan(config))
-
-
-def describe(plan: Plan) -> str:
-    """What a config asks for: a line of totals, then one for each study."""
-    counts = (_count(len(plan.studies), "study", "studies"), _count(len(plan.runs), "run", "runs"))
-    lines = [", ".join((*counts, _count(len(plan.datasets), "data set", "data sets")))]
-    for name, study in plan.studies.items():
-        settings = plan.config.studies[name]
-        swept = [f"{key} {_listed(_values(key, settings))}" for key in study.swept] or ["nothing swept"]
-        seeds = f"{'seed' if len(settings.seeds) == 1 else 'seeds'} {_listed(settings.seeds)}"
-        lines.append(f"{name}: {'; '.join([*swept, seeds])} ({_count(len(study.runs), 'run', 'runs')})")
-    few = [name for name, study in plan.config.studies.items() if len(study.seeds) < SEEDS_FOR_A_VERDICT]
-    if few:
-        lines.append(f"too few seeds for a verdict on a claim, which takes {SEEDS_FOR_A_VERDICT}: {', '.join(few)}")
-    return "\n".join(lines)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
-def _values(key: str, study: StudyConfig) -> list[Any]:
-    """The values that a swept hyperparameter takes in a study, each once, in the order of the config."""
-    base = (getattr(study.base, key),)
-    values = [_plain(value) for _, grid in study.grids for value in grid.get(key, base)]
-    return [value for index, value in enumerate(values) if value not in values[:index]]
-
-
-def _listed(values: Iterable[Any]) -> str:
-    return ", ".join(value if isinstance(value, str) else show(value) for value in values)
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """``value`` as plain data: segments and switches as mappings, in the order in which people write them."""
     if isinstance(value, tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, Switch):
         other = {} if value.of is None else {"of": value.of}
         return {"at": value.at, "unit": value.unit, **other, "learning_rate": value.learning_rate}
@@ -230,7 +194,7 @@ def _study_problems(
 
 def _at(finding: Finding, values: Mapping[str, Any]) -> str:
     names = [name for name in (finding.hyperparameter, *finding.because_of) if name in values]
-    return f" (at {', '.join(f'{name}={show(_plain(values[name]))}' for name in names)})" if names else ""
+    return f" (at {', '.join(f'{name}={show(plain(values[name]))}' for name in names)})" if names else ""
 
 
 def _expanded(
@@ -275,12 +239,12 @@ def _expanded(
 def _label(hyperparameter: str, run: Hyperparameters, spec: RunSpec) -> Any:
     """What tables and figures call the value of a hyperparameter: as it stands in the config."""
     of_config = ("dataset", "network_options", "initial_weights")
-    return _plain(getattr(run if hyperparameter in of_config else spec, hyperparameter))
+    return plain(getattr(run if hyperparameter in of_config else spec, hyperparameter))
 
 
 def _told(swept: Iterable[str], run: Hyperparameters) -> str:
     """The swept values of a point, in an error; a schedule in words, since it is long."""
-    values = {name: _plain(getattr(run, name)) for name in swept}
+    values = {name: plain(getattr(run, name)) for name in swept}
     if "schedule" in values:
         values["schedule"] = in_words(run.learning_rate, values["schedule"])
     return show(values)

@@ -3,11 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from breakeven.claims.hypothesis_tests import LEVEL, fewest_seeds
 from breakeven.config import checks
-from breakeven.config import plan as plan_module
+from breakeven.config.check import describe
 from breakeven.config.options import canonical_options, option_problems
-from breakeven.config.plan import DatasetUse, describe
+from breakeven.config.plan import DatasetUse
 from breakeven.networks import registry
 from breakeven.specs.run import Switch, run_id, source_of
 from breakeven.specs.source import TYPES
@@ -113,7 +112,7 @@ def test_sweeps_may_be_a_list_of_grids(tmp_path):
     switched = [{"at": 0.5, "unit": "break_even", "learning_rate": 0.1}]
     for point in ((0.03, 32, []), (0.1, 32, []), (0.03, 8, switched), (0.03, 16, switched)):
         assert points.count(point) == 2
-    assert describe(plan).splitlines()[1].startswith("main: batch_size 32, 8, 16; learning_rate 0.03, 0.1; schedule ")
+    assert list(describe(plan))[1].startswith("main: batch_size 32, 8, 16; learning_rate 0.03, 0.1; schedule ")
 
 
 def test_the_run_that_another_takes_its_break_even_point_from_is_planned(tmp_path):
@@ -338,22 +337,6 @@ def test_single_examples_of_batch_norm_are_refused_before_any_job(tmp_path):
         ConfigError, match=r"measurements.covariance.batch_size: 1 asks for .* .simple_cnn_bn. does not have"
     ):
         plan_of(tmp_path, config.replace("network: simple_cnn", "network: simple_cnn_bn"))
-
-
-def test_describe(tmp_path):
-    plan = plan_of(tmp_path, CONFIG + second_study([3]))
-    assert describe(plan).splitlines() == [
-        "2 studies, 5 runs, 1 data set",
-        "main: learning_rate 0.03, 0.1; seeds 0, 1 (4 runs)",
-        "second: nothing swept; seed 3 (1 run)",
-        "too few seeds for a verdict on a claim, which takes 6: main, second",
-    ]
-    enough = plan_of(tmp_path, CONFIG.replace("seeds: [0, 1]", "seeds: [0, 1, 2, 3, 4, 5]"))
-    assert [line.partition(":")[0] for line in describe(enough).splitlines()] == [
-        "1 study, 12 runs, 1 data set",
-        "main",
-    ]
-    assert fewest_seeds(LEVEL) == plan_module.SEEDS_FOR_A_VERDICT
 
 
 # ------------------------------------------------------------------ identity

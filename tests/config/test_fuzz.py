@@ -16,8 +16,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from breakeven.config.check import describe
 from breakeven.config.models import HYPERPARAMETERS, Config, StudyConfig
-from breakeven.config.plan import describe, load_plan
+from breakeven.config.plan import load_plan
 from breakeven.config.yaml_file import read_yaml
 from breakeven.specs.run import canonical_json, from_json, run_id
 from breakeven.store.errors import UserError
@@ -140,7 +141,7 @@ def check(plan):
         assert run_id(from_json(canonical_json(spec))) == run == run_id(spec)
     for study in plan.studies.values():
         json.dumps(study.points, allow_nan=False)
-    assert all(line.isprintable() for line in describe(plan).split("\n"))
+    assert all(line.isprintable() for line in describe(plan))
 
 
 def dumped(value):

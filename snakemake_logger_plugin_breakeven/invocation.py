@@ -103,9 +103,6 @@ class Invocation:
                 self._finished(said["job_id"])
             case LogEvent.JOB_ERROR:
                 self._failed(said)
-            case LogEvent.GROUP_ERROR:
-                for job in said["job_error_info"]:
-                    self._failed(job)
             case None | LogEvent.ERROR:
                 yield from self._words(record)
 
@@ -196,9 +193,11 @@ def _is_of_a_command(text: str) -> bool:
 
 
 def _sentence(job: Job, said: Mapping[str, Any]) -> str:
-    """Why a job failed, by its log; else what Snakemake says of it."""
+    """Why a job failed: the last words of its log, which need not be an error, and what a cluster says of it."""
     from breakeven.jobs.status import why
 
-    if job.log is not None and job.log.is_file():
-        return why(job.log).removeprefix("error: ")
-    return " ".join(str(said.get("rule_msg") or "it ended before it wrote a log").split())
+    last = why(job.log) if job.log is not None and job.log.is_file() else ""
+    cluster = " ".join(str(said.get("rule_msg") or "").split()).partition(". ")[0]
+    if last.startswith("error: ") or not cluster:
+        return last.removeprefix("error: ") or "it ended before it wrote a log"
+    return f"{cluster} ({last})" if last else cluster

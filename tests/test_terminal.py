@@ -143,6 +143,23 @@ def test_a_job_that_left_no_log(told):
     assert "  train_run digits-simple_c…ed0-cec35989d5: SLURM status is: 'TIMEOUT'" in told_at_the_end(told.invocation)
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("train on cuda", "SLURM status is: 'TIMEOUT' (train on cuda)"),
+        ("error: learning_rate: too large", "learning_rate: too large"),
+    ],
+)
+def test_a_job_that_the_cluster_ended(told, words, sentence):
+    told.start(1, "train_run", "a")
+    (told.folder / "logs").mkdir()
+    (told.folder / "logs/1.log").write_text(words)
+    told.hear(
+        LogEvent.JOB_ERROR, "", logging.ERROR, jobid=1, rule_msg="SLURM status is: 'TIMEOUT'. For more, see there."
+    )
+    assert f"  train_run a: {sentence}" in told_at_the_end(told.invocation)
+
+
 def test_many_failures_are_cut(told):
     for number in range(13):
         told.start(number, "train_run", f"run{number}")

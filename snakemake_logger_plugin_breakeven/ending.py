@@ -22,7 +22,7 @@ def told_at_the_end(invocation: Invocation) -> list[str]:
     return [
         f"{done} of {jobs(total)} done in {duration(invocation.elapsed)}; {_what_is_left(len(failures), total - done)}",
         *(line for failure in failures[:SHOWN] for line in _told(failure)),
-        *([f"  and {len(failures) - SHOWN} more: python -m breakeven status"] if len(failures) > SHOWN else []),
+        *([f"  and {len(failures) - SHOWN} more: {_status(failures[0])}"] if len(failures) > SHOWN else []),
         "Mend the cause and type the same command again: what is done stays.",
         *([f"All that Snakemake said: {_relative(invocation.log)}"] if invocation.log else []),
     ]
@@ -38,6 +38,13 @@ def _what_is_left(failed: int, left: int) -> str:
 def _told(failure: Failure) -> list[str]:
     log = [f"    {failure.job.log}"] if failure.job.log is not None else []
     return [f"  {failure.job.short_title}: {failure.sentence}", *log]
+
+
+def _status(failure: Failure) -> str:
+    """The command that tells of all failures, of which one has its log in the results folder."""
+    folders = failure.job.log.parents if failure.job.log is not None else ()
+    results = next((str(folder.parent) for folder in folders if folder.name == "logs"), "results")
+    return "breakeven status" if results == "results" else f"breakeven status {results}"
 
 
 def _relative(log: str) -> str:

@@ -165,7 +165,7 @@ def test_many_failures_are_cut(told):
         told.start(number, "train_run", f"run{number}")
         told.fail(number, "error: no")
     lines = told_at_the_end(told.invocation)
-    assert lines[0].startswith("0 of 4 jobs done") and "  and 3 more: python -m breakeven status" in lines
+    assert lines[0].startswith("0 of 4 jobs done") and f"  and 3 more: breakeven status {told.folder}" in lines
     assert len(lines) == 1 + 2 * 10 + 2
 
 

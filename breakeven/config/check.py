@@ -28,9 +28,7 @@ def check(config: Path = Path("config.yaml")) -> str:
     """What the config in this file would run, in words; what would fail here, or tell little, as warnings."""
     plan = load_plan(config)
     warnings = [f"warning: {words}" for words in (*_missing(plan), *_device(plan), *_seeds(plan))]
-    return "\n".join(
-        [*describe(plan), f"{_size(plan)}; time, disk, memory: python -m breakeven estimate {config}", *warnings]
-    )
+    return "\n".join([*describe(plan), f"{_size(plan)}; time, disk, memory: breakeven estimate {config}", *warnings])
 
 
 def describe(plan: Plan) -> Iterator[str]:

@@ -33,7 +33,7 @@ def test_what_a_config_would_run(said):
     assert said(ENOUGH.replace("steps: 500", "steps: 500\n      snapshots: [{every: 50}]")) == [
         "1 study, 12 runs, 1 data set",
         "main: learning_rate 0.03, 0.1; seeds 0 to 5 (12 runs)",
-        "63 jobs, 132 snapshots of weights; time, disk, memory: python -m breakeven estimate config.yaml",
+        "63 jobs, 132 snapshots of weights; time, disk, memory: breakeven estimate config.yaml",
     ]
 
 

@@ -183,8 +183,8 @@ class Invocation:
             self._before.append(text)
 
     def other_words(self) -> list[str]:
-        """What was said where no jobs were run, as by ``--unlock``."""
-        return self._before
+        """What was said where no jobs were run, as by ``--unlock``; where none of those that were asked for had to be."""
+        return [f"{NOTHING}."] if self._is_run else self._before
 
 
 def _is_of_a_command(text: str) -> bool:

@@ -204,6 +204,12 @@ def test_nothing_to_be_done():
     assert told_at_the_end(invocation) == told_of_plan(invocation) == []
 
 
+def test_nothing_to_be_done_of_a_part_of_the_jobs(tmp_path):
+    """By --until: Snakemake itself says so of the whole alone."""
+    told = Told(tmp_path, {})
+    assert told_at_the_end(told.invocation) == told_of_plan(told.invocation) == ["Nothing to be done."]
+
+
 # ---------------------------------------------------------------- a dry run
 
 

@@ -63,4 +63,4 @@ def test_a_line_for_each_job_and_a_sentence_for_what_failed(fresh):
     first, last = said.stdout.splitlines()[1:]
     assert first.startswith("1 of 1 job: train_run digits-my") and re.fullmatch(r"1 job done in \d+ s\.", last)
     said = fresh.plain_snakemake(*ENDS)
-    assert said.stdout.splitlines()[1:] == ["Nothing to be done (all requested files are present and up to date)."]
+    assert said.stdout.splitlines()[1:] == ["Nothing to be done."]

@@ -30,7 +30,10 @@ def told(old, new, message):
             "optimizer: adam",
             "optimizer: unknown key; runs are trained with SGD, whose settings are 'momentum' and 'weight_decay'",
         ),
-        base("loss: mse", "loss: unknown key; the loss is the cross-entropy; 'label_smoothing' is its setting"),
+        base(
+            "loss: mse",
+            "loss: unknown key; the data decide: the cross-entropy for classes, the squared loss for numbers",
+        ),
         base("dropout: 0.1", "dropout: unknown key; options of a network stand in 'network_options'"),
         base("device: cuda", "device: unknown key; it stands at the top of the config, beside 'studies'"),
         base("wd: 0.1", "wd: unknown key; did you mean 'weight_decay'?"),

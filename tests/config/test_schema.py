@@ -147,6 +147,7 @@ def test_defaults_at_all_depths(tmp_path):
         "momentum": 0.0,
         "weight_decay": 0.0,
         "schedule": (),
+        "initial_weights": None,
         "augmentation": "none",
         "precision": "float32",
         "label_smoothing": 0.0,

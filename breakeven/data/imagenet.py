@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge
@@ -59,6 +59,10 @@ def load(
         "Side in pixels of the square that is cut out of a picture's middle, after its shorter side was resized to 256/224 of "
         "it.",
     ] = 224,
+    colours: Annotated[
+        Literal["rgb", "grey"],
+        "rgb: three channels. grey: one, the luma of the colours (0.299 red + 0.587 green + 0.114 blue).",
+    ] = "rgb",
 ) -> Splits:
     """Decode the pictures of ``path`` as RGB: the shorter side resized to 256/224 of ``image_size``, the middle cut out.
 
@@ -86,9 +90,9 @@ def load(
     found = labelled("imagenet", data / "val", classes) if of_val else _with_solution(root, data, classes)
     test = draw("imagenet", found, test_examples, np.random.default_rng([seed, 1]), data / "val")
     return Splits(
-        _decode(train, image_size, "decode train"),
+        _decode(train, image_size, colours, "decode train"),
         _labels(train),
-        _decode(test, image_size, "decode val"),
+        _decode(test, image_size, colours, "decode val"),
         _labels(test),
         classes,
     )
@@ -134,13 +138,13 @@ def _labels(files: Files) -> np.ndarray:
     return np.array([label for _, label in files], dtype=np.int64)
 
 
-def _decode(files: Files, image_size: int, what: str) -> np.ndarray:
-    """uint8 (examples, 3, image_size, image_size), mapped from a temporary file; Pillow decodes in as many threads as cores."""
-    images = mapped("imagenet", (len(files), 3, image_size, image_size), np.dtype(np.uint8))
+def _decode(files: Files, image_size: int, colours: str, what: str) -> np.ndarray:
+    """uint8 (examples, channels, image_size, image_size), mapped from a temporary file; decoded in as many threads as cores."""
+    images = mapped("imagenet", (len(files), 3 if colours == "rgb" else 1, image_size, image_size), np.dtype(np.uint8))
     shorter_side = round(image_size * 256 / 224)
 
     def decode_one(index: int) -> None:
-        images[index] = decode("imagenet", files[index][0], shorter_side, image_size)
+        images[index] = decode("imagenet", files[index][0], shorter_side, image_size, colours)
 
     def decode_all() -> Iterator[None]:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

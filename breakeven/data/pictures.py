@@ -45,8 +45,12 @@ WHITE_IS_ZERO = 0  # of TIFF
 SCALED = ("L;2", "L;4", "I;16B", "RGB;16B")
 
 
-def decode(loader: str, file: Path, shorter_side: int | None = None, image_size: int | None = None) -> np.ndarray:
+def decode(
+    loader: str, file: Path, shorter_side: int | None = None, image_size: int | None = None, colours: str = "rgb"
+) -> np.ndarray:
     """RGB as uint8, (3, height, width), upright by EXIF; what is transparent is on white, 16 bits are rounded to 8.
+
+    With ``colours`` "grey", one channel, (1, height, width): grey as it is, colours by their luma (ITU-R BT.601).
 
     With ``image_size``, first resized so that the shorter side has ``shorter_side`` (at least ``image_size``; None means
     just that), then the middle square of ``image_size`` is cut out.
@@ -70,6 +74,8 @@ def decode(loader: str, file: Path, shorter_side: int | None = None, image_size:
         )
         left, top = (rgb.width - image_size) // 2, (rgb.height - image_size) // 2
         rgb = rgb.crop((left, top, left + image_size, top + image_size))
+    if colours == "grey":
+        return np.asarray(rgb.convert("L"), dtype=np.uint8)[None]
     return np.asarray(rgb, dtype=np.uint8).transpose(2, 0, 1)
 
 

@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -14,10 +15,13 @@ from breakeven.data.dataset import load as load_prepared
 from breakeven.data.pictures import SUFFIXES
 from breakeven.data.prepare import prepare
 from breakeven.store.errors import UserError
+from tests.config.example import edited, mistakes, plan_of
+from tests.tiny import tiny_spec
+from tests.tiny_pipeline import RATES, Pipeline
 
 
-def load(path, image_size=None, train_examples=None, test_examples=None, seed=0):
-    options = {"train_examples": train_examples, "test_examples": test_examples, "seed": seed}
+def load(path, image_size=None, train_examples=None, test_examples=None, seed=0, **more):
+    options = {"train_examples": train_examples, "test_examples": test_examples, "seed": seed} | more
     return image_folder.load(path=str(path), image_size=image_size, **options)
 
 
@@ -85,6 +89,22 @@ def test_grey_pictures_become_rgb_and_other_files_are_left_out(tmp_path, draws):
         (tmp_path / split / "read.me").write_text("no class")
     splits = load(tmp_path)
     np.testing.assert_array_equal(splits.train_inputs, np.broadcast_to(grey, (1, 3, 4, 4)))
+
+
+@pytest.mark.parametrize("image_size", [None, 3])
+def test_grey_pictures_may_stay_of_one_channel(tree, tmp_path, draws, image_size):
+    """Each as one of the channels that it would have; of colours, the luma."""
+    grey, folder = draws.integers(0, 256, (4, 6), dtype=np.uint8), tmp_path / "grey"
+    for split in ("train", "test"):
+        save(folder / split / "a" / "1.png", grey, mode="L")
+        save(folder / split / "a" / "2.png", np.repeat(grey[..., None], 3, axis=2))
+        Image.fromarray(grey.astype(np.uint16) * 257).save(folder / split / "a" / "3.png")
+    rgb, one = load(folder, image_size), load(folder, image_size, colours="grey")
+    assert one.train_inputs.shape[1] == 1 and one.test_inputs.dtype == np.uint8
+    np.testing.assert_array_equal(one.train_inputs, rgb.train_inputs[:, :1])
+    rgb, one = load(tree[0], image_size), load(tree[0], image_size, colours="grey")
+    luma = np.tensordot(rgb.train_inputs, [0.299, 0.587, 0.114], axes=(1, 0))
+    assert np.abs(one.train_inputs[:, 0] - luma).max() <= 0.51
 
 
 def test_what_systems_leave_behind_is_neither_a_class_nor_a_picture(tree, capsys):
@@ -328,6 +348,35 @@ def test_prepared(tree):
     splits = load(folder, train_examples=7, test_examples=4, seed=3)
     np.testing.assert_array_equal(dataset.train_inputs.numpy(), splits.train_inputs)
     np.testing.assert_array_equal(dataset.test_labels.numpy(), splits.test_labels)
+
+
+def test_in_grey_through_all_stages(tree):
+    """The first λ_K^1 and λ_H^1 of a run, and its data set, which the config names with the one setting."""
+    folder, _ = tree
+    text = edited(
+        ("digits: {loader: digits}", f"grey: {{loader: image_folder, path: '{folder}', colours: grey}}"),
+        ("dataset: digits", "dataset: grey"),
+    )
+    [use] = plan_of(folder, text).datasets.values()
+    assert dict(use.spec) == {"loader": "image_folder", "path": str(folder), "colours": "grey"}
+    assert mistakes(folder, text.replace("colours: grey", "colours: gray")) == [
+        "datasets.grey.colours: 'gray' is not known; allowed: grey, rgb; did you mean 'grey'?"
+    ]
+    spec = dict(use.spec) | {"measured_fraction": 1.0}
+
+    class Grey(Pipeline):
+        def spec(self, number=0):
+            return tiny_spec(dataset=spec, learning_rate=RATES[number], steps=self.steps)
+
+        def prepare(self):
+            prepare(spec, self.data)
+
+    made = Grey(folder / "results")
+    made.everything()
+    assert load_prepared(made.data, torch.device("cpu")).input_shape == (1, 4, 6)
+    for name in ("covariance", "hessian"):
+        assert (pd.read_csv(made.run() / f"{name}.csv")["lambda_1"] > 0).all()
+    assert (made.results / "report.html").is_file()
 
 
 @pytest.mark.data

@@ -20,8 +20,8 @@ IDS = ("n01440764", "n02102040", "n10565667")
 COLOURS = {"n01440764": (250, 10, 20), "n02102040": (10, 240, 30), "n10565667": (20, 30, 230)}
 
 
-def load(path, image_size=16, train_examples=None, test_examples=None, seed=0):
-    options = {"train_examples": train_examples, "test_examples": test_examples, "seed": seed}
+def load(path, image_size=16, train_examples=None, test_examples=None, seed=0, **more):
+    options = {"train_examples": train_examples, "test_examples": test_examples, "seed": seed} | more
     return imagenet.load(path=str(path), image_size=image_size, **options)
 
 
@@ -257,6 +257,14 @@ def test_decoded_pictures_are_in_a_file_that_goes_with_them(tree, tmp_path, monk
     del splits
     gc.collect()
     assert mapped_files() == 0
+
+
+def test_in_grey(tree):
+    """One channel, the luma of the three."""
+    rgb, grey = load(tree), load(tree, colours="grey")
+    assert grey.train_inputs.shape == (len(rgb.train_inputs), 1, *rgb.train_inputs.shape[2:])
+    luma = np.tensordot(rgb.train_inputs, [0.299, 0.587, 0.114], axes=(1, 0))
+    assert np.abs(grey.train_inputs[:, 0] - luma).max() <= 0.51
 
 
 def test_no_room_for_the_decoded_pictures(tree, monkeypatch):

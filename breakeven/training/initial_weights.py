@@ -33,7 +33,7 @@ def set_initial_weights(model: nn.Module, spec: RunSpec, path: Path | None) -> N
     if problem:
         raise UserError(f"initial_weights: '{path}' does not fit network '{spec.network}': {problem}")
     with torch.no_grad():
-        for name, mine in model.state_dict(keep_vars=True).items():
+        for name, mine in _named(model).items():
             if name in tensors:
                 mine.copy_(tensors[name])
 
@@ -63,9 +63,15 @@ def _read(path: Path, digest: str) -> dict[str, Tensor]:
     }
 
 
+def _named(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers, one that has two names by each; also buffers that `state_dict` leaves out, as snapshots don't."""
+    parameters = model.named_parameters(remove_duplicate=False)
+    return {**dict(parameters), **dict(model.named_buffers(remove_duplicate=False))}
+
+
 def _problem(model: nn.Module, tensors: Mapping[str, Tensor]) -> str | None:
     """Why the ``tensors`` are not weights of ``model``, if so."""
-    known = model.state_dict()
+    known = _named(model)
     missing = [name for name, _ in model.named_parameters() if name not in tensors]
     if missing:
         return f"it lacks {len(missing)} of the network's parameters: {some(missing)}; it has {some(sorted(tensors))}"

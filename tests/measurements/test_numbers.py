@@ -14,6 +14,7 @@ from breakeven.data.dataset import load
 from breakeven.data.prepare import write
 from breakeven.data.splits import Splits, checked
 from breakeven.measurements.covariance import measure_covariance
+from breakeven.measurements.dry_pass import check_own_network
 from breakeven.measurements.hessian import measure_hessian
 from breakeven.measurements.predictions import measure_predictions
 from breakeven.measurements.stability import measure_stability
@@ -162,6 +163,57 @@ def test_k_h_and_stability_against_dense_derivatives(case):
         assert stable["delta_loss"] == pytest.approx(losses[1] - losses[0], rel=1e-6)
 
 
+OWN = """import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, features, outputs):
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((features,), 0.5))
+        self.out = nn.Linear(features, outputs)
+
+    def forward(self, x):
+        return self.out(torch.tanh(x * self.scale))CUT
+
+def build(input_shape, outputs):
+    return Net(*input_shape, outputs)
+"""
+
+
+@pytest.mark.parametrize("kind", ["classes", "one", "two"])
+def test_a_network_of_the_users_own_on_vectors(tmp_path, monkeypatch, kind):
+    """It can be measured by the check that comes before its training, and is, against dense derivatives."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(OWN.replace("CUT", ""), encoding="utf-8")
+    data, run, outputs = prepared(tmp_path / "data", kind, standardise=True), tmp_path / "run", OUTPUTS[kind]
+    spec = tiny_spec(network="net.py:build", network_options={}, precision="float64", steps=2)
+    check_own_network(spec, data, CPU)
+    train(spec, data, run, tmp_path / "state", CPU)
+    search = {"eigenvalues": 1, "tolerance": 1e-10, "max_matvecs": 200, "trace_probes": 1}
+    measure_hessian(run, data, run / "hessian.csv", CPU, 500, **search, batch_size=5, precision="float64")
+    x, y = examples(kind, True, load(data, CPU).measured)
+    tensors = load_file(run / "snapshots" / read_training(run).snapshots[0].file)
+    theta = torch.cat([tensors[f"now/{name}"].reshape(-1) for name in ("scale", "out.weight", "out.bias")])
+
+    def mean_loss(at):
+        scale, weight, bias = at.split([FEATURES, outputs * FEATURES, outputs])
+        z = torch.tanh(x * scale) @ weight.view(outputs, FEATURES).T + bias
+        return torch.nn.functional.cross_entropy(z, y) if kind == "classes" else ((z - y) ** 2).sum() / (2 * len(y))
+
+    expected = torch.linalg.eigvalsh(hessian(mean_loss)(theta))[-1].item()
+    assert pd.read_csv(run / "hessian.csv")["lambda_1"][0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_outputs_of_another_shape_than_the_numbers(tmp_path, monkeypatch):
+    """PyTorch would subtract each number from each output."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flat.py").write_text(OWN.replace("CUT", "[:, 0]"), encoding="utf-8")
+    spec = tiny_spec(network="flat.py:build", network_options={})
+    message = r"it must return a tensor of shape \(examples, outputs\) = \(3, 1\), not \(3,\)$"
+    with pytest.raises(UserError, match=message):
+        check_own_network(spec, prepared(tmp_path / "data", "one"), CPU)
+
+
 # ------------------------------------------------------------------ what has no meaning
 
 
@@ -219,6 +271,9 @@ def test_through_all_stages(tmp_path):
     runs = pd.read_csv(made.tables() / "runs.csv")
     assert runs[["final_train_accuracy", "final_test_accuracy", "final_validation_accuracy"]].isna().all(axis=None)
     assert runs["threshold_epoch"].isna().all() and runs[["max_lambda_K", "max_lambda_H"]].gt(0).all(axis=None)
+    drawn = pd.read_csv(made.results / "figures/rates/training_curves.csv")
+    assert set(drawn["quantity"]) == {"train_loss", "test_loss", "validation_loss"}
+    assert "no values" not in (made.results / "figures/rates/training_curves.svg").read_text()
     quantities = set(pd.read_csv(made.tables() / "trajectories.csv")["quantity"])
     assert {"train_loss", "test_loss", "validation_loss"} < quantities
     assert not any("accuracy" in quantity for quantity in quantities)

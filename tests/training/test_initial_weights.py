@@ -8,12 +8,16 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from breakeven.networks.build import build
+from breakeven.networks.weights import copy_of
 from breakeven.specs.initial_weights import digest_at
 from breakeven.specs.run import Segment, run_id
 from breakeven.store.errors import UserError
+from breakeven.store.snapshots import Snapshot, write
 from breakeven.store.training_record import read_training
+from breakeven.training.initial_weights import set_initial_weights
 from breakeven.training.train import train
 from tests.config.example import edited, mistakes, plan_of
 from tests.config.test_results import TRAINED, rules_that_change
@@ -98,6 +102,32 @@ def test_a_run_goes_on_from_a_snapshot_of_another(data, tmp_path):
         for name in expected:
             torch.testing.assert_close(found[name], expected[name], rtol=1e-12, atol=1e-14)
     shutil.rmtree(tmp_path / "long")
+
+
+class Odd(nn.Module):
+    """A weight with two names, a buffer that `state_dict` leaves out, and one of integers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
+        self.second.weight = self.first.weight
+        self.register_buffer("places", torch.zeros(3), persistent=False)
+        self.register_buffer("count", torch.tensor(0))
+
+
+def test_weights_of_two_names_and_all_kinds_of_buffers(tmp_path):
+    """From what PyTorch saves of a network, and from a snapshot, which has each buffer and each parameter once."""
+    source, path = Odd(), tmp_path / "w.safetensors"
+    source.places += 2
+    source.count += 5
+    save_file({name: tensor.clone() for name, tensor in source.state_dict().items()}, path)
+    now, after = (copy_of(dict(source.named_parameters())) for _ in range(2))
+    entry = write(tmp_path, "run", Snapshot(0, now, after, dict(source.named_buffers())), 0.1)
+    for file, buffers in ((path, {"count": 5, "places": 0.0}), (tmp_path / entry.file, {"count": 5, "places": 2.0})):
+        model = Odd()
+        set_initial_weights(model, tiny_spec(initial_weights=digest_at(file)), file)
+        assert torch.equal(model.second.weight, source.first.weight) and model.second.weight is model.first.weight
+        assert (model.count.item(), model.places.unique().item()) == (buffers["count"], buffers["places"])
 
 
 @pytest.mark.parametrize(

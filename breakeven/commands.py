@@ -46,6 +46,7 @@ HELP = {
     "studies": "the studies, JSON; - reads it from standard input",
     "study": "the study, or the part of it that the stage needs, JSON; - reads it from standard input",
     "tables": "folder with tables",
+    "yes": "do it; without it, they are only listed",
 }
 
 
@@ -137,7 +138,11 @@ def _add_parameter(command: argparse.ArgumentParser, stage: Stage, parameter: in
     default = None if required else parameter.default
     kind = _told(_dataset) if (stage.name, parameter.name) == ("prepare", "spec") else _converter(hint)
     words = HELP.get(parameter.name, "") if required else _help(parameter.name, default)
-    if parameter.name in stage.positional:
+    if hint is bool:
+        command.add_argument(_flag(parameter.name), action="store_true", help=HELP[parameter.name])
+    elif parameter.name in stage.positional and get_origin(hint) is Sequence:  # at least one, or the default
+        command.add_argument(parameter.name, type=kind, nargs="*", default=default, help=words)
+    elif parameter.name in stage.positional:
         command.add_argument(parameter.name, type=kind, nargs=None if required else "?", default=default, help=words)
     else:
         command.add_argument(_flag(parameter.name), type=kind, required=required, default=default, help=words)
@@ -165,6 +170,8 @@ def _flag(name: str) -> str:
 
 
 def _help(name: str, default: Any) -> str:
+    if isinstance(default, tuple):
+        default = " ".join(map(str, default))
     return f"{HELP.get(name, '')} (default: {default})" if default not in (None, "") else HELP.get(name, "")
 
 
@@ -172,7 +179,7 @@ def _converter(hint: Any) -> Callable[[str], Any]:
     """What turns the text of an argument into a value of its parameter's type."""
     if get_origin(hint) is not None and type(None) in get_args(hint):  # X | None
         hint = next(kind for kind in get_args(hint) if kind is not type(None))
-    if hint is Path:
+    if hint in (Path, Sequence[Path]):
         return _path
     if hint in (str, int, float):
         plain: Callable[[str], Any] = hint

@@ -121,6 +121,12 @@ STAGES = (
         positional=("config",),
         hands_on="snakemake",
     ),
+    Stage(
+        "prune",
+        "breakeven.prune.prune:prune",
+        "List the runs, studies and data sets of a results folder that no config names; with --yes, remove them.",
+        positional=("config",),
+    ),
 )
 
 STAGE = {stage.name: stage for stage in STAGES}

@@ -31,6 +31,7 @@ from breakeven.stages import STAGE
 from breakeven.store.errors import UserError
 from breakeven.store.notes import Note
 from breakeven.store.record import is_current, left_out
+from breakeven.store.training_record import KEPT_FILE
 from breakeven.training.registry import modules_of
 
 MEASURES = {f"measure_{each.name}": each.name for each in MEASUREMENTS}  # their jobs alone read snapshots
@@ -165,7 +166,7 @@ class Results:
     @_once
     def thinned(self, run: str) -> Result:
         """The snapshots of a run that are kept once all is measured."""
-        config, out = self.plan.config, f"runs/{run}/kept_snapshots.json"
+        config, out = self.plan.config, f"runs/{run}/{KEPT_FILE}"
         studies = [study for study in self.plan.studies.values() if run in study.runs]
         # of one that is in no study, others need the break-even point
         names = ["stability", *BY_NAME["stability"].reads]

@@ -24,6 +24,7 @@ from breakeven.specs.measurements import BY_NAME, MEMORY_MB, Measurement, values
 from breakeven.specs.run import RunSpec, canonical_json
 from breakeven.specs.schedule import snapshot_steps, total_steps
 from breakeven.store.contents import Contents
+from breakeven.store.files import size_in_words
 from breakeven.training.thin import kept
 
 MEASUREMENT_OF = {f"measure_{name}": row for name, row in BY_NAME.items()}
@@ -90,8 +91,8 @@ class Estimate:
         )
         yield f"gradient evaluations: {to_train}, {to_measure} to measure"
         passing = self.at_once * max(share.passing for share in shares.values())
-        on_the_way = f", and {_bytes(passing)} more until all is measured" if passing else ""
-        yield f"disk: {_bytes(sum(share.size for share in shares.values()))}{on_the_way}"
+        on_the_way = f", and {size_in_words(passing)} more until all is measured" if passing else ""
+        yield f"disk: {size_in_words(sum(share.size for share in shares.values()))}{on_the_way}"
         most = max(TRAINING_MB, MEASURING_MB + (self.plan.config.memory_mb or MEMORY_MB))
         yield f"memory: at most {most} MB for a job, {self.at_once} at a time"
         seconds = sum(shares[result].seconds for result in left)
@@ -214,10 +215,6 @@ def _kind(spec: RunSpec) -> str:
 def _count(number: float) -> str:
     """Two digits are all that an estimate has; small counts are exact."""
     return f"{number:,.0f}" if number < 1000 else f"{float(f'{number:.2g}'):,.0f}"
-
-
-def _bytes(size: float) -> str:
-    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
 
 
 def _time(seconds: float) -> str:

@@ -85,3 +85,10 @@ def sha256(path: str | Path) -> str:
         for piece in within(iter(lambda: file.read(PIECE), b""), f"check {path.name}", unit="4 MiB", total=count):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def size_in_words(size: float) -> str:
+    """So many bytes."""
+    if size < 2**20:
+        return f"{size / 2**10:.0f} kB"
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"

@@ -10,6 +10,7 @@ from breakeven.store.errors import UserError
 from breakeven.store.files import AGAIN, read_json, write_json
 
 FILE, HISTORY_FILE, SNAPSHOTS = "training.json", "history.csv", "snapshots"
+KEPT_FILE = "kept_snapshots.json"  # of the stage thin
 WHAT = "record of a training"
 
 

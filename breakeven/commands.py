@@ -36,6 +36,7 @@ HELP = {
     "like": "the name of a config of the package",
     "location": "where the data lies, JSON",
     "memory_mb": "megabytes for gradients and their graphs (default: 2000; on a GPU half of its memory, shared by its slots)",
+    "names": "runs and studies, by name; none means all runs",
     "out": "what to write: a table, a page, or a folder",
     "read": "files and folders that are read, with their digests, JSON; where they are others at the end, there is no key",
     "results": "the results folder",
@@ -46,6 +47,7 @@ HELP = {
     "studies": "the studies, JSON; - reads it from standard input",
     "study": "the study, or the part of it that the stage needs, JSON; - reads it from standard input",
     "tables": "folder with tables",
+    "tensorboard": "a folder for TensorBoard, which gets a log folder for each run",
     "yes": "do it; without it, they are only listed",
 }
 
@@ -140,7 +142,7 @@ def _add_parameter(command: argparse.ArgumentParser, stage: Stage, parameter: in
     words = HELP.get(parameter.name, "") if required else _help(parameter.name, default)
     if hint is bool:
         command.add_argument(_flag(parameter.name), action="store_true", help=HELP[parameter.name])
-    elif parameter.name in stage.positional and get_origin(hint) is Sequence:  # at least one, or the default
+    elif parameter.name in stage.positional and get_origin(hint) is Sequence:
         command.add_argument(parameter.name, type=kind, nargs="*", default=default, help=words)
     elif parameter.name in stage.positional:
         command.add_argument(parameter.name, type=kind, nargs=None if required else "?", default=default, help=words)
@@ -181,6 +183,8 @@ def _converter(hint: Any) -> Callable[[str], Any]:
         hint = next(kind for kind in get_args(hint) if kind is not type(None))
     if hint in (Path, Sequence[Path]):
         return _path
+    if hint == Sequence[str]:
+        return str
     if hint in (str, int, float):
         plain: Callable[[str], Any] = hint
         return plain

@@ -122,6 +122,12 @@ STAGES = (
         hands_on="snakemake",
     ),
     Stage(
+        "export",
+        "breakeven.export.export:export",
+        "Write histories and spectra for another tool: --tensorboard FOLDER.",
+        positional=("names",),
+    ),
+    Stage(
         "prune",
         "breakeven.prune.prune:prune",
         "List the runs, studies and data sets of a results folder that no config names; with --yes, remove them.",

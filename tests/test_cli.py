@@ -54,6 +54,7 @@ STAGES = [
     "estimate",
     "new",
     "run",
+    "export",
     "prune",
 ]
 

@@ -24,6 +24,7 @@ ROOMS = {
     "config": {"store", "specs", "data", "networks", "training", "figures", "stages"},
     "estimate": {"store", "specs", "jobs", "data", "networks", "spectra", "training", "measurements", "config"},
     "launch": {"store", "jobs"},
+    "export": {"store", "specs"},
     "prune": {"store", "specs", "jobs", "figures", "config", "stages"},
     "stages": {"specs"},
     "commands": {"store", "specs", "jobs", "stages"},

@@ -49,6 +49,7 @@ ROOMS = {
     "figures": {"bundle", "plot", "report"},
     "report": {"report"},
     "estimate": set(),
+    "export": set(),
     "prune": set(),
 }
 

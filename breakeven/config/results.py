@@ -24,7 +24,7 @@ from breakeven.networks.registry import network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.measurements import BY_NAME, MEASUREMENTS, is_asked_for, values_of
 from breakeven.specs.own_code import is_own
-from breakeven.specs.run import canonical_json, run_id, source_of
+from breakeven.specs.run import begins_as, canonical_json, run_id, source_of
 from breakeven.specs.source import Source
 from breakeven.specs.study import part_of
 from breakeven.stages import STAGE
@@ -60,7 +60,7 @@ class Result:
     ``rule``, ``name``: the rule's, and the run, study, figure or data set that it is of. ``told``: the settings that its stage is
     told, as plain data. ``code``: of its stage. ``read``: the digest of each file or folder of the user's that the stage reads.
     ``exact``: made again from the same, its files are the same to the byte; those of others may differ in their last digits, on a
-    GPU or by more threads.
+    GPU or by more threads. ``family``: of a training, the key of what its beginning depends on: longer runs may go on from it.
     """
 
     rule: str
@@ -72,6 +72,7 @@ class Result:
     key: str
     needs: tuple["Result", ...]
     exact: bool
+    family: str = ""
 
     @property
     def last(self) -> Path:
@@ -151,7 +152,8 @@ class Results:
         needs = [self.data(dataset_id(spec.dataset))]
         if source is not None:
             needs += [self.training(run_id(source)), self.measurement("stability", run_id(source))]
-        return _result("train_run", run, f"runs/{run}", told, code, network.function, needs, read)
+        made = _result("train_run", run, f"runs/{run}", told, code, network.function, needs, read)
+        return replace(made, family=_key("train", begins_as(spec), code, network.function, needs, read))
 
     @_once
     def measurement(self, name: str, run: str) -> Result:
@@ -256,8 +258,12 @@ def _result(
     ``beside``: what it depends on beside all that, the results that it ``needs``, and the files that are ``read``.
     """
     stage, needed = STAGE[STAGE_OF[rule]], tuple(needs)
-    key = _digest([stage.name, told, code.digest, beside, dict(read), [each.key for each in needed]])
+    key = _key(stage.name, told, code, beside, needed, read)
     return Result(rule, name, stage.outputs(Path(out), parameters), told, code, read, key, needed, rule in EXACT)
+
+
+def _key(stage: str, told: Any, code: Code, beside: Any, needs: Iterable[Result], read: Mapping[str, str]) -> str:
+    return _digest([stage, told, code.digest, beside, dict(read), [each.key for each in needs]])
 
 
 class Why(Enum):

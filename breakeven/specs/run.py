@@ -153,6 +153,11 @@ def run_id(spec: RunSpec) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', slug)[:80]}-{digest[:10]}"
 
 
+def begins_as(spec: RunSpec) -> str:
+    """`canonical_json` without length, switches and snapshots: equal for runs of which one may be the beginning of the other."""
+    return canonical_json(replace(spec, steps=None, epochs=None, schedule=(), snapshots=()))
+
+
 def from_json(text: str) -> RunSpec:
     """The run whose canonical form is ``text``; the inverse of `canonical_json`."""
     try:

@@ -1,7 +1,8 @@
 """The file that holds the state of a training in progress, in a folder with the snapshots that were taken so far.
 
 ``key`` names everything that the result depends on (specification, code, data): a checkpoint with another key is of no use and is
-thrown away. So is a damaged one, by the digest of its content, since safetensors has none.
+thrown away. So is a damaged one, by the digest of its content, since safetensors has none. The one of a training that has ended
+stays, for longer runs of its ``family``.
 """
 
 import hashlib
@@ -24,11 +25,11 @@ from breakeven.training.training import TrainingState
 FILE = "checkpoint.safetensors"
 
 
-def write_checkpoint(folder: Path, key: str, state: TrainingState) -> None:
+def write_checkpoint(folder: Path, key: str, family: str, state: TrainingState) -> None:
     """Write the checkpoint, whole or not at all."""
     tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
     recorded = json.dumps(asdict(replace(state, tensors={})))
-    metadata = {"key": key, "recorded": recorded, "sha256": _digest(recorded, tensors)}
+    metadata = {"key": key, "family": family, "recorded": recorded, "sha256": _digest(recorded, tensors)}
     with whole_file(folder / FILE) as temporary:
         save_file(tensors, temporary, metadata=metadata)
 
@@ -38,9 +39,7 @@ def read_checkpoint(folder: Path, key: str) -> TrainingState | None:
     path = folder / FILE
     if path.exists():
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            metadata, tensors = _content(path)
             problem = _problem(key, metadata, tensors)
             if problem is None:
                 state = _state(metadata["recorded"], tensors)
@@ -55,6 +54,31 @@ def read_checkpoint(folder: Path, key: str) -> TrainingState | None:
         say(f"checkpoint '{path}' {problem}: starting over")
     shutil.rmtree(folder, ignore_errors=True)
     return None
+
+
+def read_last_state(folder: Path, key: str, family: str) -> TrainingState | None:
+    """The state in the checkpoint in ``folder``, which another run left, if it has this key and is of this family."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}).get("family") != family:
+                return None
+        metadata, tensors = _content(path)
+        problem = _problem(key, metadata, tensors)
+        if problem is None:
+            return _state(metadata["recorded"], tensors)
+    except SafetensorError as error:
+        problem = f"can't be read ({error})"
+    say(f"checkpoint '{path}' {problem}: not gone on from")
+    return None
+
+
+def _content(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """What the file says, and its tensors."""
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
 
 
 def _problem(key: str, metadata: dict[str, str], tensors: dict[str, Tensor]) -> str | None:

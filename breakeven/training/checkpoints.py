@@ -20,8 +20,8 @@ SECONDS_BETWEEN_CHECKPOINTS = 20.0
 class Checkpoints:
     """The checkpoints of ``training`` in ``folder``; within the block, a signal ends the process between two steps only."""
 
-    def __init__(self, training: Training, folder: Path, key: str) -> None:
-        self._training, self._folder, self._key = training, folder, key
+    def __init__(self, training: Training, folder: Path, key: str, family: str) -> None:
+        self._training, self._folder, self._key, self._family = training, folder, key, family
         self._block = ExitStack()
 
     def __enter__(self) -> Self:
@@ -32,11 +32,12 @@ class Checkpoints:
     def __exit__(self, *error: object) -> None:
         self._block.close()
 
-    def resume(self) -> None:
-        """Let the training go on from the last checkpoint, if there is one that can be used."""
+    def resume(self) -> bool:
+        """Let the training go on from the last checkpoint; whether there is one that can be used."""
         state = read_checkpoint(self._folder, self._key)
         if state is not None:
             self._training.load_state(state)
+        return state is not None
 
     def after_step(self) -> None:
         """Save a checkpoint where it is time, or a signal came, which then ends the process."""
@@ -49,5 +50,5 @@ class Checkpoints:
 
     def save(self) -> None:
         """Save a checkpoint."""
-        write_checkpoint(self._folder, self._key, self._training.state())
+        write_checkpoint(self._folder, self._key, self._family, self._training.state())
         self._saved_at = time.monotonic()

@@ -13,6 +13,7 @@ from breakeven.store.progress import progress, say
 from breakeven.store.rows import read_steps
 from breakeven.store.training_record import SNAPSHOTS, read_training
 from breakeven.training.checkpoints import Checkpoints
+from breakeven.training.extension import extend
 from breakeven.training.results import is_published, publish
 from breakeven.training.training import Training
 
@@ -26,6 +27,7 @@ def train(
     key: str = "",
     source: Path | None = None,
     initial_weights: Path | None = None,
+    family: str = "",
 ) -> None:
     """Train the run of ``spec`` on the prepared data set in ``data``; write its results into the folder ``out``.
 
@@ -35,6 +37,8 @@ def train(
     a snapshot. ``state`` holds the checkpoints, also of a training that a signal ends, and at the end the last one; those with
     another ``key``, the digest of all that the run depends on, are not used. ``source``: the folder of the run whose break-even
     point the schedule counts in, if it does. ``initial_weights``: the file that the first weights are taken from, if it is.
+    ``family``: the digest of what the beginning of the run depends on; with it, the training goes on from a shorter run beside
+    ``out``, if there is one.
     """
     dataset = load(data, device, spec.dataset)
     training = Training(spec, dataset, device, _break_even_step(spec, source), initial_weights)
@@ -42,8 +46,9 @@ def train(
     if is_published(out, key):
         say(f"{run_id(spec)} has been trained already, by a process that this one waited for")
         return
-    checkpoints = Checkpoints(training, state, key)
-    checkpoints.resume()
+    checkpoints = Checkpoints(training, state, key, family)
+    if not checkpoints.resume() and extend(training, family, out, state):
+        checkpoints.save()
     first, last = training.step, training.steps
     say(f"train {run_id(spec)} on {device}, from step {first} to {last}, {training.steps_per_epoch} steps per epoch")
     with checkpoints:

@@ -90,20 +90,20 @@ class Training:
     def remaining_steps(self) -> Iterator[int]:
         """The steps that are still to be taken, each when it is next: to the end, or until the run diverged or stopped."""
         while self.step <= self.steps and self.stopped_step is None:
-            if self._is_observed():
+            if self.is_observed(self.step):
                 self.settle()
             if self.diverged_step is not None:
                 return
             yield self.step
         self.settle()
 
-    def _is_observed(self) -> bool:
-        """Whether θ_t is evaluated, and perhaps saved."""
-        return self.step in self.snapshot_steps or self.step % self.steps_per_epoch == 0
+    def is_observed(self, step: int) -> bool:
+        """Whether θ_t is evaluated, and perhaps saved, at t = ``step``."""
+        return step in self.snapshot_steps or step % self.steps_per_epoch == 0
 
     def evaluate_here(self) -> None:
         """Loss and accuracy at θ_t, where there is a snapshot or an epoch begins; the run stops where it is accurate enough."""
-        if not self._is_observed():
+        if not self.is_observed(self.step):
             return
         epoch = self.step / self.steps_per_epoch
         found = evaluate(self.model, self.spec.network, self.dataset, self.step, epoch)

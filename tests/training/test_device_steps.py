@@ -116,7 +116,7 @@ def test_divergence_is_told_at_its_step(train, device, snapshots, rate, capsys):
 def test_divergence_late_between_two_looks(train, monkeypatch):
     """The host is far beyond the step before it knows."""
     changes = {"batch_size": 43, "steps": 60, "snapshots": (Segment(60),), "schedule": (Switch(3, 1e12),)}
-    monkeypatch.setattr(training.Training, "_is_observed", lambda run: run.step in (0, 60))
+    monkeypatch.setattr(training.Training, "is_observed", lambda run, step: step in (0, 60))
     taken = []
     take = DeviceSteps.take
     monkeypatch.setattr(

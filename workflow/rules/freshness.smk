@@ -16,6 +16,7 @@ from breakeven.jobs.results_folder import LOCK, end
 from breakeven.store.contents import Contents
 from breakeven.store.files import write_text
 from breakeven.store.record import is_current, recorded_key, remove_record
+from breakeven.store.training_record import SNAPSHOTS
 
 CONTENTS = Contents(Path(RESULTS) / "data/contents.json")
 
@@ -95,12 +96,12 @@ def promised(wildcards):
 
 
 def remove_checkpoints():
-    """Remove those of trainings that have ended."""
+    """Of trainings that have ended keep the last state alone, from which longer ones go on."""
     for folder in (Path(RESULTS) / "state").glob("*"):
         if folder.name in PLAN.runs:
             result = MADE.training(folder.name)
             if is_current(Path(RESULTS) / result.last, result.key):
-                shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
 
 
 def begin():

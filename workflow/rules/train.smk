@@ -23,6 +23,7 @@ rule train_run:
             *("--state", state_of(w.run)),
             *(f"--source={folder}" for folder in source_folders(w.run)),
             *(f"--initial-weights={file}" for file in weights_of(w.run)),
+            *("--family", MADE.training(w.run).family),
             *made_from(MADE.training(w.run)),
         ],
     shell:

@@ -50,6 +50,7 @@ ROOMS = {
     "report": {"report"},
     "estimate": set(),
     "export": set(),
+    "launch": set(),
     "prune": set(),
 }
 

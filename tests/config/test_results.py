@@ -14,8 +14,8 @@ from tests.config.example import CONFIG, edited, plan_of
 
 DENSITY = edited(("measurements:", "measurements:\n  density: {probes: 1}"))
 UNASKED = ("embed", "predictions", "thin")  # for which no one asks here
-ONLY_TELL = ("status", "check", "estimate", "export", "prune")
-MAKING = [stage for stage in STAGES if stage.name not in ONLY_TELL]
+MAKE_NOTHING = ("status", "check", "estimate", "new", "run", "export", "prune")
+MAKING = [stage for stage in STAGES if stage.name not in MAKE_NOTHING]
 RUN = "digits-simple_cnn-lr0.1-bs32-seed0"  # and its digest
 AFTER_ONE = ["summarise_study", "evaluate_claims", "plot_figure", "write_report"]
 

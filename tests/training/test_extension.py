@@ -58,7 +58,7 @@ class Folder:
         with self.monkeypatch.context() as patch:
             patch.setattr(Training, "take_step", step_or_end)
             try:
-                module.train(spec, self.data, self.run(spec), self.state(spec), CPU, key, None, family)
+                module.train(spec, self.data, self.run(spec), self.state(spec), CPU, key, family=family)
             except Killed:
                 return taken
         write_record(self.run(spec) / "training.json", key, [self.run(spec) / name for name in FILES])

@@ -32,7 +32,7 @@ def check(config: Path = Path("config.yaml")) -> str:
 
 
 def describe(plan: Plan) -> Iterator[str]:
-    """What a config asks for: a line of totals, then one for each study."""
+    """What a config asks for: a line of totals, then one for each study, and for each data set that ids don't name."""
     counts = (_count(len(plan.studies), "study", "studies"), _count(len(plan.runs), "run"))
     yield ", ".join((*counts, _count(len(plan.datasets), "data set")))
     for name, study in plan.studies.items():
@@ -40,6 +40,9 @@ def describe(plan: Plan) -> Iterator[str]:
         swept = [f"{key} {_listed(_values(key, settings))}" for key in study.swept] or ["nothing swept"]
         seeds = f"{'seed' if len(settings.seeds) == 1 else 'seeds'} {_seeds_listed(settings.seeds)}"
         yield f"{name}: {'; '.join([*swept, seeds])} ({_count(len(study.runs), 'run')})"
+    for dataset in plan.datasets:
+        if called := plan.data_set_of(dataset):
+            yield f"data set {called} is {dataset} in the results; runs are called by its loader, too"
 
 
 def _size(plan: Plan) -> str:

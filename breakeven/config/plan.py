@@ -51,6 +51,12 @@ class Plan:
     datasets: dict[str, DatasetUse]
     weights: dict[str, str]
 
+    def data_set_of(self, name: str) -> str:
+        """What the config calls the data set of a run, or one of this id, if ids don't say it: they name its loader."""
+        dataset = dataset_id(self.runs[name].dataset) if name in self.runs else name
+        use = self.datasets.get(dataset)
+        return "" if use is None or use.name == use.spec["loader"] else use.name
+
 
 @dataclass(frozen=True)
 class Point:

@@ -17,7 +17,10 @@ PROGRESS = re.compile(r"^\w[\w ]*: +(\d+%)\|.*\| (\d+/\d+) \[[\d:]+<([\d:?]+),")
 
 @dataclass(frozen=True)
 class Job:
-    """A planned job: its rule, what it is for, its state, and a remark: how far it is, or why it failed."""
+    """A planned job: its rule, what it is for, its state, and a remark: how far it is, or why it failed.
+
+    What it is for is a run or the like, with the config's name of its data set where that isn't in there.
+    """
 
     rule: str
     name: str
@@ -71,6 +74,7 @@ def _job(results: Path, planned: dict[str, Any], started: int) -> Job:
     Files of a needed job that are from before the invocation ``started`` are those that it is to make again.
     """
     rule, name, log = planned["rule"], planned["name"], results / (planned["log"] or "none")
+    name += f" ({planned['dataset']})" if planned.get("dataset") else ""
     outputs = [results / output for output in planned["outputs"]]
     if any(holder(lock_of(output)) is not None for output in outputs):
         return Job(rule, name, "running", how_far(log))

@@ -46,6 +46,19 @@ def test_seeds(tmp_path, seeds, words):
     assert words in line.split("; ")[1]
 
 
+def test_what_a_config_calls_its_data_sets_is_told_and_in_no_id(tmp_path):
+    plan = plan_of(tmp_path, CONFIG)
+    renamed = plan_of(
+        tmp_path, CONFIG.replace("  digits: {", "  numbers: {").replace("dataset: digits", "dataset: numbers")
+    )
+    [dataset], run = renamed.datasets, min(renamed.runs)
+    assert (renamed.runs.keys(), renamed.datasets.keys()) == (plan.runs.keys(), plan.datasets.keys())
+    told = f"data set numbers is {dataset} in the results; runs are called by its loader, too"
+    assert [told in describe(each) for each in (plan, renamed)] == [False, True]
+    assert (plan.data_set_of(run), renamed.data_set_of(run), renamed.data_set_of(dataset)) == ("", "numbers", "numbers")
+    assert renamed.data_set_of("main") == ""
+
+
 def test_too_few_seeds(said):
     (line,) = warnings(said(CONFIG))
     assert line == (

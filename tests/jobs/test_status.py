@@ -1,6 +1,7 @@
 """What `python -m breakeven status` says of a results folder."""
 
 import errno
+import json
 import os
 import re
 import subprocess
@@ -91,6 +92,17 @@ def test_a_results_folder_at_work(results):
         f"  train_run c  error: batch_size: 9 is more than the 8 training examples ({results}/logs/train/c.log)\n"
         f"  train_run d  ended without a word ({results}/logs/train/d.log)"
     )
+
+
+def test_the_users_name_of_a_data_set_stands_beside_what_is_called_by_its_loader(results):
+    plan = json.loads((results / "plan.json").read_text())
+    for job in plan["jobs"]:
+        job["dataset"] = "stripes" if job["name"] == "c" else ""
+    started = (results / "plan.json").stat().st_mtime_ns
+    (results / "plan.json").write_text(json.dumps(plan))
+    os.utime(results / "plan.json", ns=(started, started))
+    assert "  train_run c (stripes)  error: batch_size: 9 is more than" in report_status(results)
+    assert f"  train_run d  ended without a word ({results}" in report_status(results)
 
 
 def test_a_job_that_was_killed_is_not_running(results):

@@ -26,7 +26,8 @@ def planned_jobs():
     for result in PLANNED:
         log = next((logs[str(file)] for file in result.files if str(file) in logs), None)
         files = [str(file) for file in result.files]
-        jobs.append({"rule": result.rule, "name": result.name, "needed": log is not None, "outputs": files, "log": log})
+        job = {"rule": result.rule, "name": result.name, "dataset": PLAN.data_set_of(result.name)}
+        jobs.append(job | {"needed": log is not None, "outputs": files, "log": log})
     return sorted(jobs, key=lambda job: (order.index(job["rule"]), job["name"]))
 
 

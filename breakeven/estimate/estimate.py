@@ -162,6 +162,8 @@ class Estimate:
             seconds = steps * training.step + evaluations * training.evaluation
             stay = len(kept(measured, self.plan.config.keep_snapshots))
             gone = len(measured) - stay
+            # the last state stays, too, at most as large as a snapshot, but where snapshots go
+            stay += self.plan.config.keep_snapshots == 1
             return Share(seconds, size=stay * training.snapshot_bytes, passing=gone * training.snapshot_bytes)
         measuring, name = self.measuring(spec), MEASUREMENT_OF[result.rule].name
         # predictions are a part of an evaluation

@@ -36,7 +36,6 @@ def _imported() -> tuple[Any, Any]:
         from torch.utils.tensorboard.summary import hparams
     except ImportError as error:
         raise UserError(
-            "export --tensorboard needs the package tensorboard: pip install 'breakeven[export]', "
-            "or pip install 'tensorboard>=2.20'"
+            "export --tensorboard needs the package tensorboard: pip install 'tensorboard>=2.20'"
         ) from error
     return SummaryWriter, hparams

@@ -146,6 +146,6 @@ def test_where_it_is_not_installed(pipeline, tmp_path, monkeypatch):
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UserError, match=r"needs the package tensorboard: pip install 'breakeven\[export\]'"):
+    with pytest.raises(UserError, match=r"needs the package tensorboard: pip install 'tensorboard>=2\.20'"):
         export(results=pipeline.results, tensorboard=tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -90,6 +90,10 @@ class Invocation:
         """Seconds since the beginning."""
         return self._clock() - self.began
 
+    def age(self, job: Job) -> float:
+        """Seconds since a job was started."""
+        return self._clock() - job.started
+
     def heard(self, record: LogRecord) -> Iterator[str]:
         """Take in a record; yields what a user is to read of it at once."""
         yield from self.failures()

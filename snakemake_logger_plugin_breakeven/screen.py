@@ -10,6 +10,7 @@ from snakemake_logger_plugin_breakeven.invocation import TARGET, Invocation, Job
 from snakemake_logger_plugin_breakeven.words import jobs, shortened
 
 RUNNING = 4  # jobs that are shown
+SOON = 10.0  # seconds; who has not begun by then waits, in the queue of a cluster or for a GPU
 BAR = "{n_fmt} of {total_fmt} |{bar}| {percentage:.0f} %{postfix}"
 
 
@@ -102,14 +103,15 @@ def _running(invocation: Invocation) -> list[tuple[str, str]]:
     from breakeven.jobs.status import how_far
 
     def begun(job: Job) -> bool:
-        return any(holder(lock_of(output)) is not None for output in job.outputs)
+        """Whether it holds the lock of what it makes; on this machine it does so within seconds."""
+        return invocation.age(job) < SOON or any(holder(lock_of(output)) is not None for output in job.outputs)
 
     started = [job for job in invocation.running.values() if job.rule != TARGET]
     now = [job for job in started if begun(job)]
     waiting = len(started) - len(now)
     shown = [(f"  {job.title}", how_far(job.log) if job.log else "") for job in now[:RUNNING]]
     more = [f"{len(now) - RUNNING} more run"] if len(now) > RUNNING else []
-    more += [f"{waiting} to start"] if waiting else []
+    more += [f"{waiting} waiting to start"] if waiting else []
     return [*shown, *([("  " + ", ".join(more), "")] if more else [])]
 
 

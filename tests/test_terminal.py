@@ -304,13 +304,19 @@ def test_a_bar_and_what_runs_below_it_which_never_wrap(told, monkeypatch):
     told.finish(0)
     told.start(1, "train_run")
     told.start(2, "train_run", "b")
+    told.now += 10
+    told.start(3, "write_report", "")
     (told.folder / "logs").mkdir()
     (told.folder / "logs/1.log").write_text("train: 45%|####      | 45/100 [00:10<01:12,  1.0s/ step]\n")
     with held(lock_of(told.folder / "1.csv"), "training"):
         terminal.draw(told.invocation)
         lines = screen_of(stream.getvalue(), 60)
-        assert re.fullmatch(r"1 of 4 \|.*\| 25 %, about 30 s left", lines[0])
-        assert lines[1:] == ["  train_run digit…seed0-cec35989d5  45%, 45/100, 01:12 left", "  1 to start"]
+        assert re.fullmatch(r"1 of 4 \|.*\| 25 %, about 7 s left", lines[0])
+        assert lines[1:] == [
+            "  train_run digit…seed0-cec35989d5  45%, 45/100, 01:12 left",
+            "  write_report",
+            "  1 waiting to start",
+        ]
         terminal.say("failed: something")
         terminal.draw(told.invocation)
     assert screen_of(stream.getvalue(), 60)[0] == "failed: something"

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from argparse import Namespace
 
 import pytest
 import torch
@@ -119,20 +120,12 @@ def test_the_sentence(trouble, monkeypatch, capsys, tmp_path):
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr(module, "parser_for", lambda arguments: FakeParser(STAGE[stage]))
+    monkeypatch.setattr(module, "parse", lambda arguments: Namespace(stage=STAGE[stage]))
     monkeypatch.setattr(module, "call", fail)
     monkeypatch.setattr(module, "end_on_signals", lambda: None)
     assert module.main([]) == 1
     told = capsys.readouterr().err
     assert told.startswith(f"error: {words}") and told.count("\n") == 1
-
-
-class FakeParser:
-    def __init__(self, stage):
-        self.stage = stage
-
-    def parse_args(self, arguments):
-        return self
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,23 @@ def maxima(power: float) -> Draw:
     return draw
 
 
+def falling(power: float) -> Draw:
+    """λ_K^1 is largest at the start, the same for all runs of a seed, and falls to a power of the hyperparameter."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        fall = np.array([0.6, 0.3, 0.1, 0.03, 0.01, 0.003])
+        return [
+            run(seed, {"lambda_K_1": [start, *(start * fall + end * noise).tolist()]}, learning_rate=eta)
+            for seed in range(SEEDS)
+            for start in [80.0 * level(random)]
+            for eta in RATES
+            for end in [10 * eta**power * level(random)]
+            for noise in [random.lognormal(0, 0.2, len(fall))]
+        ]
+
+    return draw
+
+
 # --- along runs
 
 
@@ -245,6 +262,9 @@ WORLDS = [
     World("C1.lambda_K.learning_rate", "λ_K^1 has nothing to do with η", FALSE, maxima(0)),
     World("C1.lambda_K.learning_rate", "λ_K^1 rises with η", OPPOSITE, maxima(0.5)),
     World("C1.lambda_K.learning_rate", "λ_K^1 falls by a factor of 3 over a factor of 10 in η", HOLDS, maxima(-0.5)),
+    World("C1.lambda_K.learning_rate", "it only falls, to levels that have nothing to do with η", FALSE, falling(0)),
+    World("C1.lambda_K.learning_rate", "it only falls, and to higher levels for a larger η", OPPOSITE, falling(0.5)),
+    World("C1.lambda_K.learning_rate", "it only falls, and to lower levels for a larger η", HOLDS, falling(-0.5)),
     World("early.lambda_K", "two random walks", FALSE, curves("lambda_K_1", "lambda_H_1", 0, "break_even_epoch")),
     World("early.lambda_K", "they part", OPPOSITE, curves("lambda_K_1", "lambda_H_1", -2, "break_even_epoch")),
     World("early.lambda_K", "they share most", HOLDS, curves("lambda_K_1", "lambda_H_1", 2, "break_even_epoch")),

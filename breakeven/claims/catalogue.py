@@ -25,6 +25,9 @@ CLAIMS = (
         Trend("lambda_K_1", "learning_rate", -1),
         "maxima",
         "0.87 (η = 0.1), 3.01 (η = 0.01): SimpleCNN, CIFAR-10",
+        title="λ_K^1 is smaller for larger η",
+        about="the largest variance of the gradient λ_K^1",
+        main=True,
     ),
     Claim(
         "C1.lambda_K.batch_size",
@@ -32,6 +35,9 @@ CLAIMS = (
         "larger value.",
         Trend("lambda_K_1", "batch_size", 1),
         "maxima",
+        title="λ_K^1 is larger for larger S",
+        about="the largest variance of the gradient λ_K^1",
+        main=True,
     ),
     Claim(
         "C1.lambda_H.learning_rate",
@@ -39,12 +45,18 @@ CLAIMS = (
         "λ_H^1 of the Hessian H peaks at a smaller value.",
         Trend("lambda_H_1", "learning_rate", -1),
         "maxima",
+        title="λ_H^1 is smaller for larger η",
+        about="the largest curvature λ_H^1",
+        main=True,
     ),
     Claim(
         "C1.lambda_H.batch_size",
         "The larger the batch size, the sharper the loss surface that training passes through: λ_H^1 peaks at a larger value.",
         Trend("lambda_H_1", "batch_size", 1),
         "maxima",
+        title="λ_H^1 is larger for larger S",
+        about="the largest curvature λ_H^1",
+        main=True,
     ),
     # C2, pre-conditioning
     Claim(
@@ -53,12 +65,16 @@ CLAIMS = (
         "largest eigenvalue gets larger.",
         Trend("lambda_star_over_lambda_1", "learning_rate", 1),
         "maxima",
+        title="λ_K^*/λ_K^1 is larger for larger η",
+        about="the conditioning λ_K^*/λ_K^1 of K at its best",
     ),
     Claim(
         "C2.lambda_star_ratio.batch_size",
         "The larger the batch size, the worse conditioned is K: λ_K^*/λ_K^1 stays smaller.",
         Trend("lambda_star_over_lambda_1", "batch_size", -1),
         "maxima",
+        title="λ_K^*/λ_K^1 is smaller for larger S",
+        about="the conditioning λ_K^*/λ_K^1 of K at its best",
     ),
     Claim(
         "C2.trace_ratio.learning_rate",
@@ -67,62 +83,83 @@ CLAIMS = (
         Trend("trace_over_lambda_1", "learning_rate", 1),
         "maxima",
         "14.29 (η = 0.1), 10.69 (η = 0.01): SimpleCNN, CIFAR-10",
+        title="Tr(K)/λ_K^1 is larger for larger η",
+        about="the conditioning Tr(K)/λ_K^1 of K at its best",
+        main=True,
     ),
     Claim(
         "C2.trace_ratio.batch_size",
         "The larger the batch size, the less evenly the variance of the gradient is spread: Tr(K)/λ_K^1 stays smaller.",
         Trend("trace_over_lambda_1", "batch_size", -1),
         "maxima",
+        title="Tr(K)/λ_K^1 is smaller for larger S",
+        about="the conditioning Tr(K)/λ_K^1 of K at its best",
     ),
     Claim(
         "C2.trace_K.learning_rate",
         "The larger the learning rate, the smaller the whole variance of the gradient, Tr(K), at its peak.",
         Trend("trace_K", "learning_rate", -1),
-        "",
+        "maxima",
+        title="Tr(K) is smaller for larger η",
+        about="the largest trace of K",
     ),
     Claim(
         "C2.trace_K.batch_size",
         "The larger the batch size, the larger the whole variance of the gradient, Tr(K), at its peak.",
         Trend("trace_K", "batch_size", 1),
-        "",
+        "maxima",
+        title="Tr(K) is larger for larger S",
+        about="the largest trace of K",
     ),
     Claim(
         "C2.trace_H.learning_rate",
         "The larger the learning rate, the smaller the curvature of the loss summed over all directions, Tr(H), at its peak.",
         Trend("trace_H", "learning_rate", -1),
-        "",
+        "maxima",
+        title="Tr(H) is smaller for larger η",
+        about="the largest trace of H",
     ),
     Claim(
         "C2.trace_H.batch_size",
         "The larger the batch size, the larger the curvature of the loss summed over all directions, Tr(H), at its peak.",
         Trend("trace_H", "batch_size", 1),
-        "",
+        "maxima",
+        title="Tr(H) is larger for larger S",
+        about="the largest trace of H",
     ),
     Claim(
         "C2.trace_ratio_H.learning_rate",
         "The larger the learning rate, the more evenly the curvature of the loss is spread over directions: Tr(H)/λ_H^1 gets "
         "larger. The paper finds this effect weaker, by its approximation of Tr(H).",
         Trend("trace_H_over_lambda_1", "learning_rate", 1),
-        "",
+        "maxima",
+        title="Tr(H)/λ_H^1 is larger for larger η",
+        about="the conditioning Tr(H)/λ_H^1 of H at its best",
     ),
     Claim(
         "C2.trace_ratio_H.batch_size",
         "The larger the batch size, the less evenly the curvature of the loss is spread: Tr(H)/λ_H^1 stays smaller.",
         Trend("trace_H_over_lambda_1", "batch_size", -1),
-        "",
+        "maxima",
+        title="Tr(H)/λ_H^1 is smaller for larger S",
+        about="the conditioning Tr(H)/λ_H^1 of H at its best",
     ),
     Claim(
         "C2.trace_top_5_ratio_H.learning_rate",
         "The larger the learning rate, the more evenly the curvature is spread over the five directions where it is largest: "
         "their sum, the paper's approximation of Tr(H), over λ_H^1 gets larger.",
         Trend("trace_top_5_H_over_lambda_1", "learning_rate", 1),
-        "",
+        "maxima",
+        title="(λ_H^1+…+λ_H^5)/λ_H^1 is larger for larger η",
+        about="the conditioning (λ_H^1+…+λ_H^5)/λ_H^1 of H at its best",
     ),
     Claim(
         "C2.trace_top_5_ratio_H.batch_size",
         "The larger the batch size, the less evenly the curvature is spread over the five directions where it is largest.",
         Trend("trace_top_5_H_over_lambda_1", "batch_size", -1),
-        "",
+        "maxima",
+        title="(λ_H^1+…+λ_H^5)/λ_H^1 is smaller for larger S",
+        about="the conditioning (λ_H^1+…+λ_H^5)/λ_H^1 of H at its best",
     ),
     Claim(
         "C2.lambda_star.learning_rate",
@@ -130,12 +167,16 @@ CLAIMS = (
         "of the ratio λ_K^*/λ_K^1 only; λ_K^* may fall while the ratio rises, if λ_K^1 falls more.",
         Trend("lambda_K_star", "learning_rate", 0),
         "",
+        title="what larger η does to λ_K^*",
+        about="the largest λ_K^*",
     ),
     Claim(
         "C2.lambda_star.batch_size",
         "What a larger batch size does to λ_K^* alone. The paper makes its claim of the ratio λ_K^*/λ_K^1 only.",
         Trend("lambda_K_star", "batch_size", 0),
         "",
+        title="what larger S does to λ_K^*",
+        about="the largest λ_K^*",
     ),
     # the early phase
     Claim(
@@ -144,6 +185,8 @@ CLAIMS = (
         "large where λ_H^1 is large.",
         EarlyCorrelation("lambda_K_1", "lambda_H_1", "break_even_epoch", 1),
         "early_phase",
+        title="λ_K^1 and λ_H^1 grow together until break-even",
+        main=True,
     ),
     Claim(
         "early.alpha_star",
@@ -153,6 +196,7 @@ CLAIMS = (
         EarlyCorrelation("lambda_K_1", "alpha_star", "threshold_epoch", -1),
         "early_phase",
         "α* falls to about 2: SimpleCNN, CIFAR-10",
+        title="α* falls as λ_K^1 grows",
     ),
     Claim(
         "peak.lambda_K",
@@ -160,6 +204,8 @@ CLAIMS = (
         Peak("lambda_K_1"),
         "lambda_K",
         "near 60 % (CIFAR-10) and 75 % (IMDB) training accuracy",
+        title="λ_K^1 peaks early",
+        about="the variance of the gradient λ_K^1",
     ),
     Claim(
         "peak.lambda_H",
@@ -167,6 +213,8 @@ CLAIMS = (
         Peak("lambda_H_1"),
         "lambda_H",
         "near 60 % (CIFAR-10) and 75 % (IMDB) training accuracy",
+        title="λ_H^1 peaks early",
+        about="the curvature λ_H^1",
     ),
     Claim(
         "trajectories.parting",
@@ -175,6 +223,7 @@ CLAIMS = (
         "before and after.",
         Parting(),
         "trajectories_umap",
+        title="trajectories part while λ_K^1 is high",
     ),
     # Eq. 1
     Claim(
@@ -183,6 +232,8 @@ CLAIMS = (
         "λ_H^1 at the break-even point, the largest λ_H^1 of the run is larger.",
         PredictedMaximum(),
         "break_even",
+        title="Eq. 1 tells how far λ_H^1 grows",
+        about="the largest curvature λ_H^1",
     ),
     Claim(
         "break_even.point",
@@ -190,6 +241,8 @@ CLAIMS = (
         "unstable, within a factor of 1.5.",
         PredictedPoint(),
         "break_even",
+        title="λ_H^1 stops growing where Eq. 1 says",
+        main=True,
     ),
     # batch normalization
     Claim(
@@ -199,6 +252,9 @@ CLAIMS = (
         BatchNorm("trace_over_lambda_1"),
         "batch_norm",
         "12.14 (with, η = 0.001), 11.55 (without, η = 0.01): SimpleCNN, CIFAR-10",
+        title="batch norm does not repair Tr(K)/λ_K^1",
+        about="with batch normalization at the lowest learning rate, Tr(K)/λ_K^1",
+        main=True,
     ),
     Claim(
         "batch_norm.lambda_K",
@@ -207,6 +263,8 @@ CLAIMS = (
         BatchNorm("lambda_K_1"),
         "batch_norm",
         "10.3 (with, η = 0.001), 16 (without, η = 0.01): SimpleCNN, CIFAR-10",
+        title="batch norm does not repair λ_K^1",
+        about="with batch normalization at the lowest learning rate, λ_K^1",
     ),
     Claim(
         "batch_norm.g_over_g5",
@@ -216,6 +274,8 @@ CLAIMS = (
         BatchNorm("g_over_g5"),
         "batch_norm",
         "1.90 (with, η = 0.001), 1.88 (without, η = 0.01): SimpleCNN, CIFAR-10",
+        title="batch norm does not repair ‖g‖/‖g_5‖",
+        about="with batch normalization at the lowest learning rate, ‖g‖/‖g_5‖",
     ),
     # the early phase decides
     Claim(
@@ -225,6 +285,9 @@ CLAIMS = (
         "before, or as late in a run that has not passed its own.",
         EarlySwitch("lambda_K_1"),
         "early_switch",
+        title="the early phase decides λ_K^1",
+        about="λ_K^1",
+        main=True,
     ),
     Claim(
         "early_phase.lambda_H",
@@ -232,6 +295,8 @@ CLAIMS = (
         "of where it was than if it switches before, or as late in a run that has not passed its own.",
         EarlySwitch("lambda_H_1"),
         "early_switch",
+        title="the early phase decides λ_H^1",
+        about="λ_H^1",
     ),
     Claim(
         "early_phase.test_accuracy",
@@ -239,6 +304,8 @@ CLAIMS = (
         "where it was than if it switches before, or as late in a run that has not passed its own.",
         EarlySwitch("test_accuracy"),
         "early_switch",
+        title="the early phase decides the test accuracy",
+        about="test error",
     ),
     # what the paper leaves open
     Claim(
@@ -247,11 +314,15 @@ CLAIMS = (
         "better.",
         Generalization("lambda_K_1", -1),
         "generalization",
+        title="less λ_K^1, better test accuracy",
+        about="the largest variance of the gradient λ_K^1",
     ),
     Claim(
         "generalization.break_even_epoch",
         "Left open by the paper, which hopes so: networks that reach their break-even point sooner generalise better.",
         Generalization("break_even_epoch", -1),
         "generalization",
+        title="sooner at break-even, better test accuracy",
+        about="the epoch of the break-even point",
     ),
 )

@@ -23,6 +23,10 @@ class Test(Protocol):
         """What the data can show, in words: the outcomes 1 and −1."""
 
     @property
+    def findings(self) -> Mapping[int, str]:
+        """The sentences for the outcomes 1 and −1, and 0 where there is none, with the places that `finding` fills."""
+
+    @property
     def needs(self) -> str:
         """The studies that it can be tested on, in words that go on from 'a study that'."""
 
@@ -35,15 +39,34 @@ class Test(Protocol):
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim: its id in ``claims.csv``, in words, how it is tested, the figure that shows it, the paper's numbers."""
+    """A claim: its id in ``claims.csv``, in words, how it is tested, the figure that shows it, the paper's numbers.
+
+    ``title``: in a few words. ``about``: what its finding is about, as a sentence names it. ``main``: the report begins with it.
+    """
 
     id: str
     words: str
     test: Test
     figure: str
     paper_value: str = ""
+    title: str = ""
+    about: str = ""
+    main: bool = False
 
     @property
     def expected(self) -> str:
         """What the paper expects, in words; empty where it does not say."""
         return self.test.outcomes.get(self.test.direction, "")
+
+
+def finding(claim: Claim, row: Evidence, decided: bool) -> str:
+    """What a row says, in a sentence with its number; empty where nothing is tested.
+
+    The words are those of the side on which the effect itself lies, and of no side where the test has not ``decided``.
+    """
+    if row.sample is None:
+        return ""
+    places = {"about": claim.about + row.restriction, **row.unit.places(row.effect), **row.places}
+    sentence = claim.test.findings[row.sample.direction if decided else 0].format(**places)
+    where = f" ({row.where})" if row.where else ""
+    return f"{sentence[0].upper()}{sentence[1:]}{where}"

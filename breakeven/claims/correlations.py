@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import by_seed, combinations, complete, lacking
-from breakeven.claims.evidence import Evidence, from_points, from_seeds, role_of
+from breakeven.claims.evidence import Evidence, Unit, few, from_points, from_seeds, role_of
 from breakeven.claims.hypothesis_tests import MIN_STEPS
+from breakeven.claims.peaks import Peaks, peaks
 from breakeven.claims.study_tables import (
     SMOOTHED_AND_RAW,
     StudyTables,
@@ -18,9 +19,8 @@ from breakeven.claims.study_tables import (
     early_gaps,
     early_spearman_z,
     logarithms,
-    maxima,
 )
-from breakeven.claims.words import joined, maximum, smallest_to_largest, symbol
+from breakeven.claims.words import joined, smallest_to_largest, symbol
 from breakeven.specs.measurements import QUANTITIES
 
 CORRELATION = {1: "positive correlation", -1: "negative correlation"}
@@ -42,6 +42,11 @@ class EarlyCorrelation:
     until: str
     direction: int
     outcomes: ClassVar[dict[int, str]] = CORRELATION
+    findings: ClassVar[dict[int, str]] = {
+        1: "until {until}, {x} and {y} grow and fall together: rank correlation ρ = {effect}",
+        -1: "until {until}, {y} is small where {x} is large: rank correlation ρ = {effect}",
+        0: "until {until}, {x} and {y} have no clear correlation: ρ = {effect}",
+    }
     needs: ClassVar[str] = "has runs"
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -59,9 +64,10 @@ class EarlyCorrelation:
         yield from_seeds(
             f"{symbol(self.x)} and {symbol(self.y)} until {end}",
             by_seed(z, runs),
-            scale=math.tanh,
+            Unit.CORRELATION,
             our_value=smallest_to_largest(np.tanh(z.dropna().to_numpy(float)), "runs"),
             notes=[*notes, *without, *lacking(z, why)],
+            places={"until": end, "x": symbol(self.x), "y": symbol(self.y)},
         )
 
 
@@ -75,6 +81,11 @@ class PredictedMaximum:
 
     direction: int = 1
     outcomes: ClassVar[dict[int, str]] = SLOPE
+    findings: ClassVar[dict[int, str]] = {
+        1: "where Eq. 1 predicts twice the curvature, {about} is {doubled} times as large",
+        -1: "where Eq. 1 predicts twice the curvature, {about} is only {doubled} times as large",
+        0: "where Eq. 1 predicts twice the curvature, it is not clear that {about} is larger: {doubled} times as large",
+    }
     needs: ClassVar[str] = "sweeps something other than the schedule"
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -85,9 +96,10 @@ class PredictedMaximum:
         """One row of the smoothed maxima and one of the raw."""
         predicted = logarithms(column(tables, "predicted_lambda_H"))
         for smoothed in SMOOTHED_AND_RAW:
-            quantity = f"{maximum('lambda_H_1', smoothed)} over its prediction by Eq. 1, logarithms"
-            largest = logarithms(maxima(tables, "lambda_H_1", smoothed))
-            yield _across_points(tables, tables.runs, quantity, predicted, largest, smoothed)
+            largest = peaks(tables, tables.runs, "lambda_H_1", smoothed)
+            quantity = f"{largest.name} over its prediction by Eq. 1, logarithms"
+            row = _across_points(tables, tables.runs, quantity, predicted, largest.values, smoothed, largest)
+            yield replace(row, places={"doubled": few(2**row.effect)})
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,11 @@ class Generalization:
     quantity: str
     direction: int
     outcomes: ClassVar[dict[int, str]] = SLOPE
+    findings: ClassVar[dict[int, str]] = {
+        1: "where {about} is ten times larger, the test accuracy is {points} percentage points higher",
+        -1: "where {about} is ten times larger, the test accuracy is {points} percentage points lower",
+        0: "no clear relation of the test accuracy to {about}: {signed} percentage points for ten times as much",
+    }
     needs: ClassVar[str] = "sweeps the learning rate, the batch size or the schedule"
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -110,27 +127,30 @@ class Generalization:
     def rows(self, tables: StudyTables) -> Iterator[Evidence]:
         """A row at each combination of the swept hyperparameters that are not of SGD."""
         accuracy = column(tables, "final_test_accuracy")
-        for smoothed, name, values in self._explaining(tables):
-            for others, runs in combinations(tables, without=["learning_rate", "batch_size", "schedule"]):
-                quantity = joined([f"{symbol('final_test_accuracy')} over log₁₀ {name}", others])
-                yield _across_points(tables, runs, quantity, logarithms(values) / math.log(10), accuracy, smoothed)
+        grids = list(combinations(tables, without=["learning_rate", "batch_size", "schedule"]))
+        for smoothed in SMOOTHED_AND_RAW if self.quantity in ALONG_RUNS else (True,):
+            for others, runs in grids:
+                largest = self._explaining(tables, runs, smoothed)
+                quantity = joined([f"{symbol('final_test_accuracy')} over log₁₀ {largest.name}", others])
+                x = largest.values / math.log(10)
+                row = _across_points(tables, runs, quantity, x, accuracy, smoothed, largest)
+                points = {"points": few(abs(100 * row.effect)), "signed": few(100 * row.effect)}
+                yield replace(row, where=others, places=points)
 
-    def _explaining(self, tables: StudyTables) -> Iterator[tuple[bool, str, pd.Series]]:
-        """What the accuracy is compared with: whether it is the primary one, its name and its values."""
-        if self.quantity not in ALONG_RUNS:
-            yield True, symbol(self.quantity), column(tables, self.quantity)
-            return
-        for smoothed in SMOOTHED_AND_RAW:
-            yield smoothed, maximum(self.quantity, smoothed), maxima(tables, self.quantity, smoothed)
+    def _explaining(self, tables: StudyTables, runs: pd.DataFrame, smoothed: bool) -> Peaks:
+        """What the accuracy is compared with."""
+        if self.quantity in ALONG_RUNS:
+            return peaks(tables, runs, self.quantity, smoothed)
+        return Peaks(symbol(self.quantity), logarithms(column(tables, self.quantity)))
 
 
 def _across_points(
-    tables: StudyTables, runs: pd.DataFrame, quantity: str, x: pd.Series, y: pd.Series, primary: bool
+    tables: StudyTables, runs: pd.DataFrame, quantity: str, x: pd.Series, y: pd.Series, primary: bool, largest: Peaks
 ) -> Evidence:
     """How ``y`` goes with ``x`` over the points of the sweep, each the mean over its seeds.
 
     Points are what could have come out otherwise: all seeds of a study share them, so that more seeds are no further evidence
-    that one follows from the other.
+    that one follows from the other. ``largest``: that of the two which is a maximum.
     """
     compared = list(tables.study.compared)
     pair = pd.DataFrame({"x": x, "y": y})
@@ -142,6 +162,8 @@ def _across_points(
         points["y"].to_numpy(float),
         seeds=runs["seed"].nunique(),
         our_value=f"{len(points)} points",
-        notes=notes,
+        notes=[*largest.notes, *notes],
         role=role_of(primary),
+        restriction=largest.restriction,
+        figure=largest.figure,
     )

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
-from breakeven.claims.evidence import Evidence, closest_to_zero, from_seeds
+from breakeven.claims.evidence import Evidence, Unit, closest_to_zero, from_seeds
 from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.claims.study_tables import WINDOW, StudyTables, curve, number
 from breakeven.claims.words import joined, symbol, with_names
@@ -91,6 +91,12 @@ class EarlySwitch:
         1: "more is left if switched after the break-even point",
         -1: "less is left if switched after the break-even point",
     }
+    findings: ClassVar[dict[int, str]] = {
+        1: "a run that switches after its break-even point forgets less: {size} more of its distance in {about} is left",
+        -1: "a run that switches after its break-even point forgets more: {size} less of its distance in {about} is left",
+        0: "it is not clear that a run that switches after its break-even point forgets less: {effect} of its distance in "
+        "{about} more is left",
+    }
     needs: ClassVar[str] = "sweeps schedules that switch before and after the break-even point"
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -132,7 +138,9 @@ class EarlySwitch:
         numbers = closest_to_zero((table[:, :1] - table[:, 1:]).reshape(len(table), 2 * len(words) - 2))
         if comparison.control is None:
             return Evidence(quantity, our_value=our_value, note=joined([*notes, NO_CONTROL]))
-        return from_seeds(quantity, numbers, our_value=our_value, notes=notes)
+        return from_seeds(
+            quantity, numbers, Unit.DIFFERENCE, our_value=our_value, notes=notes, where=joined([*words, others])
+        )
 
 
 class NoPosition(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from breakeven.claims.catalogue import CLAIMS
-from breakeven.claims.claim import Claim
+from breakeven.claims.claim import Claim, finding
 from breakeven.claims.evidence import Evidence, Role
 from breakeven.claims.hypothesis_tests import LEVEL, Sample, adjusted, shared_level, verdict
 from breakeven.claims.study_tables import StudyTables, has_accuracy, read_study
@@ -37,6 +37,8 @@ COLUMNS = [
     "note",
     "role",
     "ci_level",
+    "unit",
+    "finding",
 ]
 NO_ACCURACY = "the data set has numbers to predict and no classes, so that there is no accuracy"
 DESCRIPTIVE = "descriptive"  # the role of a row about which the paper says nothing
@@ -113,10 +115,12 @@ def _cells(claim: Claim, study: str, row: Evidence, level: float, p_adjusted: fl
         "paper_value": claim.paper_value,
         "our_value": row.our_value,
         "p_adjusted": p_adjusted,
-        "figure": claim.figure,
+        "figure": claim.figure if row.figure is None else row.figure,
         "note": joined([row.note, *_undecided(claim, sample, decided, level)]),
         "role": row.role.value if claim.expected else DESCRIPTIVE,
         "ci_level": 1 - level,
+        "unit": row.unit.value if sample else "",
+        "finding": finding(claim, row, decided),
     }
 
 

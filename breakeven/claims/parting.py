@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
-from breakeven.claims.evidence import Evidence, closest_to_zero, from_seeds
+from breakeven.claims.evidence import Evidence, Unit, closest_to_zero, from_seeds
 from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.claims.study_tables import DISTANCE, MOVED, WINDOW, StudyTables, curve
 from breakeven.claims.words import joined, symbol, with_names
@@ -45,6 +45,11 @@ class Parting:
         1: "part faster while λ_K^1 is high",
         -1: "part slower while λ_K^1 is high",
     }
+    findings: ClassVar[dict[int, str]] = {
+        1: "while λ_K^1 is high, trajectories part faster: {size} more of the way leads away than before and after",
+        -1: "while λ_K^1 is high, trajectories part more slowly: {size} less of the way leads away than before and after",
+        0: "it is not clear whether trajectories part faster while λ_K^1 is high: {effect} of the way more leads away",
+    }
     needs: ClassVar[str] = "sweeps the learning rate and measures predictions, for the figure trajectories_umap"
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -60,10 +65,11 @@ class Parting:
             *smaller, largest = sorted(set(runs["learning_rate"])) or [None]
             for rate in smaller:
                 quantity = joined([f"share of the way away from η = {largest:g}, at η = {rate:g}", others])
-                yield _parting(tables, runs[runs["learning_rate"] == rate], quantity, notes)
+                where = joined([f"η = {rate:g}, from η = {largest:g}", others])
+                yield _parting(tables, runs[runs["learning_rate"] == rate], quantity, where, notes)
 
 
-def _parting(tables: StudyTables, runs: pd.DataFrame, quantity: str, notes: list[str]) -> Evidence:
+def _parting(tables: StudyTables, runs: pd.DataFrame, quantity: str, where: str, notes: list[str]) -> Evidence:
     shares, without = [], []
     for run, seed in runs["seed"].sort_values().items():
         found = shares_away(tables, str(run))
@@ -78,7 +84,8 @@ def _parting(tables: StudyTables, runs: pd.DataFrame, quantity: str, notes: list
     our_value = with_names(
         [(float(np.median(column)), part) for column, part in zip(table.T, PARTS, strict=True) if len(table)]
     )
-    return from_seeds(quantity, closest_to_zero(table[:, :1] - table[:, 1:]), our_value=our_value, notes=notes)
+    numbers = closest_to_zero(table[:, :1] - table[:, 1:])
+    return from_seeds(quantity, numbers, Unit.DIFFERENCE, our_value=our_value, notes=notes, where=where)
 
 
 def shares_away(tables: StudyTables, run: str) -> Numbers | None:

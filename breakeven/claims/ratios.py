@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import by_seed, combinations, complete, lacking
-from breakeven.claims.evidence import Evidence, from_seeds, ratio, role_of
+from breakeven.claims.evidence import Evidence, Unit, from_seeds, role_of
+from breakeven.claims.peaks import Peaks, peaks
 from breakeven.claims.study_tables import (
     SMOOTHED_AND_RAW,
     StudyTables,
@@ -22,6 +23,7 @@ from breakeven.claims.study_tables import (
 from breakeven.claims.words import joined, maximum, with_names
 
 FACTOR = 1.5  # two numbers are taken for the same within this factor; ours
+WITHOUT = "without it at the next higher learning rate"
 EQUIVALENCE = {1: f"equal within a factor of {FACTOR}", -1: f"different by more than a factor of {FACTOR}"}
 
 
@@ -35,6 +37,11 @@ class Peak:
     quantity: str
     direction: int = -1
     outcomes: ClassVar[dict[int, str]] = {-1: "peaks before the threshold", 1: "peaks after the threshold"}
+    findings: ClassVar[dict[int, str]] = {
+        -1: "{about} peaks early: at {effect} times the epoch at which the training accuracy passes its threshold",
+        1: "{about} peaks late: at {effect} times the epoch at which the training accuracy passes its threshold",
+        0: "{about} peaks at {effect} times the epoch of the accuracy threshold: not clear whether before it or after",
+    }
     needs: ClassVar[str] = "has runs"
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -52,7 +59,7 @@ class Peak:
             yield from_seeds(
                 f"epoch of {maximum(self.quantity, smoothed)} / epoch past the accuracy threshold",
                 by_seed(later, runs),
-                scale=ratio,
+                Unit.RATIO,
                 our_value=_means({"epoch of the peak": peak, "epoch of the threshold": threshold}),
                 notes=[*notes, *lacking(later, why)],
                 role=role_of(smoothed),
@@ -75,6 +82,11 @@ class PredictedPoint:
         -1: f"within a factor of {FACTOR}",
         1: f"off by more than a factor of {FACTOR}",
     }
+    findings: ClassVar[dict[int, str]] = {
+        -1: f"the curvature stops growing where Eq. 1 predicts, to a factor of {{effect}}: within {FACTOR}",
+        1: f"the curvature stops growing a factor of {{effect}} from where Eq. 1 predicts: off by more than {FACTOR}",
+        0: f"the curvature stops growing a factor of {{effect}} from where Eq. 1 predicts: not clear whether within {FACTOR}",
+    }
     needs: ClassVar[str] = "has runs"
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -92,7 +104,7 @@ class PredictedPoint:
         yield from_seeds(
             "λ_H^1 where its growth ends, and by Eq. 1: the factor between them",
             by_seed(off, runs),
-            scale=ratio,
+            Unit.RATIO,
             null=math.log(FACTOR),
             our_value=_means({"where growth ends": reached, "by Eq. 1": predicted}),
             notes=[*notes, *lacking(off, "left out: no break-even point, or λ_H^1 still grows at the end")],
@@ -103,12 +115,18 @@ class PredictedPoint:
 class BatchNorm:
     """The largest value with batch normalization at the lowest η, over that without at the next higher η: equal?
 
-    The networks are a name and the same name with ``_bn``. Effect: the ratio, median over seeds.
+    The networks are a name and the same name with ``_bn``. Effect: the ratio, median over seeds; of what is largest at the start,
+    see `breakeven.claims.peaks`.
     """
 
     quantity: str
     direction: int = 1
     outcomes: ClassVar[dict[int, str]] = EQUIVALENCE
+    findings: ClassVar[dict[int, str]] = {
+        1: f"{{about}} is {{effect}} times that {WITHOUT}: equal within a factor of {FACTOR}",
+        -1: f"{{about}} is {{effect}} times that {WITHOUT}: different by more than a factor of {FACTOR}",
+        0: f"{{about}} is {{effect}} times that {WITHOUT}: not clear whether that is a difference",
+    }
     needs: ClassVar[str] = "sweeps the learning rate and the network, with and without batch normalization"
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -124,19 +142,25 @@ class BatchNorm:
                 rates = runs["learning_rate"][runs["network"] == plain]
                 sides = [(f"{plain}_bn", lowest), (plain, rates[rates > lowest].min())]
                 words = " / ".join(f"{name} at η = {rate:g}" for name, rate in sides)
+                of_both = pd.concat([_side(runs, *side) for side in sides])
                 for smoothed in SMOOTHED_AND_RAW:
-                    quantity = joined([f"{maximum(self.quantity, smoothed)}, {words}", others])
-                    yield _of_two_networks(runs, quantity, sides, maxima(tables, self.quantity, smoothed), smoothed)
+                    largest = peaks(tables, of_both, self.quantity, smoothed)
+                    yield _of_two_networks(of_both, words, others, sides, largest, smoothed)
+
+
+def _side(runs: pd.DataFrame, network: str, learning_rate: float) -> pd.DataFrame:
+    return runs[(runs["network"] == network) & (runs["learning_rate"] == learning_rate)]
 
 
 def _of_two_networks(
-    runs: pd.DataFrame, quantity: str, sides: list[tuple[str, float]], largest: pd.Series, smoothed: bool
+    runs: pd.DataFrame, words: str, others: str, sides: list[tuple[str, float]], largest: Peaks, smoothed: bool
 ) -> Evidence:
     """Are the largest values of the first of two sides, each a network and a learning rate, those of the second?"""
-    logs = logarithms(largest)
-    chosen = pd.concat([runs[(runs["network"] == name) & (runs["learning_rate"] == rate)] for name, rate in sides])
-    chosen, notes = complete(chosen, ["network", "learning_rate"], logs)
-    table = chosen.assign(value=logs.reindex(chosen.index)).pivot(index="seed", columns="network", values="value")
+    quantity = joined([f"{largest.name}, {words}", others])
+    chosen, notes = complete(runs, ["network", "learning_rate"], largest.values)
+    notes = [*largest.notes, *notes]
+    values_of_runs = largest.values.reindex(chosen.index)
+    table = chosen.assign(value=values_of_runs).pivot(index="seed", columns="network", values="value")
     if table.shape[1] < 2:
         return Evidence(quantity, note=joined([*notes, "one of the two is missing"]), role=role_of(smoothed))
     values = [(math.exp(table[name].mean()), f"{name}, η = {rate:g}") for name, rate in sides]
@@ -144,11 +168,14 @@ def _of_two_networks(
     return from_seeds(
         quantity,
         difference,
-        scale=ratio,
+        Unit.RATIO,
         within=math.log(FACTOR),
         our_value=with_names(values),
         notes=notes,
         role=role_of(smoothed),
+        where=joined([words, others]),
+        restriction=largest.restriction,
+        figure=largest.figure,
     )
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from breakeven.claims.blocks import combinations, complete
-from breakeven.claims.evidence import Evidence, from_seeds, ratio, role_of
+from breakeven.claims.evidence import Evidence, Unit, few, from_seeds, ratio, role_of
 from breakeven.claims.hypothesis_tests import LEVEL, Numbers, Seeds
-from breakeven.claims.study_tables import SMOOTHED_AND_RAW, StudyTables, log_levels, logarithms, maxima
-from breakeven.claims.words import joined, maximum, symbol, with_names
+from breakeven.claims.peaks import Peaks, peaks
+from breakeven.claims.study_tables import SMOOTHED_AND_RAW, StudyTables, log_levels
+from breakeven.claims.words import joined, symbol, with_names
 from breakeven.specs.quantities import HYPERPARAMETERS
 
 WORDS = {each.name: each.words for each in HYPERPARAMETERS}
@@ -22,8 +23,9 @@ class Trend:
 
     Of each seed, a line is fitted to the logarithms of the largest values, over that of the hyperparameter. Effect: the value of
     the line at the largest value of the hyperparameter over that at the smallest, median over seeds. Of two values, and of three
-    of equal ratios, that is the ratio of the last to the first. Where the mean of the logarithm along the runs shows the
-    opposite, the note says so.
+    of equal ratios, that is the ratio of the last to the first. Where all runs are largest at their first measured step, the
+    largest value after the fall from there is taken, see `breakeven.claims.peaks`. Where the mean of the logarithm along the runs
+    shows the opposite, the note says so.
     """
 
     quantity: str
@@ -36,9 +38,23 @@ class Trend:
         return {1: f"rises with {symbol(self.hyperparameter)}", -1: f"falls with {symbol(self.hyperparameter)}"}
 
     @property
+    def findings(self) -> dict[int, str]:
+        """What a larger value of the hyperparameter does."""
+        larger = f"a {{span}} times larger {self._words}"
+        return {
+            1: f"{larger} makes {{about}} {{size}} larger",
+            -1: f"{larger} keeps {{about}} {{size}} smaller",
+            0: f"{larger} has no clear effect on {{about}}: {{effect}} times as large",
+        }
+
+    @property
     def needs(self) -> str:
         """The sweep."""
-        return f"sweeps the {WORDS.get(self.hyperparameter, self.hyperparameter)}"
+        return f"sweeps the {self._words}"
+
+    @property
+    def _words(self) -> str:
+        return WORDS.get(self.hyperparameter, self.hyperparameter)
 
     def applies(self, compared: Collection[str]) -> bool:
         """Where the hyperparameter is swept."""
@@ -51,17 +67,15 @@ class Trend:
         grids = [(others, runs) for others, runs in grids if runs[self.hyperparameter].nunique() > 1] or grids[:1]
         levels = log_levels(tables, self.quantity)
         for smoothed in SMOOTHED_AND_RAW:
-            largest = logarithms(maxima(tables, self.quantity, smoothed))
             for others, runs in grids:
-                yield self._along(runs, joined([maximum(self.quantity, smoothed), others]), largest, levels, smoothed)
+                yield self._along(runs, others, peaks(tables, runs, self.quantity, smoothed), levels, smoothed)
 
-    def _along(
-        self, runs: pd.DataFrame, quantity: str, largest: pd.Series, levels: pd.Series, smoothed: bool
-    ) -> Evidence:
-        """The trend of ``largest``, logarithms, over ``runs``, which differ in nothing but the hyperparameter and the seed."""
-        name = symbol(self.hyperparameter)
-        runs, notes = complete(runs, [self.hyperparameter], largest)
-        table = self._by_seed(runs, largest)
+    def _along(self, runs: pd.DataFrame, others: str, largest: Peaks, levels: pd.Series, smoothed: bool) -> Evidence:
+        """The trend of ``largest`` over ``runs``, which differ in nothing but the hyperparameter and the seed."""
+        quantity, name = joined([largest.name, others]), symbol(self.hyperparameter)
+        runs, notes = complete(runs, [self.hyperparameter], largest.values)
+        notes = [*largest.notes, *notes]
+        table = self._by_seed(runs, largest.values)
         role = role_of(smoothed)
         if table.shape[1] < 2:
             return Evidence(quantity, note=joined([*notes, f"fewer than 2 values of {name}: no trend"]), role=role)
@@ -71,10 +85,14 @@ class Trend:
         return from_seeds(
             quantity,
             changes,
-            scale=ratio,
+            Unit.RATIO,
             our_value=with_names(named[::-1]),
             notes=[*notes, *self._but(Seeds(tuple(changes)), self._by_seed(runs, levels).dropna(axis=1))],
             role=role,
+            where=others,
+            places={"span": few(float(table.columns[-1]) / float(table.columns[0]))},
+            restriction=largest.restriction,
+            figure=largest.figure,
         )
 
     def _by_seed(self, runs: pd.DataFrame, values: pd.Series) -> pd.DataFrame:

@@ -135,7 +135,7 @@ class Generalization:
                 x = largest.values / math.log(10)
                 row = _across_points(tables, runs, quantity, x, accuracy, smoothed, largest)
                 points = {"points": few(abs(100 * row.effect)), "signed": few(100 * row.effect)}
-                yield replace(row, where=others, places=points)
+                yield replace(row, unit=Unit.ACCURACY, where=others, places=points)
 
     def _explaining(self, tables: StudyTables, runs: pd.DataFrame, smoothed: bool) -> Peaks:
         """What the accuracy is compared with."""

@@ -38,6 +38,7 @@ COLUMNS = [
     "role",
     "ci_level",
     "unit",
+    "where",
     "finding",
 ]
 NO_ACCURACY = "the data set has numbers to predict and no classes, so that there is no accuracy"
@@ -120,6 +121,7 @@ def _cells(claim: Claim, study: str, row: Evidence, level: float, p_adjusted: fl
         "role": row.role.value if claim.expected else DESCRIPTIVE,
         "ci_level": 1 - level,
         "unit": row.unit.value if sample else "",
+        "where": row.where,
         "finding": finding(claim, row, decided),
     }
 

@@ -33,6 +33,7 @@ class Unit(Enum):
     CORRELATION = "correlation"  # of Fisher's z
     DIFFERENCE = "difference of shares"
     SLOPE = "slope"
+    ACCURACY = "accuracy for ten times as much"
 
     def effect(self, value: float) -> float:
         """The effect that has this ``value`` on the scale of the sample."""

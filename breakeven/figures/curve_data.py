@@ -35,12 +35,41 @@ def with_marks(curves: pd.DataFrame, colours: list[str], x: str) -> pd.DataFrame
     return curves.assign(marked=marked)
 
 
-def rules_at(column: str, runs: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """``at``: the mean of a ``column`` of runs.csv for every curve, with ``min`` and ``max``, over the runs that have a value."""
+def steps_per_epoch(rows: pd.DataFrame) -> pd.Series:
+    """Of each run, by its id, from the last of its ``rows``; none of a run that was measured in no later epoch than 0."""
+    last = rows.sort_values("step", kind="stable").groupby("run")[["step", "epoch"]].last()
+    last = last[last["epoch"] > 0]
+    per_epoch: pd.Series = last["step"] / last["epoch"]
+    return per_epoch
+
+
+def rules_at(column: str, unit: str, rows: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The mean of a ``column`` of runs.csv, in ``unit`` (epoch or step), for every curve, over the runs that have a value.
+
+    ``at_epoch`` and ``at_step``; ``min`` and ``max`` in its unit. ``rows``: of a quantity along the runs.
+    """
     values = runs[column] if column in runs else pd.Series(float("nan"), index=runs.index)
-    rows = runs.assign(at=common.finite(values, log=False)).dropna(subset=["at"])
-    groups = common.labelled(rows, study).groupby(["panel", "colour"], sort=True)
-    return groups.agg(at=("at", "mean"), min=("at", "min"), max=("at", "max"), seeds=("seed", "nunique")).reset_index()
+    found = runs.assign(at=common.finite(values, log=False)).dropna(subset=["at"])
+    per_epoch = found["run"].map(steps_per_epoch(rows)).astype(float)
+    in_steps = unit == "step"
+    found = found.assign(
+        at_epoch=found["at"] / per_epoch if in_steps else found["at"],
+        at_step=found["at"] if in_steps else found["at"] * per_epoch,
+    )
+    groups = common.labelled(found, study).groupby(["panel", "colour"], sort=True)
+    return groups.agg(
+        at_epoch=("at_epoch", "mean"),
+        at_step=("at_step", "mean"),
+        min=("at", "min"),
+        max=("at", "max"),
+        seeds=("seed", "nunique"),
+    ).reset_index()
+
+
+def two_over_learning_rate(runs: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """2/η for each curve, as its ``mean``: where λ_H^1 stops growing, if the batch is all examples."""
+    rows = common.labelled(runs, study).groupby(["panel", "colour"], sort=True)["learning_rate"].first().reset_index()
+    return rows.assign(mean=2 / rows["learning_rate"].astype(float)).drop(columns="learning_rate")
 
 
 def break_even_points(rows: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.DataFrame:

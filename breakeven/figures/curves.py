@@ -16,10 +16,11 @@ DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
 
 @dataclass(frozen=True)
 class Rules:
-    """A dashed vertical line for each curve: at the mean of this column of ``runs.csv``, and what that is in words."""
+    """A dashed vertical line for each curve: at the mean of this column of ``runs.csv``, what that is in words, and its unit."""
 
     column: str
     words: str
+    unit: str = "epoch"
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def _parts(
     colours = common.ordered(runs[compared(study)[0]])
     parts = {"curve": curve_data.with_marks(curve_data.average(rows, study), colours, look.x)}
     if look.rules is not None:
-        parts["rule"] = curve_data.rules_at(look.rules.column, runs, study)
+        parts["rule"] = curve_data.rules_at(look.rules.column, look.rules.unit, rows, runs, study)
     if look.levels is not None:
         parts["level"] = look.levels
     parts["break_even"] = curve_data.break_even_points(rows, runs, study)
@@ -146,7 +147,7 @@ def _other_layers(parts: dict[str, pd.DataFrame], shared: layers.Shared, look: L
     """What is drawn over the lines, in this order."""
     drawn = [layers.band(shared, look.band_opacity)]
     if look.rules is not None:
-        drawn.append(layers.rules(shared, look.rules.words))
+        drawn.append(layers.rules(shared, f"at_{look.x}", look.rules.words))
     if look.levels is not None:
         drawn.append(layers.levels(shared))
     of_single_runs = bool((parts["curve"]["seeds"] == 1).all())

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from altair.typing import ChartType
 
-from breakeven.figures import common, curves
+from breakeven.figures import common, curve_data, curves
 from breakeven.figures.curves import Look
 from breakeven.specs.measurements import SYMBOLS
 from breakeven.specs.study import Study
@@ -26,15 +26,9 @@ def end(runs: pd.DataFrame) -> float | None:
     return LENGTH * float(epochs.max()) if len(epochs) and epochs.notna().all() and epochs.max() > 0 else None
 
 
-def two_over_learning_rate(runs: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """2/η for each curve: where λ_H^1 stops growing, if the batch is all examples."""
-    rows = common.labelled(runs, study).groupby(["panel", "colour"], sort=True)["learning_rate"].first().reset_index()
-    return rows.assign(mean=2 / rows["learning_rate"].astype(float)).drop(columns="learning_rate")
-
-
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw the five quantities, each in a panel, with the early phase in view and the rest of training beyond its edge."""
-    until, rates = end(runs), two_over_learning_rate(runs, study)
+    until, rates = end(runs), curve_data.two_over_learning_rate(runs, study)
     single = len(set(rates["mean"])) == 1
     limit: dict[str, Any] = {"level": float(rates["mean"].iloc[0])} if single else {"levels": rates}
 
@@ -55,4 +49,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
         f"{'Horizontal line' if single else 'Dashed horizontal lines'} in the panel of λ_H^1: 2/η.",
         shown,
     ]
-    return common.finish(common.grid(views), "The early phase: how SGD reaches its break-even point", study, lines)
+    figure = common.finish(common.grid(views), "The early phase: how SGD reaches its break-even point", study, lines)
+    if until is not None:  # along steps, a reader's page shows as much of the run that takes the most of them
+        figure.usermeta = {"until": {"epoch": until, "step": until * curve_data.steps_per_epoch(trajectories).max()}}
+    return figure

@@ -16,7 +16,7 @@ CAPTION = (
 )
 ORDER = 120
 ON_REQUEST = True
-SWITCHES = Rules("first_switch_step", "mean step of the switch")
+SWITCHES = Rules("first_switch_step", "mean step of the switch", "step")
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:

@@ -85,13 +85,13 @@ def symbols(shared: Shared, of_single_runs: bool) -> alt.Chart:
     return layer
 
 
-def rules(shared: Shared, words: str) -> alt.Chart:
-    """A dashed vertical line for each curve."""
+def rules(shared: Shared, at: str, words: str) -> alt.Chart:
+    """A dashed vertical line for each curve, where this field says."""
     layer: alt.Chart = _dashed("rule").encode(
-        x=_of_field(shared.x, "at"),
+        x=_of_field(shared.x, at),
         color=shared.colour,
         opacity=_shaded(shared, 0.9, 0.1),
-        tooltip=[*shared.who, *_numbers("at", "min", "max", at=words), SEEDS],
+        tooltip=[*shared.who, *_numbers(at, "min", "max", **{at: words}), SEEDS],
     )
     return layer
 

@@ -14,17 +14,20 @@ from breakeven.specs.study import Study
 CAPTION = (
     "The largest values attained along the trajectory against the hyperparameter. The paper conjectures that "
     "a larger learning rate η or a smaller batch size S lowers max λ_K^1 and max λ_H^1 (C1), and raises both "
-    "measures of the conditioning of K (C2)."
+    "measures of the conditioning of K (C2), and says the same of the traces of K and H and of the conditioning of H."
 )
 ORDER = 100
 MAXIMA = ("max_lambda_K", "max_lambda_H", "max_trace_over_lambda_1", "max_lambda_star_over_lambda_1")
+# drawn where there are values
+OTHERS = ("max_trace_K", "max_trace_H", "max_trace_H_over_lambda_1", "max_trace_top_5_H_over_lambda_1")
 WIDTH, HEIGHT = 290, 200
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
-    """Draw the four maxima side by side."""
-    views = [panel(runs, study, maximum) for maximum in MAXIMA]
-    lacking = int(runs[[name for name in MAXIMA if name in runs]].isna().any(axis=1).sum())
+    """Draw the maxima side by side."""
+    drawn = [*MAXIMA, *(name for name in OTHERS if name in runs and common.finite(runs[name], log=True).notna().any())]
+    views = [panel(runs, study, maximum) for maximum in drawn]
+    lacking = int(runs[[name for name in drawn if name in runs]].isna().any(axis=1).sum())
     means = "line through the geometric means" if along_line(runs, study) else "bar at the geometric mean"
     lines = [f"One point for each run; {means} over seeds."]
     if lacking:

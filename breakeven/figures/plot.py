@@ -10,6 +10,7 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
+from breakeven.figures import symbols
 from breakeven.figures.drawn import drawn
 from breakeven.figures.labels import with_schedules_in_words
 from breakeven.figures.offline import script_json, templates
@@ -93,8 +94,11 @@ def page(spec: dict[str, Any], study: Study, javascript: Path) -> str:
 
 
 def svg(spec: dict[str, Any]) -> str:
-    """The figure as SVG, with its clip paths numbered from 0: the library counts on from one picture to the next."""
-    text: str = vl_convert.vegalite_to_svg(spec)
+    """The figure as SVG, with real indices.
+
+    Its clip paths are numbered from 0: the library counts on from one picture to the next.
+    """
+    text: str = symbols.svg(vl_convert.vegalite_to_svg(spec))
     clip_paths = dict.fromkeys(re.findall(r'id="(clip\d+)"', text))
     numbered = {name: f"clip{index}" for index, name in enumerate(clip_paths)}
     return re.sub(r'(?<=["#])clip\d+', lambda match: numbered.get(match[0], match[0]), text)

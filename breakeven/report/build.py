@@ -1,56 +1,79 @@
 """Build the report from tables, figures and records that lie in the results folder."""
 
-import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from breakeven.figures import symbols
 from breakeven.figures.offline import templates
 from breakeven.report import facts
+from breakeven.report.effects import effects_view
+from breakeven.report.inside import Tables, own_code
 from breakeven.report.study_view import study_view
-from breakeven.report.verdicts import verdicts_view
+from breakeven.report.verdicts import told_rows, verdicts_view
+from breakeven.specs.run_file import read_spec
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.files import write_text
 from breakeven.store.progress import progress, say
+from breakeven.store.training_record import FILE
 
 HERE = Path(__file__).parent
-
-
-def symbols(text: str) -> Markup:
-    """Escape ``text`` and set the paper's symbols, written λ_K^1, with real indices."""
-    return Markup(re.sub(r"([λe])_([KH])\^([1*])", r"\1<sub>\2</sub><sup>\3</sup>", str(escape(text))))
+PICTURE = "lambda_H"  # the figure that the page begins with
 
 
 def build(out: Path, results: Path, studies: list[Study], config: Path, javascript: Path) -> None:
-    """Write the page ``out``: self-contained but for links to the pictures in ``results/figures``.
+    """Write the page ``out``, which is whole by itself; its pictures and tables also lie in ``results``.
 
     The text of the file ``config`` is shown as it is. ``javascript``: the file that stage bundle writes.
     """
-    views = [study_view(study, results, out) for study in progress(studies, "report", unit="study")]
+    tables, claims = Tables(out), results / "tables" / "claims.csv"
+    of_claims = tables.table(claims, "claims.csv")
+    views = [study_view(study, results, out, tables) for study in progress(studies, "report", unit="study")]
+    effects = effects_view(told_rows(claims, views))
+    picture = next((view for view in views if any(each["name"] == PICTURE for each in view["figures"])), None)
+    number_figures(views, effects, first=2 if picture else 1)
     add_others(views)
     runs = {run for view in views for run in view["runs"]}
-    diverged = {row["run"] for view in views for row in view["rows"] if row["diverged"]}
+    trained = [results / "runs" / run for run in sorted(runs) if (results / "runs" / run / FILE).is_file()]
     environment = templates(HERE)
-    environment.filters["symbols"] = symbols
+    environment.filters["symbols"] = symbols.html
     page = environment.get_template("report.html.jinja").render(
         studies=views,
-        verdicts=verdicts_view(results / "tables" / "claims.csv", views),
+        verdicts=verdicts_view(claims, views, {unit: each["id"] for each in effects for unit in each["units"]}),
+        effects=effects,
+        picture=picture and next(each for each in picture["figures"] if each["name"] == PICTURE),
+        picture_study=picture and picture["name"],
+        claims_table=of_claims,
         command=command(config),
         run_count=len(runs),
-        diverged_count=len(diverged),
+        diverged_count=len({row["run"] for view in views for row in view["rows"] if row["diverged"]}),
         versions=facts.versions(),
         commit=facts.commit(),
         durations=facts.durations(results, runs, {view["name"] for view in views}),
         config=config_text(config),
+        own_code=own_code(map(read_spec, trained)),
         javascript=Markup(javascript.read_text(encoding="utf-8")),
         script=Markup((HERE / "report.js").read_text(encoding="utf-8")),
         style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
     )
     write_text(out, page)
     say(f"the report is {out}")
+
+
+def number_figures(views: list[dict[str, Any]], effects: list[dict[str, Any]], first: int) -> None:
+    """Number the figures in the order of the page, and give each an id, by which they can be cited and linked."""
+
+    def figures() -> Iterator[tuple[str, dict[str, Any]]]:
+        yield from ((each["id"], each) for each in effects)
+        for place, view in enumerate(views, start=1):
+            yield from ((f"figure-{place}-{each['name']}", each) for each in view["figures"])
+
+    for number, (name, figure) in enumerate(figures(), start=first):
+        figure |= {"number": number, "id": name, "spec_id": f"spec-{name}"}
 
 
 def config_text(path: Path) -> str:
@@ -72,7 +95,9 @@ def add_others(views: list[dict[str, Any]]) -> None:
     for view in views:
         for figure in view["figures"]:
             figure["others"] = [
-                {"number": number, "study": other["name"]}
-                for number, other in enumerate(views, start=1)
-                if other is not view and any(each["name"] == figure["name"] for each in other["figures"])
+                {"id": each["id"], "study": other["name"]}
+                for other in views
+                if other is not view
+                for each in other["figures"]
+                if each["name"] == figure["name"]
             ]

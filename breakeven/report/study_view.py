@@ -13,6 +13,7 @@ import pandas as pd
 from breakeven.figures.labels import label, with_schedules_in_words
 from breakeven.figures.offline import script_json
 from breakeven.figures.registry import FIGURES
+from breakeven.report.inside import Tables
 from breakeven.specs.quantities import COLUMNS
 from breakeven.specs.run import canonical_json
 from breakeven.specs.run_file import read_spec
@@ -21,7 +22,9 @@ from breakeven.store.files import read_json
 from breakeven.store.tables import read_table
 from breakeven.store.training_record import FILE, read_training
 
-SHOWN = [column for column in COLUMNS if column.form]  # in the table of runs
+SHOWN = [column for column in COLUMNS if column.form]  # in the tables of runs
+# in the first of them, which fits beside each other; the others unfold
+FIRST = ("max_lambda_K", "max_lambda_H", "break_even_step", "break_even_lambda_H", "final_test_accuracy")
 MISSING = "–"
 
 
@@ -65,18 +68,22 @@ def common_settings(settings: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def outcome(run: dict[Any, Any], diverged_step: int | None) -> str:
-    """How a run ended, and what could not be computed of it."""
-    ended = "finished"
-    if run["diverged"]:
-        ended = "diverged" if diverged_step is None else f"diverged at step {diverged_step}"
-    remarks = [ended]
+    """How a run ended."""
+    if not run["diverged"]:
+        return "finished"
+    return "diverged" if diverged_step is None else f"diverged at step {diverged_step}"
+
+
+def remarks(run: dict[Any, Any]) -> str:
+    """What could not be computed of a run, and why."""
+    found = []
     if run["unconverged_snapshots"] > 0:
-        remarks.append(f"H not converged at {int(run['unconverged_snapshots'])} measured steps")
+        found.append(f"H not converged at {int(run['unconverged_snapshots'])} measured steps")
     if pd.notna(run["remarks"]):
-        remarks.append(str(run["remarks"]))
+        found.append(str(run["remarks"]))
     if pd.isna(run["break_even_step"]):
-        remarks.append(f"no break-even point: {run['break_even_note']}")
-    return "; ".join(remarks)
+        found.append(f"no break-even point: {run['break_even_note']}")
+    return "; ".join(found)
 
 
 def number(value: Any, form: str) -> str:
@@ -85,22 +92,24 @@ def number(value: Any, form: str) -> str:
 
 
 def run_rows(runs: pd.DataFrame, shown: list[str], diverged_steps: dict[str, int | None]) -> list[dict[str, Any]]:
-    """The rows of the table of runs; cells are text. ``shown``: the hyperparameters that it has."""
+    """The rows of the tables of runs; cells are text. ``shown``: the hyperparameters that they have."""
     return [
         {
             "settings": [words(run[name]) for name in shown] + [str(run["seed"])],
             "outcome": outcome(run, diverged_steps.get(run["run"])),
             "diverged": run["diverged"],
             "alarm": run["diverged"] or run["unconverged_snapshots"] > 0 or pd.notna(run["remarks"]),
-            "numbers": [number(run.get(column.name), column.form) for column in SHOWN],
+            "first": [number(run.get(column.name), column.form) for column in SHOWN if column.name in FIRST],
+            "others": [number(run.get(column.name), column.form) for column in SHOWN if column.name not in FIRST],
+            "remarks": remarks(run),
             "run": run["run"],
         }
         for run in runs.sort_values([*shown, "seed"]).to_dict("records")
     ]
 
 
-def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, Any]]:
-    """Those figures of ``names`` that exist: heading, notes and specification apart, and links to the pictures."""
+def figures(names: Collection[str], folder: Path, out: Path, study: str) -> list[dict[str, Any]]:
+    """Those figures of ``names`` that exist: heading, notes and specification, and links to the pictures."""
     found = []
     link = quote(Path(os.path.relpath(folder, out.parent)).as_posix())
     for name, caption in FIGURES.items():
@@ -108,8 +117,9 @@ def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, A
         if name not in names or not path.is_file():
             continue
         spec = read_json(path, "figure")
-        title = spec.pop("title")  # text of the page instead, where it wraps on a phone and is found by a search
+        title = spec["title"]  # of pictures; text of the page, where it wraps on a phone and is found by a search
         _, *notes = title["subtitle"]  # its first line names the study, as the section does
+        spec["usermeta"] = spec.get("usermeta", {}) | {"name": f"{study}-{name}"}
         found.append(
             {
                 "name": name,
@@ -120,15 +130,14 @@ def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, A
                 "spec": script_json(spec),
                 "svg": f"{link}/{name}.svg",
                 "png": f"{link}/{name}.png",
-                "csv": f"{link}/{name}.csv",
                 "target": shlex.quote((folder / f"{name}.svg").as_posix()),
             }
         )
     return found
 
 
-def study_view(study: Study, results: Path, out: Path) -> dict[str, Any]:
-    """Everything that the template shows of one study."""
+def study_view(study: Study, results: Path, out: Path, tables: Tables) -> dict[str, Any]:
+    """Everything that the template shows of one study; ``tables``: those that the page holds."""
     runs = with_schedules_in_words(read_table(results / "tables" / study.name / "runs.csv"))
     folders = [results / "runs" / str(run) for run in runs["run"]]
     trained = [folder for folder in folders if (folder / FILE).is_file()]
@@ -146,7 +155,13 @@ def study_view(study: Study, results: Path, out: Path) -> dict[str, Any]:
         "incomplete": int(runs["remarks"].notna().sum()),
         "threshold": f"{100 * study.accuracy_threshold:.4g} %",
         "settings": common_settings([settings_of(folder) for folder in trained]),
-        "headings": [*map(label, shown), "seed", "outcome", *(column.symbol for column in SHOWN), "run"],
+        "settings_headings": [*map(label, shown), "seed"],
+        "first_headings": [column.symbol for column in SHOWN if column.name in FIRST],
+        "other_headings": [column.symbol for column in SHOWN if column.name not in FIRST],
         "rows": run_rows(runs, shown, diverged_steps),
-        "figures": figures(study.figures, results / "figures" / study.name, out),
+        "figures": figures(study.figures, results / "figures" / study.name, out, study.name),
+        "tables": [
+            tables.table(results / "tables" / study.name / f"{name}.csv", f"{study.name}-{name}.csv")
+            for name in ("runs", "trajectories")
+        ],
     }

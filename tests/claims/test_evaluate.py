@@ -202,7 +202,7 @@ def test_the_file(tmp_path):
         lines = list(csv.reader(file))
     assert ",".join(lines[0]) == (
         "claim,study,quantity,expected,observed,effect,ci_low,ci_high,p_value,n_seeds,verdict,paper_value,our_value,"
-        "p_adjusted,figure,note,role,ci_level,unit,finding"
+        "p_adjusted,figure,note,role,ci_level,unit,where,finding"
     )
     rows = [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
     row = rows[0]

@@ -138,7 +138,7 @@ def test_the_rule_stands_at_the_mean_epoch_of_the_runs_that_pass_the_threshold()
     spec = compiled("lambda_K", trajectories, runs, study)
     drawn = rows_of(spec, "rule").set_index("colour")
     for rate, group in runs.groupby("learning_rate"):
-        assert math.isclose(drawn.loc[str(rate), "at"], group["threshold_epoch"].mean(), rel_tol=1e-5)
+        assert math.isclose(drawn.loc[str(rate), "at_epoch"], group["threshold_epoch"].mean(), rel_tol=1e-5)
     assert list(drawn["seeds"]) == [2, 3, 3]
     assert layers_of(spec)["rule"]["mark"]["strokeDash"]
     assert "above 60 %" in " ".join(spec["title"]["subtitle"])
@@ -288,3 +288,37 @@ def test_maxima_say_how_many_are_not_known():
     spec = compiled("maxima", trajectories, runs, study)
     assert "2 of 9 runs lack a point: not all of their values could be computed." in spec["title"]["subtitle"]
     assert "lack a point" not in str(spec_of("maxima")["title"]["subtitle"])
+
+
+def test_lines_at_the_threshold_stand_along_epochs_and_along_steps():
+    """In studies of batch sizes an epoch has different numbers of steps."""
+    trajectories, runs, study = make_study(**CASES["batch_size"])
+    drawn = rows_of(compiled("lambda_K", trajectories, runs, study), "rule").set_index("colour")
+    for size, group in runs.groupby("batch_size"):
+        per_epoch = math.ceil(1437 / size)
+        assert drawn.loc[str(size), "at_step"] == pytest.approx(per_epoch * group["threshold_epoch"].mean(), rel=1e-4)
+        assert drawn.loc[str(size), "at_epoch"] == pytest.approx(group["threshold_epoch"].mean(), rel=1e-4)
+
+
+def test_two_over_the_learning_rate_is_drawn_where_it_is_near_the_curves():
+    trajectories, runs, study = make_study(sweeps={"learning_rate": [1e-6, 0.1, 0.3]})
+    spec = compiled("lambda_H", trajectories, runs, study)
+    drawn = rows_of(spec, "level").set_index("colour")["mean"]
+    assert drawn.to_dict() == {"0.1": 20, "0.3": pytest.approx(2 / 0.3, rel=1e-5)}  # not that of 1e-6
+    assert "Dashed horizontal lines: 2/η." in spec["title"]["subtitle"]
+
+
+def test_the_early_phase_is_shown_as_long_along_steps():
+    spec = spec_of("early_phase", "batch_size")
+    until = spec["usermeta"]["until"]
+    assert until["step"] == pytest.approx(until["epoch"] * math.ceil(1437 / 8), rel=1e-4)
+
+
+def test_maxima_of_traces_are_drawn_where_there_are_values():
+    trajectories, runs, study = make_study()
+    assert len(compiled("maxima", trajectories, runs, study)["concat"]) == 4
+    runs = runs.assign(max_trace_K=2.0, max_trace_H=[1.0] * 8 + [np.nan], max_trace_H_over_lambda_1=np.nan)
+    spec = compiled("maxima", trajectories, runs, study)
+    titles = [view["layer"][1]["encoding"]["y"]["title"] for view in spec["concat"]]
+    assert titles[4:] == ["max Tr(K) (log scale)", "max Tr(H) (log scale)"]
+    assert "1 of 9 runs lack a point" in " ".join(spec["title"]["subtitle"])

@@ -125,7 +125,7 @@ def test_switches_are_marked_over_steps(tmp_path):
     assert list(views) == ["lambda_K_1", "lambda_H_1", "test_accuracy"]
     for view in views.values():
         [rule] = rows_of(view, "rule").to_dict("records")
-        assert (rule["at"], rule["min"], rule["max"], rule["seeds"]) == (50, 40, 60, 3)
+        assert (rule["at_step"], rule["min"], rule["max"], rule["seeds"]) == (50, 40, 60, 3)
         assert rule["colour"] == "0.03, 0.3 from 0.5 x break-even"
         [line] = layer_of(view, "line")
         assert line["encoding"]["x"]["field"] == "step"

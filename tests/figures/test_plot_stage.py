@@ -55,7 +55,8 @@ def test_the_table_holds_the_rows_that_are_drawn(vega, tmp_path):
     for figure in ("lambda_K", "maxima", "training_curves"):
         plot(figure, tmp_path, study, tmp_path / "out", vega)
     table = pd.read_csv(tmp_path / "out/lambda_K.csv")
-    columns = ["quantity", "part", "learning_rate", "run", "seed", "step", "epoch", "mean", "min", "max", "seeds", "at"]
+    columns = ["quantity", "part", "learning_rate", "run", "seed", "step", "epoch", "mean", "min", "max", "seeds"]
+    columns += ["at_epoch", "at_step"]
     assert list(table.columns) == columns
     curves = table[table["part"] == "curve"].set_index(["learning_rate", "step"]).sort_index()
     rows = trajectories[(trajectories["quantity"] == "lambda_K_1") & np.isfinite(trajectories["value"])]

@@ -1,7 +1,12 @@
-"""The report in a real browser, offline: a reader clicks a legend, hovers over a point, follows a verdict to its figure."""
+"""The report in a real browser, offline: a reader follows verdicts, clicks legends, hovers over points, takes tables away."""
 
+import json
+import re
 import shutil
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -9,6 +14,7 @@ from breakeven.figures.registry import FIGURES
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+DRAWN = "document.querySelectorAll('.chart:not([data-state=drawn])').length === 0"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
 
 
@@ -33,11 +39,8 @@ def opened(browser, results, request):
         lambda asked: errors.append(asked.url) if not asked.url.startswith(("file:", "data:", "blob:")) else None,
     )
     page.goto((results[0] / "report.html").as_uri())
-    charts = page.locator(".chart")
-    assert charts.count() == 3 * len(FIGURES)
-    for index in range(charts.count()):
-        charts.nth(index).scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelectorAll('.chart:not([data-state=drawn])').length === 0", timeout=60_000)
+    assert page.locator(".chart").count() > 3 * len(FIGURES)
+    page.wait_for_function(DRAWN, timeout=120_000)
     yield page
     assert errors == []
     assert page.locator("#problems").is_hidden()
@@ -46,6 +49,86 @@ def opened(browser, results, request):
 
 def test_nothing_is_wider_than_the_screen(opened):
     assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_the_first_screen_has_findings_the_picture_and_no_long_way_to_the_matrix(opened):
+    assert opened.locator(".findings li").first.is_visible()
+    if opened.viewport_size == DESKTOP:
+        assert opened.locator("#picture svg.marks").bounding_box()["y"] < 400
+        assert opened.locator("table.matrix").bounding_box()["y"] < DESKTOP["height"]
+
+
+def test_symbols_have_real_indices(opened):
+    texts = opened.locator("svg.marks text").all_text_contents()
+    assert any("λK1" in text for text in texts)
+    assert not any("^" in text or "_K" in text or "_H" in text for text in texts)
+    assert "^" not in re.sub(r"(?s)<script.*?</script>|<[^>]+>", "", opened.locator("main").inner_html())
+
+
+def test_the_effects_are_drawn_with_their_intervals(opened):
+    spec = json.loads(opened.locator("#spec-effects").text_content())
+    rows = pd.DataFrame(spec["layer"][0]["data"]["values"])
+    chart = opened.locator("#effects .chart")
+    points = chart.locator(".mark-symbol.role-mark path")
+    assert points.count() == len(rows) > 3
+    assert chart.locator(".mark-text.role-mark text").count() == len(rows)
+    places = [box["x"] for box in (points.nth(index).bounding_box() for index in range(len(rows)))]
+    assert list(np.argsort(places, kind="stable")) == list(rows["effect"].argsort(kind="stable"))
+
+
+def test_every_cell_of_the_matrix_leads_to_a_figure_that_is_drawn(opened):
+    cells = opened.locator("table.matrix td")
+    links = opened.locator("table.matrix td a.verdict")
+    assert links.count() + opened.locator("table.matrix td.none").count() == cells.count() and links.count() > 5
+    for target in {link.get_attribute("href") for link in links.all()}:
+        assert opened.locator(f"{target} .chart[data-state=drawn] svg.marks").count() == 1, target
+        assert opened.locator(f"{target} h3").inner_text().startswith("Figure ")
+
+
+def test_a_claim_leads_to_its_tests_which_unfold(opened):
+    link = opened.locator("table.matrix th a").first
+    target = link.get_attribute("href")
+    link.click()
+    opened.locator(f'[id="{target[1:]}"] table').wait_for()
+
+
+def test_a_switch_turns_all_curves_from_epochs_to_steps(opened):
+    chart = opened.locator("#figure-1-lambda_K .chart")
+    titles = chart.locator(".role-axis-title text")
+    before = chart.locator(".role-axis-label text").all_text_contents()
+    assert "epoch" in titles.all_text_contents()
+    step = opened.locator("#picture .along input[value=step]")
+    step.focus()
+    opened.keyboard.press("Space")
+    opened.wait_for_function(DRAWN)
+    assert "step" in titles.all_text_contents() and "epoch" not in titles.all_text_contents()
+    assert chart.locator(".role-axis-label text").all_text_contents() != before
+    assert opened.locator(".along input[value=step]:checked").count() == opened.locator(".along").count()
+    opened.locator("#study-1 ~ .along input[value=epoch]").first.check()
+    opened.wait_for_function(DRAWN)
+    assert (
+        "epoch" in titles.all_text_contents() and chart.locator(".role-axis-label text").all_text_contents() == before
+    )
+
+
+@pytest.mark.parametrize("name", ["claims.csv", "rate-runs.csv", "two-trajectories.csv"])
+def test_tables_are_downloaded_from_the_page_itself(opened, results, name):
+    with opened.expect_download() as found:
+        opened.locator(f"a[data-table='{name}']").click()
+    study, _, table = name.rpartition("-")
+    original = results[0] / "tables" / study / table
+    assert found.value.suggested_filename == name
+    assert Path(found.value.path()).read_bytes() == original.read_bytes()
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("csv", b"quantity,")])
+def test_pictures_are_downloaded_from_the_page_itself(opened, kind, begins):
+    with opened.expect_download() as found:
+        opened.locator(f"#figure-1-lambda_K a[data-picture={kind}]").click()
+    content = Path(found.value.path()).read_bytes()
+    assert found.value.suggested_filename == f"lambda_K.{kind}" and content.startswith(begins) and len(content) > 2000
+    if kind == "svg":
+        assert b"^" not in re.sub(rb"<[^>]+>", b"", content) and b"Study rate" in content  # with its title
 
 
 def test_a_click_on_the_legend_selects_and_one_beside_it_undoes(opened):
@@ -77,7 +160,7 @@ def test_hovering_over_a_curve_tells_its_numbers(opened):
 
 
 def test_a_verdict_leads_to_its_figure(opened):
-    link = opened.locator("a.verdict[href^='#figure-']").first
+    link = opened.locator("table.matrix a.verdict[href^='#figure-']").first
     target = link.get_attribute("href")
     link.click()
     assert opened.evaluate("location.hash") == target
@@ -98,7 +181,7 @@ def test_two_studies_are_compared(opened):
 def test_the_keyboard_reaches_the_verdicts_and_the_tables(opened):
     opened.locator("h1").click()  # where the keyboard goes on from
     reached = set()
-    for _ in range(40):
+    for _ in range(60):
         opened.keyboard.press("Tab")
         reached |= set(opened.evaluate("[...document.activeElement.classList]"))
     assert {"verdict", "scroll"} <= reached

@@ -82,7 +82,7 @@ def effects_view(rows: pd.DataFrame) -> list[dict[str, Any]]:
         if shown.empty:
             continue
         spec = forest(_drawn(shown), axis.title, axis.nothing, axis.log, list(axis.domain))
-        spec["usermeta"] = {"beside": 30, "name": axis.id}
+        spec["usermeta"] = {"beside": 30}
         found.append(
             {
                 "id": axis.id,

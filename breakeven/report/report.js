@@ -28,7 +28,7 @@ function fit(spec, width, beside = 100) { // beside: axis, its title and the gap
   for (const view of spec.concat || []) fit(view, width);
   if (spec.concat && width < 760) spec.columns = 1;
   if (spec.config && spec.config.legend && width < 600) {
-    Object.assign(spec.config.legend, { columns: width < 420 ? 3 : 6, titleOrient: "top" });
+    Object.assign(spec.config.legend, { columns: width < 420 ? 2 : 6, titleOrient: "top" });
   }
   return spec;
 }

@@ -108,7 +108,7 @@ def run_rows(runs: pd.DataFrame, shown: list[str], diverged_steps: dict[str, int
     ]
 
 
-def figures(names: Collection[str], folder: Path, out: Path, study: str) -> list[dict[str, Any]]:
+def figures(names: Collection[str], folder: Path, out: Path) -> list[dict[str, Any]]:
     """Those figures of ``names`` that exist: heading, notes and specification, and links to the pictures."""
     found = []
     link = quote(Path(os.path.relpath(folder, out.parent)).as_posix())
@@ -119,7 +119,6 @@ def figures(names: Collection[str], folder: Path, out: Path, study: str) -> list
         spec = read_json(path, "figure")
         title = spec["title"]  # of pictures; text of the page, where it wraps on a phone and is found by a search
         _, *notes = title["subtitle"]  # its first line names the study, as the section does
-        spec["usermeta"] = spec.get("usermeta", {}) | {"name": f"{study}-{name}"}
         found.append(
             {
                 "name": name,
@@ -159,7 +158,7 @@ def study_view(study: Study, results: Path, out: Path, tables: Tables) -> dict[s
         "first_headings": [column.symbol for column in SHOWN if column.name in FIRST],
         "other_headings": [column.symbol for column in SHOWN if column.name not in FIRST],
         "rows": run_rows(runs, shown, diverged_steps),
-        "figures": figures(study.figures, results / "figures" / study.name, out, study.name),
+        "figures": figures(study.figures, results / "figures" / study.name, out),
         "tables": [
             tables.table(results / "tables" / study.name / f"{name}.csv", f"{study.name}-{name}.csv")
             for name in ("runs", "trajectories")

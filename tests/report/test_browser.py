@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 from playwright.sync_api import sync_playwright
 
+from breakeven.figures.plot import plot
 from breakeven.figures.registry import FIGURES
+from breakeven.store.tables import write_table
+from tests.figures.synthetic import CASES, make_study
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
@@ -185,3 +188,23 @@ def test_the_keyboard_reaches_the_verdicts_and_the_tables(opened):
         opened.keyboard.press("Tab")
         reached |= set(opened.evaluate("[...document.activeElement.classList]"))
     assert {"verdict", "scroll"} <= reached
+
+
+def test_a_figure_by_itself_has_the_switch_and_real_indices_too(browser, vega, tmp_path):
+    trajectories, runs, study = make_study(**CASES["batch_size"])
+    write_table(tmp_path / "trajectories.csv", trajectories)
+    write_table(tmp_path / "runs.csv", runs)
+    for figure in ("early_phase", "maxima"):
+        plot(figure, tmp_path, study, tmp_path, vega)
+    page = browser.new_page()
+    page.goto((tmp_path / "early_phase.html").as_uri())
+    titles = page.locator(".role-axis-title text")
+    titles.get_by_text("epoch").first.wait_for()
+    page.get_by_label("steps").check()
+    titles.get_by_text("step", exact=True).first.wait_for()
+    assert "epoch" not in titles.all_text_contents()
+    assert any("λK1" in text for text in titles.all_text_contents())
+    page.goto((tmp_path / "maxima.html").as_uri())
+    page.locator("svg.marks").wait_for()
+    assert page.locator("fieldset").is_hidden()  # nothing there is along training
+    page.close()

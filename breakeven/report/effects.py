@@ -90,7 +90,7 @@ def effects_view(rows: pd.DataFrame) -> list[dict[str, Any]]:
                 "units": [unit.value for unit in axis.units],
                 "title": axis.heading,
                 "caption": axis.caption,
-                "description": f"{axis.heading}: {len(shown)} tests, listed in the tables of the claims.",
+                "description": f"{axis.heading}. The tables of the claims have the same numbers.",
                 "spec": script_json(spec),
             }
         )

@@ -33,8 +33,16 @@ function fit(spec, width, beside = 100) { // beside: axis, its title and the gap
   return spec;
 }
 
+// As what it is to be drawn: in its width, along epochs or steps if it is along training.
+function wanted(element) {
+  if (element.isAlong === undefined) {
+    element.isAlong = breakeven.isAlong(JSON.parse(document.getElementById(element.dataset.spec).textContent));
+  }
+  return `${element.clientWidth} ${element.isAlong ? along : ""}`;
+}
+
 async function draw(element) {
-  const width = element.clientWidth, drawn = `${width} ${along}`;
+  const width = element.clientWidth, drawn = wanted(element);
   if (!width || element.drawn === drawn) return;
   element.drawn = drawn;
   delete element.dataset.state;
@@ -52,13 +60,17 @@ async function draw(element) {
 }
 
 // From the top of what is seen, one after the other, so that a reader can scroll meanwhile.
-async function drawAll() {
+let drawing = Promise.resolve();
+function drawAll() {
   const seen = (element) => element.getBoundingClientRect().bottom >= 0;
-  const charts = [...document.querySelectorAll(".chart")];
-  for (const element of [...charts.filter(seen), ...charts.filter((each) => !seen(each))]) {
-    await draw(element);
-    await new Promise((resume) => setTimeout(resume));
-  }
+  const charts = [...document.querySelectorAll(".chart")].filter((element) => element.drawn !== wanted(element));
+  for (const element of charts) delete element.dataset.state;
+  drawing = drawing.then(async () => {
+    for (const element of [...charts.filter(seen), ...charts.filter((each) => !seen(each))]) {
+      await draw(element);
+      await new Promise((resume) => setTimeout(resume));
+    }
+  });
 }
 
 // The same figure of another study, below the one whose list was used.
@@ -75,7 +87,7 @@ function compare(select) {
   delete chart.dataset.state;
   other.append(heading, chart);
   figure.append(other);
-  draw(chart);
+  drawAll();
 }
 
 for (const select of document.querySelectorAll(".compare select")) {

@@ -97,7 +97,7 @@ def test_numbers_as_they_are_read(view):
 def test_the_page_shows_every_verdict_and_all_lead_somewhere(results):
     folder, *_ = results
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert not re.search(r"\d+ (primary )?tests", page)  # no count of rows
+    assert not re.search(r"\d+ (primary )?tests", page[: page.index("<footer")])  # no count of rows
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(set(ids)) == len(ids)
     links = re.findall(r'<a class="verdict [^>]*href="#([^"]+)"', page)

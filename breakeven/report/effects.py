@@ -10,7 +10,7 @@ from breakeven.claims.ratios import FACTOR, BatchNorm, PredictedPoint
 from breakeven.claims.words import joined
 from breakeven.figures.forest import forest
 from breakeven.figures.offline import script_json
-from breakeven.report.verdicts import BY_ID, p_value
+from breakeven.report.verdicts import BY_ID, on_which_verdicts_rest, p_value
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,15 @@ AXES = (
 
 def effects_view(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """The forest plots that have something to show, as the template shows figures. ``rows``: of ``claims.csv``, as told."""
-    primary = rows[(rows["role"] != "robustness") & rows["effect"].notna()]
+    primary = on_which_verdicts_rest(rows)
     found = []
     for axis in AXES:
         shown = primary[primary["unit"].isin([unit.value for unit in axis.units])]
         if shown.empty:
             continue
         spec = forest(_drawn(shown), axis.title, axis.nothing, axis.log, list(axis.domain))
-        spec["usermeta"] = {"beside": 30}
+        description = f"{axis.heading}. The tables of the claims have the same numbers."
+        spec |= {"usermeta": {"beside": 30}, "description": description}
         found.append(
             {
                 "id": axis.id,
@@ -90,7 +91,7 @@ def effects_view(rows: pd.DataFrame) -> list[dict[str, Any]]:
                 "units": [unit.value for unit in axis.units],
                 "title": axis.heading,
                 "caption": axis.caption,
-                "description": f"{axis.heading}. The tables of the claims have the same numbers.",
+                "description": description,
                 "spec": script_json(spec),
             }
         )

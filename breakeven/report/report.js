@@ -22,8 +22,11 @@ function specOf(element) {
 }
 
 // Narrow a chart to the width of its container; panels side by side go below each other where they don't fit.
-function fit(spec, width, beside = 100) { // beside: axis, its title and the gap beside a panel
+function fit(spec, width, beside = 110) { // beside: axis, its title and the gap beside a panel
   if (typeof spec.width === "number") spec.width = Math.min(spec.width, width - beside);
+  for (const { mark } of spec.layer || []) {
+    if (mark.type === "text") Object.assign(mark, { limit: width, fontSize: width < 420 ? 10 : mark.fontSize });
+  }
   if (spec.spec) fit(spec.spec, width);
   for (const view of spec.concat || []) fit(view, width);
   if (spec.concat && width < 760) spec.columns = 1;
@@ -49,7 +52,7 @@ async function draw(element) {
   try {
     const spec = specOf(element);
     delete spec.title; // a heading of the page
-    if (element.closest(".first")) spec.height = 220;
+    if (element.closest(".first")) spec.height = 200;
     if (element.shown) element.shown.finalize();
     element.shown = await breakeven.draw(element, fit(spec, width, (spec.usermeta || {}).beside));
     element.dataset.state = "drawn";

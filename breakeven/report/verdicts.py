@@ -86,6 +86,12 @@ def _claim(claim: Claim, rows: list[dict[Any, Any]], links: Links) -> dict[str, 
     }
 
 
+def on_which_verdicts_rest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those rows of ``claims.csv`` that `_tested` leaves, in their order."""
+    of_claims = (_records(of_claim.reset_index()) for _, of_claim in rows.groupby("claim", sort=False))
+    return rows.loc[[row["index"] for of_claim in of_claims for row in _tested(of_claim)]]
+
+
 def _tested(rows: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
     """Those on which the verdict of a study rests, or would if the paper said what to expect; not where nothing is tested."""
     by_role = [row for row in rows if row["role"] != Role.ROBUSTNESS.value and pd.notna(row["effect"])]

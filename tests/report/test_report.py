@@ -72,11 +72,11 @@ def test_every_figure_is_there_with_its_number_caption_and_description(page):
 
 
 def test_the_page_begins_with_what_was_found_and_the_curvature(page):
-    found, equation, picture, matrix = (
-        page.index(each) for each in ('id="found"', "<math", 'id="picture"', 'id="verdicts"')
+    found, picture, equation, matrix = (
+        page.index(each) for each in ('id="found"', 'id="picture"', "<math", 'id="verdicts"')
     )
-    assert found < equation < picture < matrix < page.index('id="effects"') < page.index('id="tests"')
-    assert 'data-spec="spec-figure-1-lambda_H"' in page[picture:matrix]
+    assert found < picture < equation < matrix < page.index('id="effects"') < page.index('id="tests"')
+    assert 'data-spec="spec-figure-1-lambda_H"' in page[picture:equation]
 
 
 def test_headings_are_in_order_and_every_table_has_a_caption(page):

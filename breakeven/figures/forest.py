@@ -34,6 +34,8 @@ def forest(
 ) -> dict[str, Any]:
     """The effects of ``rows`` in their order, on one axis with a line at the effect ``nothing``; ``domain``: of the axis.
 
+    A name may have two lines, which are one where there is room.
+
     Columns: ``name``, ``study``, ``verdict``, ``effect``, ``low`` and ``high`` (NaN without an interval), ``equal_low`` and
     ``equal_high`` (between which an effect counts as none, where the test says so), ``finding``, ``p``, ``seeds``.
     """

@@ -107,7 +107,7 @@ def _drawn(rows: pd.DataFrame) -> pd.DataFrame:
     ]
     return pd.DataFrame(
         {
-            "name": [f"{claim.title} ({of})" if of else claim.title for claim, of in zip(claims, beside, strict=True)],
+            "name": [f"{claim.title}\n({of})" if of else claim.title for claim, of in zip(claims, beside, strict=True)],
             "study": rows["study"].to_list(),
             "verdict": rows["verdict"].where(rows["role"] != "descriptive", "descriptive").to_list(),
             "effect": rows["effect"].to_list(),

@@ -25,7 +25,9 @@ function specOf(element) {
 function fit(spec, width, beside = 110) { // beside: axis, its title and the gap beside a panel
   if (typeof spec.width === "number") spec.width = Math.min(spec.width, width - beside);
   for (const { mark } of spec.layer || []) {
-    if (mark.type === "text") Object.assign(mark, { limit: width, fontSize: width < 420 ? 10 : mark.fontSize });
+    if (mark.type !== "text" || width >= 600) continue;
+    Object.assign(mark, { limit: width, fontSize: 10.5, lineBreak: "\n", yOffset: mark.yOffset - 11 }); // names in two lines
+    spec.height *= 1.35;
   }
   if (spec.spec) fit(spec.spec, width);
   for (const view of spec.concat || []) fit(view, width);

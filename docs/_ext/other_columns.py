@@ -72,5 +72,8 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "note": ("what was left out, what would decide, what points the other way", ""),
         "role": ("whether the row is the primary test, stands beside it, or describes what the paper is silent about", ""),
         "ci_level": ("level of the interval: 1 minus that of the test", "1"),
+        "unit": ("what the effect is: a ratio, a correlation, a difference of shares, a slope, an accuracy", ""),
+        "where": ("values of the other swept hyperparameters at which it is tested", ""),
+        "finding": ("what was found, in a sentence with its number", ""),
     },
 }  # fmt: skip

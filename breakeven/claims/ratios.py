@@ -10,7 +10,7 @@ import pandas as pd
 
 from breakeven.claims.blocks import by_seed, combinations, complete, lacking
 from breakeven.claims.evidence import Evidence, Unit, from_seeds, role_of
-from breakeven.claims.peaks import Peaks, peaks
+from breakeven.claims.peaks import Peaks, is_largest_at_the_start, peaks
 from breakeven.claims.study_tables import (
     SMOOTHED_AND_RAW,
     StudyTables,
@@ -53,7 +53,10 @@ class Peak:
         runs, notes = complete(tables.runs, tables.study.compared)
         threshold = logarithms(column(tables, "threshold_epoch"))[runs.index]
         for smoothed in SMOOTHED_AND_RAW:
-            peak = logarithms(peak_epochs(tables, self.quantity, smoothed))[runs.index]
+            falls = [is_largest_at_the_start(tables, str(run), self.quantity) for run in runs.index]
+            peak = logarithms(peak_epochs(tables, self.quantity, smoothed))[runs.index].mask(
+                falls
+            )  # a fall has no peak
             later = peak - threshold
             why = "left out: never past the threshold, a value that could not be computed, or largest at the start"
             yield from_seeds(

@@ -116,16 +116,11 @@ def log_levels(tables: StudyTables, quantity: str) -> pd.Series:
 
 
 def peak_epochs(tables: StudyTables, quantity: str, smoothed: bool) -> pd.Series:
-    """The epoch at which a quantity is largest along each run; of several, the first.
-
-    NaN where a value is missing, and where the quantity is largest at the first measured step: a fall has no peak.
-    """
+    """The epoch at which a quantity is largest along each run; of several, the first. NaN where a value is missing."""
 
     def peak(run: str) -> float:
-        rows, raw = (_whole_curve(tables, run, quantity, smoothed=each) for each in (smoothed, False))
-        if not len(rows) or raw["value"].argmax() == 0:
-            return math.nan
-        return float(rows["epoch"].iloc[rows["value"].argmax()])
+        rows = _whole_curve(tables, run, quantity, smoothed)
+        return float(rows["epoch"].iloc[rows["value"].argmax()]) if len(rows) else math.nan
 
     return _of_runs(tables, peak)
 

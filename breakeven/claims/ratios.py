@@ -53,7 +53,8 @@ class Peak:
         runs, notes = complete(tables.runs, tables.study.compared)
         threshold = logarithms(column(tables, "threshold_epoch"))[runs.index]
         for smoothed in SMOOTHED_AND_RAW:
-            falls = [is_largest_at_the_start(tables, str(run), self.quantity) for run in runs.index]
+            starts = {run: is_largest_at_the_start(tables, str(run), self.quantity) for run in runs.index}
+            falls = pd.Series(starts, index=runs.index, dtype=bool)
             peak = logarithms(peak_epochs(tables, self.quantity, smoothed))[runs.index].mask(
                 falls
             )  # a fall has no peak

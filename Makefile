@@ -16,7 +16,7 @@ UPGRADE ?=
 BIN := $(VENV)/bin
 LINT := $(LINT_VENV)/bin
 SCHEMA := $(LINT)/check-jsonschema --quiet --builtin-schema vendor.
-RULES := Snakefile $(wildcard workflow/rules/*.smk)
+RULES := Snakefile workflow/Snakefile $(wildcard workflow/rules/*.smk)
 TEXTS := breakeven snakemake_logger_plugin_breakeven workflow tests benchmarks docs config $(wildcard *.md)
 # one worker more than there are cores: the night on Slurm mostly waits
 WORKERS := $(shell $(PYTHON) -c 'import os; print(len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))(0)) + 1)')

@@ -34,6 +34,10 @@ def test_a_config_plans(fresh, config):
     assert any(source_of(spec) for spec in plan.runs.values()) == (config == "digits-early_phase")
 
 
+def test_it_is_the_same_where_the_workflow_catalog_looks_for_it(fresh):
+    assert fresh.plan("--snakefile", "workflow/Snakefile") == fresh.plan() | {"pipeline"}
+
+
 def test_the_linter_finds_no_more_than_that_environments_are_not_snakemakes(fresh):
     said = fresh.snakemake("--lint")
     findings = set(re.findall(r"^    \* (.*):$", said.stdout, re.MULTILINE))

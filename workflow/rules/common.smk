@@ -25,7 +25,7 @@ from breakeven.specs.run import run_id, source_of
 from breakeven.store.errors import UserError
 
 # of another workflow, which gives the config: its content, or the name of a file
-IS_MODULE = HERE.resolve() != Path(workflow.basedir).resolve()
+IS_MODULE = Path(workflow.basedir).resolve() not in (HERE.resolve(), HERE.resolve() / "workflow")
 # `--configfile X` replaces config.yaml; Snakemake's own `configfile:` would merge the two.
 NAMED = [config] if IS_MODULE else workflow.overwrite_configfiles
 CONFIG_FILES = [str(path) for path in NAMED] or ["config.yaml"]

@@ -53,6 +53,7 @@ onstart:
         occupy_results()
         begin()
         warm_up()
+        interrupt_once()
 
 
 onsuccess:

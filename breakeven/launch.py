@@ -14,6 +14,7 @@ from breakeven.store.errors import UserError
 from breakeven.store.files import write_text
 
 DEFAULT = "config"  # the name of the default study's config
+TAKE_FILES = ("--configfile", "--configfiles", "--profile", "--workflow-profile")
 CORES = ("--cores", "-c", "--jobs", "-j", "--workflow-profile")  # each says how many jobs run at a time
 MISSING = "snakemake is not installed in this environment: install breakeven with its dependencies"
 
@@ -28,6 +29,9 @@ def configs() -> dict[str, Path]:
 
 def run(config: str = "config.yaml", snakemake: Sequence[str] = ()) -> NoReturn:
     """Become the Snakemake that runs ``config``, a file or the name of a config of the package, with these further options."""
+    late = [each for each in snakemake if each.endswith((".yaml", ".yml")) and config == "config.yaml"]
+    if late and snakemake[snakemake.index(late[0]) - 1] not in TAKE_FILES:
+        raise UserError(f"name the config first, then Snakemake's options: breakeven run {late[0]} ...")
     command = ["snakemake", "--snakefile", str(pipeline_folder() / "Snakefile"), "--configfile", str(_found(config))]
     options = _with_profile(snakemake)
     if not any(option.partition("=")[0] in CORES or option[:2] in ("-c", "-j") for option in options):

@@ -16,6 +16,8 @@ def told_at_the_end(invocation: Invocation) -> list[str]:
     done, total = len(invocation.done), invocation.total
     if invocation.is_stopped:
         return [f"Stopped with {done} of {jobs(total)} done: the same command goes on from here."]
+    if not invocation.jobs:  # it ended before, and says why
+        return []
     if invocation.is_done:
         return [f"{jobs(done)} done in {duration(invocation.elapsed)}.", *invocation.last_words]
     failures = list(invocation.failed.values())
@@ -37,7 +39,7 @@ def _what_is_left(failed: int, left: int) -> str:
 
 def _told(failure: Failure) -> list[str]:
     log = [f"    {failure.job.log}"] if failure.job.log is not None else []
-    return [f"  {failure.job.short_title}: {failure.sentence}", *log]
+    return [f"  {failure.job.title}", f"    {failure.sentence}", *log]
 
 
 def _status(failure: Failure) -> str:

@@ -10,17 +10,20 @@ from typing import Any
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from snakemake_logger_plugin_breakeven.words import duration, shortened
+from snakemake_logger_plugin_breakeven.words import duration
 
 # what Snakemake says each time, before it knows whether there is something to do
 EACH_TIME = ("Assuming unrestricted shared", "Building DAG", "Using shell", "Reasons:", "This was a dry-run")
 LAST_WORDS = ("Exiting because a job execution failed", "WorkflowError:\nAt least one job did not complete")
-STOPPED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
+# what Snakemake says where it stops, and what a user is told
+STOPPED = {
+    "Terminating processes on user request": "Stopping: jobs that run save where they are.",
+    "Will exit after finishing currently running jobs": "Stopping: no more jobs begin, those that run go on to their end.",
+}
 NOTHING = "Nothing to be done"
 LOG = "Complete log(s): "
 FOR_USER = "for_user"  # what our own rules add to a record that a user is to read
 CHANGED = "changed"  # what they add of outputs
-SHORT = 30  # letters of the name of a run
 TARGET = "all"  # a job that only collects
 
 
@@ -39,11 +42,6 @@ class Job:
     def title(self) -> str:
         """Its rule and what it is for."""
         return f"{self.rule} {self.name}".rstrip()
-
-    @property
-    def short_title(self) -> str:
-        """As `title`, with room for a sentence behind it; the name of its log has the whole."""
-        return f"{self.rule} {shortened(self.name, SHORT)}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class Invocation:
         """Those that were not told yet, after a second: who stops Snakemake also ends its jobs, and that is no failure."""
         while self._untold and not self.is_stopped and self._clock() - self._untold[0].time >= 1:
             failure = self._untold.pop(0)
-            yield f"failed: {failure.job.short_title}: {failure.sentence}"
+            yield f"failed: {failure.job.title}: {failure.sentence}"
 
     def seconds_left(self) -> float | None:
         """An estimate from what jobs of each rule took, and how many ran at a time; None while none has finished."""
@@ -171,9 +169,10 @@ class Invocation:
         """What is said in plain words, or by an exception."""
         text = record.getMessage()
         self.changed |= set(map(Path, getattr(record, CHANGED, ())))
-        if text.startswith(STOPPED) and not self.is_stopped:
+        stopping = next((words for said, words in STOPPED.items() if text.startswith(said)), "")
+        if stopping and not self.is_stopped:
             self.is_stopped = True
-            yield "Stopping: jobs that run save where they are."
+            yield stopping
         elif text.startswith(LOG):
             self.log = text.removeprefix(LOG)
         elif getattr(record, FOR_USER, False) and self.is_done:

@@ -112,7 +112,7 @@ def test_a_failure_is_a_sentence_at_once_and_with_its_log_at_the_end(told):
     assert told.lines == []
     told.now += 1
     told.start(2, "train_run", "b")
-    sentence = "train_run digits-simple_c…ed0-cec35989d5: learning_rate: far too large"
+    sentence = f"train_run {RUN}: learning_rate: far too large"
     assert told.lines == [f"failed: {sentence}"]
     told.finish(2)
     told.hear(None, "Exiting because a job execution failed. Look above for error messages", logging.ERROR)
@@ -121,7 +121,8 @@ def test_a_failure_is_a_sentence_at_once_and_with_its_log_at_the_end(told):
     assert told.lines == [f"failed: {sentence}"]
     assert told_at_the_end(told.invocation) == [
         "2 of 4 jobs done in 1 s; 1 failed, and 1 that follow from them were left:",
-        f"  {sentence}",
+        f"  train_run {RUN}",
+        "    learning_rate: far too large",
         f"    {told.folder}/logs/1.log",
         "Mend the cause and type the same command again: what is done stays.",
         "All that Snakemake said: /elsewhere/1.snakemake.log",
@@ -140,7 +141,8 @@ def test_a_job_that_is_tried_again_and_succeeds_has_not_failed(told):
 def test_a_job_that_left_no_log(told):
     told.start(1, "train_run")
     told.hear(LogEvent.JOB_ERROR, "", logging.ERROR, jobid=1, rule_msg="SLURM status is:\n 'TIMEOUT'")
-    assert "  train_run digits-simple_c…ed0-cec35989d5: SLURM status is: 'TIMEOUT'" in told_at_the_end(told.invocation)
+    lines = told_at_the_end(told.invocation)
+    assert lines[lines.index(f"  train_run {RUN}") + 1] == "    SLURM status is: 'TIMEOUT'"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,8 @@ def test_a_job_that_the_cluster_ended(told, words, sentence):
     told.hear(
         LogEvent.JOB_ERROR, "", logging.ERROR, jobid=1, rule_msg="SLURM status is: 'TIMEOUT'. For more, see there."
     )
-    assert f"  train_run a: {sentence}" in told_at_the_end(told.invocation)
+    lines = told_at_the_end(told.invocation)
+    assert lines[lines.index("  train_run a") + 1] == f"    {sentence}"
 
 
 def test_many_failures_are_cut(told):
@@ -166,7 +169,7 @@ def test_many_failures_are_cut(told):
         told.fail(number, "error: no")
     lines = told_at_the_end(told.invocation)
     assert lines[0].startswith("0 of 4 jobs done") and f"  and 3 more: breakeven status {told.folder}" in lines
-    assert len(lines) == 1 + 2 * 10 + 2
+    assert len(lines) == 1 + 3 * 10 + 2
 
 
 def test_who_stops_it_reads_what_to_do_and_no_failures(told):
@@ -177,6 +180,17 @@ def test_who_stops_it_reads_what_to_do_and_no_failures(told):
     told.hear(LogEvent.ERROR, "WorkflowError:\nAt least one job did not complete successfully.", logging.ERROR)
     assert told.lines == ["Stopping: jobs that run save where they are."]
     assert told_at_the_end(told.invocation) == ["Stopped with 0 of 4 jobs done: the same command goes on from here."]
+
+
+def test_a_sigterm_lets_jobs_end(told):
+    told.start(0, "prepare_dataset", "digits")
+    told.hear(None, "Will exit after finishing currently running jobs (scheduler).")
+    assert told.lines == ["Stopping: no more jobs begin, those that run go on to their end."]
+    assert told_at_the_end(told.invocation) == ["Stopped with 0 of 4 jobs done: the same command goes on from here."]
+
+
+def test_what_ended_before_its_first_job_says_no_more_than_why(told):
+    assert told.invocation.total == 4 and told_at_the_end(told.invocation) == []
 
 
 def test_warnings_and_errors_that_are_of_no_job_are_said(told):

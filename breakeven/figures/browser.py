@@ -36,15 +36,16 @@ const breakeven = {
     const texts = document.createTreeWalker(svg, NodeFilter.SHOW_TEXT);
     const found = [];
     while (texts.nextNode()) if (new RegExp(PATTERN).test(texts.currentNode.data)) found.push(texts.currentNode);
-    for (const node of found) if (node.parentNode.closest("text")) node.replaceWith(...breakeven.tspans(node.data));
+    for (const node of found) if (node.parentNode.closest("text")) node.replaceWith(...breakeven.tspans(node));
   },
 
-  tspans(text) {
+  tspans(node) {
+    const text = node.data, svg = node.parentNode.namespaceURI;
     const made = [];
     let at = 0, below = 0;
     function add(part, dy, size) {
       if (!part) return;
-      const span = document.createElementNS("http://www.w3.org/2000/svg", "tspan");
+      const span = document.createElementNS(svg, "tspan");
       span.textContent = part;
       if (dy) span.setAttribute("dy", `${(dy / size).toFixed(3)}em`);
       if (size !== 1) span.setAttribute("font-size", `${100 * size}%`);

@@ -1,16 +1,23 @@
 """What is done, running and failed of what was planned last in a results folder, and how far each training is."""
 
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
 from breakeven.jobs.locks import description, holder, lock_of
 from breakeven.jobs.results_folder import LOCK, PLAN, read_plan
+from breakeven.jobs.termination import STOPPED
 from breakeven.store.errors import UserError
 
 STATES = ("done", "running", "failed", "to do")
+NO_WORD = "ended without a word"
+TRACEBACK = "Traceback (most recent call last)"
+START = 60.0  # seconds that a job may take to begin
+LONGEST = 400  # letters of an error that are told
 BAR = "%|"  # tqdm's, see breakeven/store/progress.py
 PROGRESS = re.compile(r"^\w[\w ]*: +(\d+%)\|.*\| (\d+/\d+) \[[\d:]+<([\d:?]+),")  # of a job, not within a step of it
 
@@ -81,15 +88,23 @@ def _job(results: Path, planned: dict[str, Any], started: int) -> Job:
     since = started if planned.get("needed") else 0
     if all(_is_newer(output, since) for output in outputs):
         return Job(rule, name, "done")
-    if _is_newer(log, started):
-        return Job(rule, name, "failed", f"{why(log)} ({log})")
-    return Job(rule, name, "to do")
+    if not _is_newer(log, started) or why(log).startswith(STOPPED):
+        return Job(rule, name, "to do")
+    if holder(results / LOCK) is not None and _is_starting(log):
+        return Job(rule, name, "running", "starting")
+    return Job(rule, name, "failed", f"{why(log)} ({log})")
 
 
-def _is_newer(path: Path, time: int) -> bool:
-    """Whether there is such a file, written at ``time`` (in ns, of the same file system's clock) or later."""
+def _is_starting(log: Path) -> bool:
+    """Whether the shell has made its log, and it has not begun: it takes its lock in a few seconds, and then says something."""
+    found = log.stat()
+    return found.st_size == 0 and time.time() - found.st_mtime < START
+
+
+def _is_newer(path: Path, since: int) -> bool:
+    """Whether there is such a file, written at ``since`` (in ns, of the same file system's clock) or later."""
     try:
-        return path.stat().st_mtime_ns >= time
+        return path.stat().st_mtime_ns >= since
     except FileNotFoundError:
         return False
 
@@ -111,4 +126,8 @@ def how_far(log: Path) -> str:
 def why(log: Path) -> str:
     """The last words of a log: the sentence of a mistake, the error of a traceback, or what it was doing when it was killed."""
     words = [line for line in _lines(log) if line.strip() and BAR not in line]
-    return words[-1] if words else "ended without a word"
+    tracebacks = [index for index, line in enumerate(words) if line.startswith(TRACEBACK)]
+    if tracebacks:
+        error = dropwhile(lambda line: line.startswith(" "), words[tracebacks[-1] + 1 :])
+        words.append(" ".join(line.strip() for line in error)[:LONGEST])
+    return words[-1] if words else NO_WORD

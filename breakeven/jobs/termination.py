@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+STOPPED = "ended by a signal"  # what the log of a job then says, which has not failed
 PARENT = "BREAKEVEN_PARENT"  # the process id of the Snakemake that starts the jobs, see workflow/rules/common.smk; or several
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -28,10 +29,21 @@ def end_on_signals() -> None:
     def ended(received: int, frame: object) -> None:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        os.write(2, f"{STOPPED}; the same command makes this again\n".encode())  # print may have been interrupted
         end(received)
 
     for number in SIGNALS:
         signal.signal(number, ended)
+
+
+def interrupt_once() -> None:
+    """Ctrl-C interrupts; pressed again, it does not disturb what is done at the end."""
+
+    def interrupted(number: int, frame: object) -> NoReturn:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupted)
 
 
 @contextmanager

@@ -64,10 +64,17 @@ def _shared(plans: dict[Path, Plan]) -> Path:
 def _unnamed(results: Path, plans: Iterable[Plan]) -> list[Belongings]:
     named: dict[str, set[str]] = {kind: set() for kind in MANY}
     for plan in plans:
-        named["run"] |= plan.runs.keys()
+        named["run"] |= plan.runs.keys() | _begun_from(plan, results)
         named["study"] |= plan.studies.keys()
         named["data set"] |= plan.datasets.keys()
     return [each for each in belongings(results) if each.name not in named[each.kind]]
+
+
+def _begun_from(plan: Plan, results: Path) -> set[str]:
+    """The runs in this folder whose snapshots are the initial weights of others."""
+    runs = (results / "runs").resolve()
+    files = (Path(path).resolve() for path in plan.weights.values())
+    return {file.relative_to(runs).parts[0] for file in files if file.is_relative_to(runs)}
 
 
 def _check_unused(found: Belongings) -> None:

@@ -40,7 +40,7 @@ def commit() -> str | None:
     head = ask("rev-parse", "HEAD")
     if head is None:
         return None
-    return f"{head} with uncommitted changes" if ask("status", "--porcelain") else head
+    return f"{head} with uncommitted changes" if ask("status", "--porcelain", "--untracked-files=no") else head
 
 
 def duration(seconds: float) -> str:

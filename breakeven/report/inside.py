@@ -24,7 +24,10 @@ class Tables:
 
     def table(self, path: Path, name: str) -> dict[str, Any]:
         """What the template shows of a table: ``content`` is empty where there is no room for it."""
-        raw = path.read_bytes()
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            raise UserError(f"'{path}' is missing: snakemake makes it again") from None
         content = base64.b64encode(gzip.compress(raw, mtime=0)).decode()
         if len(content) > self._room:
             content = ""

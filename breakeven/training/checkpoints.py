@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from breakeven.jobs.termination import deferred_signals, end
+from breakeven.jobs.termination import STOPPED, deferred_signals, end
 from breakeven.store.progress import say
 from breakeven.training.checkpoint_file import read_checkpoint, write_checkpoint
 from breakeven.training.training import Training
@@ -45,7 +45,7 @@ class Checkpoints:
         if signal or time.monotonic() - self._saved_at > SECONDS_BETWEEN_CHECKPOINTS:
             self.save()
         if signal:
-            say(f"ended by a signal after step {self._training.step - 1}; the same command goes on from there")
+            say(f"{STOPPED} after step {self._training.step - 1}; the same command goes on from there")
             end(signal)
 
     def save(self) -> None:

@@ -36,7 +36,7 @@ def extend(training: Training, family: str, out: Path, state: Path) -> bool:
                 continue
             entries = _taken(training, last, run, state)
         except (UserError, FileNotFoundError) as error:  # also where it is removed meanwhile
-            say(f"can't go on from {run.name}: {error}")
+            say(f"does not go on from {run.name}, which is not whole: {error}")
             continue
         history = [row for row in last.history if training.is_observed(row.step)]
         training.load_state(replace(last, history=history, snapshots=entries))

@@ -157,8 +157,8 @@ def load(*, examples: int = 50):
 
 def test_in_a_config(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
-    own = "{loader: 'own.py:load', options: {examples: 60}, validation_fraction: 0.25}"
+    (tmp_path / "own_numbers.py").write_text(OWN, encoding="utf-8")
+    own = "{loader: 'own_numbers.py:load', options: {examples: 60}, validation_fraction: 0.25}"
     text = edited(("{loader: digits}", own), ("network: simple_cnn", "network: mlp"))
     [use] = plan_of(tmp_path, text).datasets.values()
     prepare(dict(use.spec), tmp_path / "data", dict(use.location))

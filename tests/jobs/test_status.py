@@ -6,13 +6,15 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from breakeven.jobs.locks import held, lock_of
 from breakeven.jobs.results_folder import FORMAT, LOCK, check_format, end, occupy, read_plan
-from breakeven.jobs.status import report_status
+from breakeven.jobs.status import START, report_status, why
+from breakeven.jobs.termination import STOPPED
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress, within
 
@@ -69,7 +71,7 @@ def results(tmp_path, capsys):
     put(tmp_path / "logs/train/b.log", f"train b on cpu\n{capsys.readouterr().err}")
     put(tmp_path / "logs/train/c.log", "train c on cpu\nerror: batch_size: 9 is more than the 8 training examples\n")
     put(tmp_path / "runs/d/run.yaml")
-    put(tmp_path / "logs/train/d.log")
+    put(tmp_path / "logs/train/d.log", "train:  10%|#    | 20/200 [00:01<00:09, 20.00 step/s]\n")
     yield tmp_path
     lock.release()
 
@@ -198,3 +200,30 @@ def test_the_format_of_the_results(results, tmp_path):
         UserError, match=r"written by breakeven 9\.1 \(format 4\), and breakeven .* reads format 3: name another"
     ):
         check_format(results)
+
+
+def test_a_job_that_begins_or_was_stopped_has_not_failed(results):
+    def told():
+        return report_status(results)
+
+    (results / "logs/train/d.log").write_text("")
+    assert "  train_run d  starting" in told() and "train_run d  ended" not in told()
+    os.utime(results / "plan.json", (time.time() - 2 * START,) * 2)
+    os.utime(results / "logs/train/d.log", (time.time() + 10 - START,) * 2)
+    assert "starting" in told()
+    os.utime(results / "logs/train/d.log", (time.time() - 1 - START,) * 2)
+    assert "  train_run d  ended without a word" in told()
+    for words in ("ended by a signal after step 400; the same command goes on from there", f"{STOPPED}; again"):
+        (results / "logs/train/d.log").write_text(f"train d on cpu\n{words}\n")
+        assert "train_run d" not in told()
+
+
+def test_the_error_of_a_traceback_is_told_whole(tmp_path):
+    log = tmp_path / "job.log"
+    frames = 'Traceback (most recent call last):\n  File "own.py", line 3, in forward\n    raise error\n'
+    log.write_text(
+        f"train a on cpu\n{frames}KeyError: 'x'\n\nDuring handling\n\n{frames}RuntimeError: late\nwith two lines\n"
+    )
+    assert why(log) == "RuntimeError: late with two lines"
+    log.write_text(f"{frames}RuntimeError: {'long ' * 1000}")
+    assert len(why(log)) == 400

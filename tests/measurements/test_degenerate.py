@@ -17,6 +17,7 @@ from breakeven.claims.evaluate import evaluate
 from breakeven.data.prepare import write
 from breakeven.figures.plot import plot, specification
 from breakeven.figures.registry import FIGURES
+from breakeven.figures.symbols import html
 from breakeven.measurements.covariance import measure_covariance
 from breakeven.measurements.density import measure_density
 from breakeven.measurements.hessian import measure_hessian
@@ -374,7 +375,7 @@ def test_the_claims_figures_and_report_show_what_is_missing(name, done, vega):
         names = {path.name for path in figures.iterdir()}
         assert names == {f"{figure}.{end}" for figure in FIGURES for end in ("html", "svg", "png", "vl.json", "csv")}
     page = (study.results / "report.html").read_text(encoding="utf-8")
-    assert told.remarks in page and told.point in page
+    assert html(told.remarks) in page and html(told.point) in page
 
 
 # ------------------------------------------------------------------- refused

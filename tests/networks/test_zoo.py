@@ -222,7 +222,7 @@ REFUSED = {
     "larger_in_evaluation": r"after model.train\(\) it gives other outputs than after model.eval\(\)",
     "under_autocast": "it computes under torch.autocast, of which H has too few digits: leave that to the key 'precision'",
     "complex_weights": "it has complex weights or buffers, which would lose their imaginary parts",
-    "too_many_outputs": r"it must return a tensor of shape \(examples, classes\) = \(3, 3\), not \(3, 4\)",
+    "too_many_outputs": r"it must return a tensor of shape \(examples, outputs\) = \(3, 3\), not \(3, 4\)",
     "a_mistake": "RuntimeError: mat1 and mat2 shapes cannot be multiplied",
 }
 

@@ -249,7 +249,7 @@ def test_one_that_is_removed_meanwhile(folder, at_one_go, capsys):
     with folder.monkeypatch.context() as patch:
         patch.setattr(snapshots, "read", removed)
         assert folder.train(ALL) == list(range(13))
-    assert f"can't go on from {run_id(shorter)}: snapshot" in capsys.readouterr().err
+    assert f"does not go on from {run_id(shorter)}, which is not whole: snapshot" in capsys.readouterr().err
     assert contents(folder.run(ALL)) == at_one_go(ALL)
 
 

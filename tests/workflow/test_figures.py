@@ -20,7 +20,7 @@ def test_a_figure_of_one_study_and_the_stages_that_only_it_needs(project):
     assert project.run() == measure(runs, ["measure_predictions"]) | EMBED
     assert project.plan() == set()
     page = project.folder / "results/report.html"
-    assert f"spec-2-{NAME}" in page.read_text(encoding="utf-8")
+    assert f"spec-figure-2-{NAME}" in page.read_text(encoding="utf-8")
     pictures = {path.suffix for path in (project.folder / "results/figures/network").glob(f"{NAME}.*")}
     assert pictures == {".html", ".svg", ".png", ".json", ".csv"}
 
@@ -35,7 +35,7 @@ def test_a_figure_of_one_study_and_the_stages_that_only_it_needs(project):
 
     project.edit(f"[default, {NAME}]", "[default]")
     assert project.run() == CLAIMS | REPORT
-    assert f"spec-2-{NAME}" not in page.read_text(encoding="utf-8")
+    assert f"spec-figure-2-{NAME}" not in page.read_text(encoding="utf-8")
 
 
 def test_fewer_figures(project):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.once import once
-from tests.workflow.project import CHECKOUT, environment, jobs
+from tests.workflow.project import CHECKOUT, JOB_BY_JOB, environment, jobs
 
 pytestmark = pytest.mark.workflow
 
@@ -46,9 +46,9 @@ def test_a_config_of_the_package_is_copied_edited_checked_and_planned(breakeven,
     assert "breakeven run mine.yaml" in said.stdout
     assert "already" in breakeven("new", "mine.yaml").stdout
     assert breakeven("check", "mine.yaml").returncode == 0
-    planned = jobs(breakeven("run", "mine.yaml", "--dry-run"))
+    planned = jobs(breakeven("run", "mine.yaml", JOB_BY_JOB, "--dry-run"))
     assert {job.split()[0] for job in planned} >= {"prepare_dataset", "train_run", "measure_hessian", "write_report"}
-    assert planned == jobs(breakeven("run", "smoke", "-n", "--cores", "1"))
+    assert planned == jobs(breakeven("run", "smoke", JOB_BY_JOB, "-n", "--cores", "1"))
     assert not (package / "breakeven/pipeline/.snakemake").exists()
 
 

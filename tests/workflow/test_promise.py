@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -41,7 +42,8 @@ def test_the_whole_pipeline_ran(project):
     assert len(project.runs_with(learning_rate=0.3)) == 2
     assert len(project.runs_with(network="twin")) == 1
     assert (project.folder / "results/report.html").exists()
-    assert not list((project.folder / "results/state").glob("*"))
+    kept = {path.relative_to(project.folder / "results/state") for path in project.folder.glob("results/state/*/*")}
+    assert kept == {Path(run, "checkpoint.safetensors") for run in project.runs}
     assert project.plan() == set()
 
 

@@ -87,7 +87,7 @@ CONFIG: dict[str, Any] = {
 CODE = (
     ("measurements/covariance.py", '"trace": k.trace,', '"trace": 2 * k.trace,'),
     ("summary/summarise.py", '"max_trace_K": _max(k, "trace"),', '"max_trace_K": 3 * _max(k, "trace"),'),
-    ("training/evaluation.py", "mean = loss / len(labels)", "mean = 2 * loss / len(labels)"),
+    ("training/evaluation.py", "mean = loss_sum / len(labels)", "mean = 2 * loss_sum / len(labels)"),
     ("figures/lambda_K.py", "Spectral norm of", "The spectral norm of"),
 )
 BROKEN = (

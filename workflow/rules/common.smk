@@ -18,7 +18,7 @@ from breakeven.config.plan import load_plan
 from breakeven.config.yaml_file import as_text, given
 from breakeven.figures.registry import FIGURES
 from breakeven.jobs.package_path import let_jobs_import
-from breakeven.jobs.termination import PARENT
+from breakeven.jobs.termination import PARENT, interrupt_once
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.measurements import MEASUREMENTS, MEMORY_MB
 from breakeven.specs.run import run_id, source_of

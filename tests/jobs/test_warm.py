@@ -189,7 +189,7 @@ def test_a_warm_process_that_is_killed_takes_all_along(warm, waiting):
     client, child = waiting
     warm.process.kill()
     assert client.wait(10) == 1
-    assert client.stderr.read().endswith("error: the warm process is gone that had started this stage\n")
+    assert "error: the warm process is gone that had started this stage\n" in client.stderr.read()
     eventually(lambda: not is_there(child))
 
 

@@ -47,10 +47,11 @@ def test_a_line_for_each_job_and_a_sentence_for_what_failed(fresh):
     lines = said.stdout.splitlines()[1:]
     done = [line for line in lines if re.match(r"\d of 4 jobs: ", line)]
     assert [line.split()[4] for line in done] == ["prepare_dataset", "train_run", "train_run"]
-    ended, failed, log, advice, full = lines[-5:]
+    ended, failed, sentence, log, advice, full = lines[-6:]
     assert re.fullmatch(r"3 of 4 jobs done in .*; 1 failed:", ended)
-    assert failed.startswith("  train_run digits-my") and failed.endswith(": network 'my.py:build': not written yet")
-    assert set(lines[:-5]) - set(done) <= {f"failed: {failed.strip()}"}  # told at once, unless it is the last to end
+    assert failed.startswith("  train_run digits-my") and sentence == "    network 'my.py:build': not written yet"
+    at_once = {f"failed: {failed.strip()}: {sentence.strip()}"}  # unless it is the last to end
+    assert set(lines[:-6]) - set(done) <= at_once
     assert "not written yet" in (fresh.folder / log.strip()).read_text(encoding="utf-8")
     assert advice == "Mend the cause and type the same command again: what is done stays."
     told = (fresh.folder / full.removeprefix("All that Snakemake said: ")).read_text(encoding="utf-8")

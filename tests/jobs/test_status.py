@@ -213,7 +213,11 @@ def test_a_job_that_begins_or_was_stopped_has_not_failed(results):
     assert "starting" in told()
     os.utime(results / "logs/train/d.log", (time.time() - 1 - START,) * 2)
     assert "  train_run d  ended without a word" in told()
-    for words in ("ended by a signal after step 400; the same command goes on from there", f"{STOPPED}; again"):
+    for words in (
+        "ended by a signal after step 400; the same command goes on from there",
+        f"{STOPPED}; again",
+        "KeyboardInterrupt",
+    ):
         (results / "logs/train/d.log").write_text(f"train d on cpu\n{words}\n")
         assert "train_run d" not in told()
 

@@ -11,9 +11,7 @@ import socket
 import sys
 
 WARM = "BREAKEVEN_WARM"  # the socket of the warm process, see workflow/rules/warm.smk
-NOT_BEGUN = (
-    "BREAKEVEN_NOT_BEGUN"  # the name of the module whose handlers another workflow has not called, see the Snakefile
-)
+NOT_BEGUN = "BREAKEVEN_NOT_BEGUN"  # the name of a module whose handlers were not called, see the Snakefile
 
 
 def main(arguments: list[str]) -> int:

@@ -88,11 +88,12 @@ def _job(results: Path, planned: dict[str, Any], started: int) -> Job:
     since = started if planned.get("needed") else 0
     if all(_is_newer(output, since) for output in outputs):
         return Job(rule, name, "done")
-    if not _is_newer(log, started) or why(log).startswith((STOPPED, "KeyboardInterrupt")):
+    last_words = why(log)
+    if not _is_newer(log, started) or last_words.startswith((STOPPED, "KeyboardInterrupt")):
         return Job(rule, name, "to do")
     if holder(results / LOCK) is not None and _is_starting(log):
         return Job(rule, name, "running", "starting")
-    return Job(rule, name, "failed", f"{why(log)} ({log})")
+    return Job(rule, name, "failed", f"{last_words} ({log})")
 
 
 def _is_starting(log: Path) -> bool:

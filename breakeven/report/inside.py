@@ -12,6 +12,7 @@ from breakeven.specs.own_code import is_own
 from breakeven.specs.own_imports import UNREADABLE, helpers, text_of
 from breakeven.specs.run import RunSpec
 from breakeven.store.errors import UserError
+from breakeven.store.files import missing
 
 MOST_BYTES = 5_000_000  # of all tables as they stand in the page, which then stays below 10 MB
 
@@ -27,7 +28,7 @@ class Tables:
         try:
             raw = path.read_bytes()
         except FileNotFoundError:
-            raise UserError(f"'{path}' is missing: snakemake makes it again") from None
+            raise missing(path) from None
         content = base64.b64encode(gzip.compress(raw, mtime=0)).decode()
         if len(content) > self._room:
             content = ""

@@ -67,9 +67,14 @@ def read_json(path: Path, what: str, delete: str = "it") -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"'{path}' is missing: snakemake makes it again") from None
+        raise missing(path) from None
     except ValueError as error:
         raise UserError(f"'{path}' is no {what} ({error}): delete {delete}, {AGAIN}") from error
+
+
+def missing(path: str | Path) -> UserError:
+    """What a user reads where a result is not there."""
+    return UserError(f"'{path}' is missing: snakemake makes it again")
 
 
 def json_text(content: Any) -> str:

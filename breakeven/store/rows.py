@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from breakeven.store.errors import UserError
-from breakeven.store.files import AGAIN, whole_file
+from breakeven.store.files import AGAIN, missing, whole_file
 
 
 def write_rows(
@@ -34,7 +34,7 @@ def read_numbers(path: str | Path, columns: Sequence[str]) -> list[tuple[float, 
             lacking = [name for name in columns if name not in (table.fieldnames or ())]
             rows = [] if lacking else [_numbers(row, columns) for row in table]
     except FileNotFoundError:
-        raise UserError(f"'{path}' is missing: snakemake makes it again") from None
+        raise missing(path) from None
     except (ValueError, TypeError, csv.Error) as error:
         raise UserError(f"'{path}' is no table ({error}): delete it, {AGAIN}") from error
     if lacking:

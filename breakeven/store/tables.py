@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from breakeven.store.errors import UserError
-from breakeven.store.files import AGAIN, whole_file
+from breakeven.store.files import AGAIN, missing, whole_file
 
 # of columns whose type their text does not say
 TYPES = {"study": str, "run": str, "diverged": bool, "converged": bool}
@@ -35,7 +35,7 @@ def read_table(path: str | Path, needed: Sequence[str] = ()) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=TYPES)
     except FileNotFoundError:
-        raise UserError(f"'{path}' is missing: snakemake makes it again") from None
+        raise missing(path) from None
     except ValueError as error:
         raise UserError(f"'{path}' is no table ({error}): delete it, {AGAIN}") from error
     lacking = [column for column in needed if column not in table]

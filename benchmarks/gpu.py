@@ -48,7 +48,7 @@ PHASES = (
     Phase("processes", 70, True),
     Phase("waiting", 30, True),
     Phase("oom", 70, True),
-    Phase("measure", 150, True),
+    Phase("measure", 240, True),
 )
 NAMES = [phase.name for phase in PHASES]
 

@@ -39,7 +39,9 @@ def run(check: Check) -> None:
     for name, (options, changes) in CASES.items():
         with check.attempt(name):
             training = step.training(examples, options | (step.TINY if check.quick else {}), 32, **changes)
-            steps_taken(training, PLAIN + COMPARED + 1)  # recording and comparing wait; they are done once a learning rate
+            steps_taken(
+                training, PLAIN + COMPARED + 1
+            )  # recording and comparing wait; they are done once a learning rate
             if check.on_gpu:
                 torch.cuda.synchronize(device)
                 torch.cuda.set_sync_debug_mode("warn")

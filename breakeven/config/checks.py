@@ -21,7 +21,6 @@ from breakeven.specs.schedule import segment_steps, snapshots_problem
 from breakeven.specs.source import Source
 
 LARGEST = 3.4e38  # in float32
-PLAIN_SGD = {"optimizer": "sgd", "momentum": 0, "weight_decay": 0}  # for which Eq. 1 holds
 TEXTS = ("words", "word pieces")
 
 
@@ -57,6 +56,8 @@ def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str
         yield Finding("initial_weights", unreadable)
     if run.precision == "tf32" and device == "cpu":
         yield Finding("precision", f"tf32 needs a CUDA device, and {said}")
+    if run.nesterov and not run.momentum:
+        yield Finding("nesterov", "true needs momentum, and momentum is 0", ("momentum",))
     yield from _check_range(run)
     examples = None if dataset is None else dataset.training_examples
     if examples and run.batch_size > examples:
@@ -149,12 +150,6 @@ def _check_schedule(run: Hyperparameters, steps_per_epoch: int | None) -> Iterat
     previous = None
     for index, switch in enumerate(run.schedule):
         if switch.unit == "break_even":
-            given = {name: getattr(run, name, plain) for name, plain in PLAIN_SGD.items()}
-            unlike = {name: value for name, value in given.items() if value != PLAIN_SGD[name]}
-            if unlike:
-                settings = " and ".join(f"{name} {value}" for name, value in unlike.items())
-                message = f"break_even has no meaning with {settings}: Eq. 1 is the condition of plain SGD"
-                yield Finding("schedule", message, tuple(unlike), (index, "unit"))
             previous = None  # where it lies is known when the run without this switch has been measured
             continue
         if not float(switch.at).is_integer() or switch.at < 1:

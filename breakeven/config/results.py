@@ -32,7 +32,7 @@ from breakeven.store.errors import UserError
 from breakeven.store.notes import Note
 from breakeven.store.record import is_current, left_out
 from breakeven.store.training_record import KEPT_FILE
-from breakeven.training.registry import modules_of
+from breakeven.training.registry import modules_of, optimizer_module
 
 MEASURES = {f"measure_{each.name}": each.name for each in MEASUREMENTS}  # their jobs alone read snapshots
 # the stage that a rule calls, in the order in which data flow
@@ -160,7 +160,8 @@ class Results:
         """A measurement of a run."""
         each, spec = BY_NAME[name], self.plan.runs[run]
         told, network = values_of(each, self.plan.config.measurements), network_source(spec.network)
-        out, code = f"runs/{run}/{each.table}", _code(name, network.module)
+        optimizer = [optimizer_module(spec)] if each.of_optimizer else []
+        out, code = f"runs/{run}/{each.table}", _code(name, network.module, *optimizer)
         read = [self.measurement(other, run) for other in each.reads]
         needs = [self.data(dataset_id(spec.dataset)), self.training(run), *read]
         return _result(f"measure_{name}", run, out, told, code, network.function, needs)

@@ -16,13 +16,14 @@ from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.spectra.curvature import Way, fastest_way
 from breakeven.spectra.curvature_check import MeasuredNetwork, Verdict, checked_curvatures
-from breakeven.spectra.equation_1 import alpha_star, holds_for, left_hand_side
+from breakeven.spectra.equation_1 import alpha_star, break_even_curvature, full_batch_threshold, left_hand_side
 from breakeven.store import eigenvectors
 from breakeven.store.errors import MeasurementError
 from breakeven.store.notes import Note, cell
 from breakeven.store.progress import within
 from breakeven.store.rows import read_steps, write_rows
 from breakeven.store.training_record import read_training
+from breakeven.training.registry import condition
 
 COLUMNS = [
     "step",
@@ -33,6 +34,8 @@ COLUMNS = [
     "two_over_lr",
     "alpha_star",
     "delta_loss",
+    "threshold",
+    "break_even_curvature",
     "note",
 ]
 NOTES = {
@@ -51,13 +54,16 @@ def measure_stability(
 
     ``learning_rate``: η of the SGD step from there. ``lambda_1``: λ_H^1 as the hessian stage found it. ``curvature_variance``:
     s², the variance of the curvatures of the measured examples along e_H^1, divided by their number. ``stability_lhs``: the
-    left-hand side of Eq. 1; infinite where no number is large enough, empty where a ``note`` on ``lhs`` says why.
-    ``two_over_lr``: 2/η, empty where η is 0. ``alpha_star``: see `breakeven.spectra.equation_1`; empty where the loss never
-    grows so much.
+    left-hand side of Eq. 1, by the condition of the run's optimizer; infinite where no number is large enough, empty where a
+    ``note`` on ``lhs`` says why. ``two_over_lr``: 2/η, empty where η is 0. ``alpha_star``: see `breakeven.spectra.equation_1`;
+    empty where the loss never grows so much. ``threshold``: the λ_H^1 above which the optimizer is unstable on all examples at
+    once; ``break_even_curvature``: on mini-batches, with s in proportion to λ_H^1 as it is here. Empty where η is 0, or no
+    condition is known.
     ``delta_loss``: L(θ_{t+1}) − L(θ_t). Losses and curvatures are of the measured examples in mini-batches of ``batch_size``,
     which must be the hessian stage's. That the mean curvature is λ_H^1 is checked at each snapshot.
     """
     spec, training = read_spec(run), read_training(run)
+    known = condition(spec)
     # λ_H^1 by step, as the hessian stage wrote it
     found = read_steps(run / "hessian.csv", ["lambda_1"], training.measured_steps)
     eigenvalues = {step: value for step, value in found}
@@ -72,11 +78,12 @@ def measure_stability(
             variance, notes = curvature_variance(measured, vector.to(device), lambda_1, batch_size, way)
         if lambda_1 == 0 and variance == 0:
             notes.append(Note.NO_CURVATURE)
-        if not holds_for(spec.optimizer, spec.momentum, spec.weight_decay):
-            notes.append(Note.NOT_PLAIN_SGD)
-        side = None
-        if math.isfinite(variance) and not any(note.subject == "lhs" for note in notes):
-            side = left_hand_side(eta, spec.batch_size, training.train_examples, lambda_1, variance)
+        if known is None:
+            notes.append(Note.NO_CONDITION)
+        side = crossing = None
+        if known and math.isfinite(variance) and not any(note.subject == "lhs" for note in notes):
+            of_step = (eta, spec.batch_size, training.train_examples, lambda_1, variance, known)
+            side, crossing = left_hand_side(*of_step), break_even_curvature(*of_step)
         now, after, stretched = losses_along_the_step(measured, spec.network, batch_size)
         rows.append(
             {
@@ -88,6 +95,8 @@ def measure_stability(
                 "two_over_lr": 2 / eta if eta else None,
                 "alpha_star": stretched,
                 "delta_loss": after - now,
+                "threshold": full_batch_threshold(eta, known) if known else None,
+                "break_even_curvature": crossing,
                 "note": cell([*notes, *why_losses_are_missing(now, after)]),
             }
         )

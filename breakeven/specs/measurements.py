@@ -74,7 +74,8 @@ class Measurement:
     """A measurement.
 
     ``words``: what it does, in a line. ``settings``: its section of the config; None where it has none of its own.
-    ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``table``: the file that
+    ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``of_optimizer``: it asks
+    the run's optimizer for its condition of stability. ``table``: the file that
     it writes into the run's folder; ``folders``: those that it fills beside it. ``reads``: other measurements of the same run.
     ``always``: made for every run, and read by ``summarise``; the others only where a figure asks for them, or the config, by a
     setting that isn't 0: ``asked_by``.
@@ -85,6 +86,7 @@ class Measurement:
     table: str
     settings: type | None = None
     of_hessian: bool = False
+    of_optimizer: bool = False
     folders: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     always: bool = True
@@ -188,12 +190,21 @@ MEASUREMENTS = (
         "Measure the stability of SGD (Eq. 1) at each snapshot of a run, along the eigenvectors that hessian left.",
         "stability.csv",
         of_hessian=True,
+        of_optimizer=True,
         reads=("hessian",),
         quantities=(
             Quantity("curvature_variance", "s²", "variance of curvatures", "stability", "curvature_variance", "1/η²"),
             Quantity("stability_lhs", "left-hand side of Eq. 1", "stability of SGD", "stability", "stability_lhs"),
             Quantity("alpha_star", "α*", "stretch until the loss has grown by 20 %", "stability", "alpha_star"),
             Quantity("delta_loss", "ΔL", "change of the loss in one SGD step", "stability", "delta_loss", "nat"),
+            Quantity(
+                "threshold",
+                "full-batch threshold",
+                "λ_H^1 above which all examples at once are unstable",
+                "stability",
+                "threshold",
+                "1/η",
+            ),
         ),
     ),
     Measurement(

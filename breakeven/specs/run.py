@@ -105,6 +105,7 @@ class RunSpec:
     ] = None
     momentum: Annotated[float, Ge(0), Lt(1), "Momentum of SGD."] = 0.0
     weight_decay: Annotated[float, Ge(0), "Weight decay (L2 penalty) of SGD."] = 0.0
+    nesterov: Annotated[bool, "Whether the momentum of SGD is Nesterov's, in PyTorch's form."] = False
     schedule: Annotated[
         tuple[Switch, ...], "Switches of the learning rate, in order; none means a constant learning rate."
     ] = ()

@@ -1,18 +1,31 @@
-"""Is SGD stable along the direction of largest curvature? Equation 1 of the paper, and its two proxies.
+"""Is SGD stable along the direction of largest curvature? Equation 1 of the paper, beyond plain SGD, and its two proxies.
 
 Along e_H^1 the loss of example i is quadratic with curvature H_i; their mean is λ = λ_H^1 and their variance s². SGD with
 learning rate η and batch size S, drawn without replacement from N examples, is stable in mean square if and only if
 
-    (1 − η λ)² + s² · η² (N − S) / (S (N − 1)) ≤ 1          (paper, Eq. 1; Wu, Ma, E, NeurIPS 2018)
+    (1 − η λ)² + s² · η² ν ≤ 1,   ν = (N − S) / (S (N − 1))          (paper, Eq. 1; Wu, Ma, E, NeurIPS 2018)
 
-It holds for plain SGD: with momentum or weight decay the condition is another one, see `holds_for`. The quantities here are
-plain numbers; λ and s² have the units of 1/η and its square.
+With momentum or weight decay (`breakeven.specs.condition`, which defines β, a, w, δ), a step is (x, v) ← A (x, v) on the mean of
+the mini-batches' curvatures, and their noise adds n b x to it, with n of mean 0 and variance τ = (η a)² s² ν. Let t and d be trace
+and determinant of A, and (b₁ z + b₀) / (z² − t z + d) what becomes of noise, as a function of the shift z. The noise feeds itself
+through x, so that the second moments of x and v don't grow if and only if τ times the energy of its response is at most 1:
+
+    left-hand side = t² − d (2 + d) + τ ((b₁² + b₀²) (1 + d) + 2 b₁ b₀ t) / (1 − d)  ≤ 1
+
+    heavy ball:  t = δ + β − c, d = β δ,              b₁ = −1,        b₀ = 0      c = η (a λ + w)
+    Nesterov:    t = δ + β − (1 + β) c, d = β (δ − c), b₁ = −(1 + β), b₀ = β
+
+For heavy ball with δ = 1 that is 1 − 2 (1 + β) c + c² + τ (1 + β) / (1 − β) ≤ 1. Without noise: c ≤ 2 (1 + β), λ ≤ 2 (1 + β) / η.
+The quantities here are plain numbers; λ and s² have the units of 1/η and its square.
 """
 
 import itertools
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
+
+from breakeven.specs.condition import PLAIN, Condition
 
 GROWTH = 1.2  # the paper's α*: the step is stretched until the loss has grown by 20 %
 # where α* is looked for
@@ -21,44 +34,116 @@ SHRINKING = [4.0**-n for n in range(1, 76)]  # 1/4 to 2⁻¹⁵⁰, which times 
 PRECISION = 4e-3  # of α*, relative to it
 
 
-def left_hand_side(learning_rate: float, batch_size: int, examples: int, curvature: float, variance: float) -> float:
-    """The left-hand side of Eq. 1, from η, S, N, λ and s²; SGD is stable where it is at most 1.
+class _Step(NamedTuple):
+    """A step on the mean curvature: its trace and determinant; 1 − t + d, without cancellation; the energy of noise's response."""
+
+    trace: float
+    determinant: float
+    gap: float
+    response: float
+
+
+def left_hand_side(
+    learning_rate: float,
+    batch_size: int,
+    examples: int,
+    curvature: float,
+    variance: float,
+    condition: Condition = PLAIN,
+) -> float:
+    """The left-hand side of Eq. 1, from η, S, N, λ and s²; the optimizer is stable where it is at most 1.
 
     It is below 1 where λ is positive and so small that 1 is the nearest number; infinite where no number is large enough.
     """
+    step = _step(learning_rate, curvature, condition)
+    rate = learning_rate * condition.scale
     try:
-        side = (1 - learning_rate * curvature) ** 2 + variance * learning_rate**2 * noise(batch_size, examples)
+        fed = variance * rate**2 * noise(batch_size, examples) * step.response
+        side = step.trace**2 - step.determinant * (2 + step.determinant) + fed
     except OverflowError:  # of a power; products are infinite
         return math.inf
-    above = curvature * (learning_rate * curvature - 2) + variance * learning_rate * noise(batch_size, examples)
+    shrinking = step.gap / rate if rate else condition.scale * curvature  # per η, which may be as small as numbers are
+    above = fed / rate - shrinking * (1 + step.determinant + step.trace) if rate else -shrinking
     return math.nextafter(1.0, 0.0) if side == 1 and above < 0 else side
 
 
 def noise(batch_size: int, examples: int) -> float:
-    """(N − S) / (S (N − 1)): the variance of the mean of S of N values, drawn without replacement, is this times theirs."""
+    """ν = (N − S) / (S (N − 1)): the variance of the mean of S of N values, drawn without replacement, is this times theirs."""
     return (examples - batch_size) / (batch_size * (examples - 1)) if examples > 1 else 0.0
 
 
+def full_batch_threshold(learning_rate: float, condition: Condition = PLAIN) -> float:
+    """The λ above which the optimizer is unstable on all examples at once: 2/η for gradient descent.
+
+    2 (1 + β) / η − w with momentum, 2 (1 + β) / ((1 + 2β) η) − w with Nesterov's, (2 + 2β₁) / ((1 − β₁) η) for Adam. NaN where η is 0.
+    """
+    eta, beta = learning_rate, condition.momentum
+    if not eta:
+        return math.nan
+    stays = 1 - eta * condition.decoupled_decay
+    if condition.nesterov:
+        largest = ((1 + stays) * (1 + beta)) / (1 + 2 * beta)
+    else:
+        largest = (1 + stays) * (1 + beta)
+    return (largest / eta - condition.weight_decay) / condition.scale
+
+
 def break_even_curvature(
-    learning_rate: float, batch_size: int, examples: int, curvature: float, variance: float
+    learning_rate: float,
+    batch_size: int,
+    examples: int,
+    curvature: float,
+    variance: float,
+    condition: Condition = PLAIN,
 ) -> float:
     """The λ at which the left-hand side of Eq. 1 reaches 1, where λ and s grow in proportion, as measured: r = s/λ.
 
-    Then Eq. 1 is 1 − 2ηλ + η²λ² (1 + r² (N − S) / (S (N − 1))) ≤ 1, which is λ ≤ 2 / (η (1 + r² (N − S) / (S (N − 1)))).
-    Full batch, or no variance: 2/η. Where the left-hand side is exactly 1, it is λ itself. NaN where λ is not positive.
+    Then Eq. 1 is 1 − 2ηλ + η²λ² (1 + r²ν) ≤ 1, which is λ ≤ 2 / (η (1 + r²ν)); with momentum λ ≤ 2 (1 + β) / (η (1 + r²ν (1 + β) /
+    (1 − β))). With weight decay or Nesterov's momentum it is found as a root. Full batch, or no variance: `full_batch_threshold`.
+    Where the left-hand side is exactly 1, it is λ itself. NaN where λ is not positive, or none is small enough.
     """
-    if not curvature > 0:
+    if not (curvature > 0 and learning_rate > 0):
         return math.nan
     try:
         excess = variance / curvature**2 * noise(batch_size, examples)
     except (OverflowError, ZeroDivisionError):  # of the square
         excess = variance * noise(batch_size, examples) / curvature / curvature
-    return 2 / (learning_rate * (1 + excess))
+    beta, decays = condition.momentum, condition.weight_decay or condition.decoupled_decay
+    if not decays and not condition.nesterov:
+        return 2 * (1 + beta) / (learning_rate * condition.scale * (1 + excess * (1 + beta) / (1 - beta)))
+    return _root(learning_rate, excess, condition)
 
 
-def holds_for(optimizer: str, momentum: float, weight_decay: float) -> bool:
-    """Whether Eq. 1 is the condition of stability of this optimizer."""
-    return optimizer == "sgd" and momentum == 0 and weight_decay == 0
+def _root(learning_rate: float, excess: float, condition: Condition) -> float:
+    """The λ at which the left-hand side is 1, where the variance of a mini-batch's curvature is ``excess`` λ²."""
+    from scipy.optimize import brentq  # takes longer to import than most tables to read
+
+    def above(curvature: float) -> float:
+        step = _step(learning_rate, curvature, condition)
+        fed = excess * (learning_rate * condition.scale * curvature) ** 2 * step.response
+        return fed - step.gap * (1 + step.determinant + step.trace)
+
+    largest = full_batch_threshold(learning_rate, condition)
+    if not (largest > 0 and above(tiny := largest * 1e-12) < 0):
+        return math.nan
+    return largest if above(largest) <= 0 else float(brentq(above, tiny, largest, rtol=1e-12))
+
+
+def _step(learning_rate: float, curvature: float, condition: Condition) -> _Step:
+    """The step of the optimizer on the curvature λ."""
+    eta, beta, lost = learning_rate, condition.momentum, learning_rate * condition.decoupled_decay
+    c = eta * (condition.scale * curvature + condition.weight_decay)
+    gap = lost * (1 - beta) + c
+    if not condition.nesterov:
+        d = beta * (1 - lost)
+        return _Step(1 - lost + beta - c, d, gap, _response(-1, 0, 1 - lost + beta - c, d))
+    t, d = 1 - lost + beta - (1 + beta) * c, beta * (1 - lost - c)
+    return _Step(t, d, gap, _response(-(1 + beta), beta, t, d))
+
+
+def _response(b_1: float, b_0: float, t: float, d: float) -> float:
+    """(1 + d)² − t² times the sum of squares of what (b₁ z + b₀) / (z² − t z + d) makes of one unit of noise."""
+    return ((b_1**2 + b_0**2) * (1 + d) + 2 * b_1 * b_0 * t) / (1 - d)
 
 
 def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:

@@ -44,7 +44,7 @@ class Note(Enum):
     )
     NO_EIGENVECTOR = ("lhs:no_eigenvector", "e_H^1 was not found")
     NO_CURVATURE = ("lhs:no_curvature", "there is no curvature along e_H^1")
-    NOT_PLAIN_SGD = ("lhs:not_plain_sgd", "Eq. 1 holds for plain SGD only, without momentum and weight decay")
+    NO_CONDITION = ("lhs:no_condition", "no condition of stability is known for the optimizer")
     CURVATURES_NOT_FINITE = (
         "lhs:curvatures_not_finite",
         "the curvatures along e_H^1, or their squares, are not finite",

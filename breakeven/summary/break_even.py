@@ -1,11 +1,11 @@
 """The break-even point of a run: the first measured step at which the left-hand side of Eq. 1 reaches 1."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
 
 from breakeven.specs.schedule import first_unstable
-from breakeven.spectra.equation_1 import break_even_curvature
 from breakeven.store.notes import notes_of
 
 
@@ -14,8 +14,8 @@ class BreakEven:
     """The break-even point, or why there is none.
 
     It lies after ``after_step``, the last measured step at which SGD was stable before it, and not after ``step``.
-    ``lambda_H``: λ_H^1 at ``step``. ``predicted_lambda_H``: the λ_H^1 at which Eq. 1 puts it, from η, S, N and the s² measured
-    at ``step``, see `breakeven.spectra.equation_1`. None where there is none; ``note`` says why. Steps at which the
+    ``lambda_H``: λ_H^1 at ``step``. ``predicted_lambda_H``: the λ_H^1 at which Eq. 1 puts it, from η, S, N, the optimizer and the
+    s² measured at ``step``, see `breakeven.spectra.equation_1`. None where there is none; ``note`` says why. Steps at which the
     left-hand side is unknown are passed over, and ``note`` names those before ``after_step``; one that is infinite is unstable.
     """
 
@@ -26,8 +26,8 @@ class BreakEven:
     note: str = ""
 
 
-def break_even(stability: pd.DataFrame, batch_size: int, examples: int) -> BreakEven:
-    """The break-even point from a run's ``stability.csv``, its batch size S and its N training examples."""
+def break_even(stability: pd.DataFrame) -> BreakEven:
+    """The break-even point from a run's ``stability.csv``."""
     known = stability.dropna(subset="stability_lhs")
     if known.empty:
         return BreakEven(note=_why_unknown(stability))
@@ -50,8 +50,8 @@ def break_even(stability: pd.DataFrame, batch_size: int, examples: int) -> Break
             steps = "an earlier measured step" if unknown == 1 else f"{unknown} earlier measured steps"
             remarks.append(f"the left-hand side of Eq. 1 is not known at {steps}, where it may have reached 1")
     if curvature > 0:
-        eta, variance = float(row["learning_rate"]), float(row["curvature_variance"])
-        predicted = break_even_curvature(eta, batch_size, examples, curvature, variance)
+        found = float(row["break_even_curvature"])
+        predicted = None if math.isnan(found) else found
     else:
         remarks.append("λ_H^1 is not above 0 there, and Eq. 1 predicts none")
     return BreakEven(

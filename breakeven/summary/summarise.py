@@ -123,7 +123,7 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     training, history = run.training, run.tables["history"]
     k, h, stability = (run.tables[name] for name in ("covariance", "hessian", "stability"))
     ratios = k[k["lambda_1"] != 0]
-    point = break_even(stability, run.labels["batch_size"], training.train_examples)
+    point = break_even(stability)
     train, test = (history[history["split"] == split] for split in ("train", "test"))
     past = train[train["accuracy"] > accuracy_threshold]
     row = {

@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from breakeven.specs.condition import Condition
 from breakeven.specs.run import RunSpec
 
 if TYPE_CHECKING:
@@ -20,14 +21,25 @@ if TYPE_CHECKING:
 
 def modules_of(spec: RunSpec) -> list[str]:
     """The modules by these names, which the digest of a training's code starts from: those of other runs don't count."""
-    modules = [_optimizer(spec), _schedule(spec)]
+    modules = [optimizer_module(spec), _schedule(spec)]
     return modules if spec.augmentation == "none" else [*modules, _augmentation(spec)]
+
+
+def optimizer_module(spec: RunSpec) -> str:
+    """The module of a run's optimizer."""
+    return f"breakeven.training.optimizers.{spec.optimizer}"
 
 
 def build_optimizer(parameters: "Iterable[tuple[str, Tensor]]", spec: RunSpec) -> "Optimizer":
     """The optimizer of a run, see `breakeven.training.optimizers`."""
-    optimizer: Optimizer = importlib.import_module(_optimizer(spec)).build(parameters, spec)
+    optimizer: Optimizer = importlib.import_module(optimizer_module(spec)).build(parameters, spec)
     return optimizer
+
+
+def condition(spec: RunSpec) -> Condition | None:
+    """What the stability of a run's optimizer depends on; None where no condition is known."""
+    found: Condition | None = importlib.import_module(optimizer_module(spec)).condition(spec)
+    return found
 
 
 def build_schedule(spec: RunSpec, steps_per_epoch: int, break_even_step: int | None) -> "Schedule":

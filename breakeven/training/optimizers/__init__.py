@@ -1,7 +1,8 @@
 """The optimizers that a run can be trained with, one module for each.
 
 Each has a function ``build(parameters, spec)``, which gives the `Optimizer` of the parameters, pairs of name and tensor, with the
-settings of the run. One of PyTorch's is made into one by `breakeven.training.torch_optimizer.TorchOptimizer`.
+settings of the run. One of PyTorch's is made into one by `breakeven.training.torch_optimizer.TorchOptimizer`. Its function
+``condition(spec)`` gives the `breakeven.specs.condition.Condition` of its stability; None where none is known.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""SGD, with momentum and weight decay where a run has them: the steps of `torch.optim.SGD`, to the bit.
+"""SGD, with (Nesterov's) momentum and weight decay where a run has them: the steps of `torch.optim.SGD`, to the bit.
 
 That one imports PyTorch's compiler when it is made, which takes longer than many a training (1.1 to 1.5 s).
 """
@@ -8,21 +8,33 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from breakeven.specs.condition import Condition
 from breakeven.specs.run import RunSpec
 
 
 def build(parameters: Iterable[tuple[str, Tensor]], spec: RunSpec) -> "SGD":
     """The optimizer of a run."""
-    return SGD(parameters, spec.momentum, spec.weight_decay)
+    return SGD(parameters, spec.momentum, spec.weight_decay, spec.nesterov)
+
+
+def condition(spec: RunSpec) -> Condition:
+    """What its stability depends on."""
+    return Condition(momentum=spec.momentum, nesterov=spec.nesterov, weight_decay=spec.weight_decay)
 
 
 class SGD:
-    """With momentum μ and weight decay λ: v ← μ v + ∇L + λ θ, θ ← θ − η v, from v = 0. What has no gradient stays."""
+    """With momentum β and weight decay w: g = ∇L + w θ, v ← β v + g, θ ← θ − η v, from v = 0. What has no gradient stays.
+
+    With Nesterov's momentum θ ← θ − η (g + β v), with the new v.
+    """
 
     recordable = True
 
-    def __init__(self, parameters: Iterable[tuple[str, Tensor]], momentum: float, weight_decay: float) -> None:
+    def __init__(
+        self, parameters: Iterable[tuple[str, Tensor]], momentum: float, weight_decay: float, nesterov: bool = False
+    ) -> None:
         self.parameters, self.momentum, self.weight_decay = dict(parameters), momentum, weight_decay
+        self.nesterov = nesterov
         self.velocities: dict[str, Tensor] = {}
 
     @torch.no_grad()
@@ -34,7 +46,9 @@ class SGD:
         if self.weight_decay:
             directions = list(torch._foreach_add(directions, weights, alpha=self.weight_decay))
         if self.momentum:
-            directions = [self._velocity(name, direction) for name, direction in zip(moving, directions, strict=True)]
+            velocities = [self._velocity(name, direction) for name, direction in zip(moving, directions, strict=True)]
+            ahead = self.nesterov
+            directions = list(torch._foreach_add(directions, velocities, alpha=self.momentum)) if ahead else velocities
         torch._foreach_add_(weights, directions, alpha=-learning_rate)
 
     def _velocity(self, name: str, direction: Tensor) -> Tensor:

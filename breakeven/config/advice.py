@@ -47,7 +47,6 @@ INSTEAD = {
     ("seed", "learning_rate"): "seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'",
     ("seeds", "learning_rate"): "seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'",
     ("optimizer", "learning_rate"): "runs are trained with SGD, whose settings are 'momentum' and 'weight_decay'",
-    ("nesterov", "learning_rate"): "runs are trained with SGD, whose settings are 'momentum' and 'weight_decay'",
     ("loss", "learning_rate"): "the data decide: the cross-entropy for classes, the squared loss for numbers",
     **{(name, "learning_rate"): BY_SCHEDULE for name in ("scheduler", "lr_schedule", "lr_scheduler", "warmup")},
     **{(name, "learning_rate"): AT_THE_TOP for name in ("device", "threads", "results")},

@@ -5,17 +5,27 @@ learning rate η and batch size S, drawn without replacement from N examples, is
 
     (1 − η λ)² + s² · η² ν ≤ 1,   ν = (N − S) / (S (N − 1))          (paper, Eq. 1; Wu, Ma, E, NeurIPS 2018)
 
-With momentum or weight decay (`breakeven.specs.condition`, which defines β, a, w, δ), a step is (x, v) ← A (x, v) on the mean of
-the mini-batches' curvatures, and their noise adds n b x to it, with n of mean 0 and variance τ = (η a)² s² ν. Let t and d be trace
-and determinant of A, and (b₁ z + b₀) / (z² − t z + d) what becomes of noise, as a function of the shift z. The noise feeds itself
-through x, so that the second moments of x and v don't grow if and only if τ times the energy of its response is at most 1:
+With momentum or weight decay a step is (x, v) ← A_B (x, v) with the curvature of the mini-batch B
+(`breakeven.specs.condition`, which defines β, a, w, δ). Let A be the mean of A_B, t its trace and d its determinant, and
+c = η (a λ + w). Mini-batches scatter about the mean: with n_B of mean 0 and variance τ = (η a)² s² ν, A_B = A + n_B b (1, 0), since
+curvature meets x alone:
 
-    left-hand side = t² − d (2 + d) + τ ((b₁² + b₀²) (1 + d) + 2 b₁ b₀ t) / (1 − d)  ≤ 1
+    heavy ball:  t = δ + β − c,           d = β δ,        b = (−1, −1)
+    Nesterov:    t = δ + β − (1 + β) c,   d = β (δ − c),  b = (−(1 + β), −1)
 
-    heavy ball:  t = δ + β − c, d = β δ,              b₁ = −1,        b₀ = 0      c = η (a λ + w)
-    Nesterov:    t = δ + β − (1 + β) c, d = β (δ − c), b₁ = −(1 + β), b₀ = β
+What one unit of noise does to x, k steps later, is g_k = (1, 0) A^k b, whose generating function is (b₁ z + b₀) / (z² − t z + d)
+with b₁ = −1, b₀ = 0 (heavy ball) or b₁ = −(1 + β), b₀ = β (Nesterov). Noise is independent from step to step, so that
+E x² = (what A leaves) + τ Σ_k g_k² E x²(k steps ago), a renewal equation: the second moments don't grow if and only if A is stable
+and τ Σ g_k² ≤ 1. A is stable while 1 − t + d and 1 + t + d are above 0 and d below 1, and
 
-For heavy ball with δ = 1 that is 1 − 2 (1 + β) c + c² + τ (1 + β) / (1 − β) ≤ 1. Without noise: c ≤ 2 (1 + β), λ ≤ 2 (1 + β) / η.
+    Σ g_k² = R / ((1 + d)² − t²),   R = ((b₁² + b₀²) (1 + d) + 2 b₁ b₀ t) / (1 − d),
+
+the variance of an ARMA(2, 1) process. With (1 + d)² − t² = (1 − t + d) (1 + t + d), both conditions in one are
+
+    left-hand side = t² − d (2 + d) + τ R = 1 − (1 − t + d) (1 + t + d) + τ R ≤ 1
+
+For heavy ball with δ = 1 that is 1 − 2 (1 + β) c + c² + τ (1 + β) / (1 − β), and Eq. 1 itself with β = w = 0. Without noise:
+c ≤ 2 (1 + β), or λ ≤ 2 (1 + β) / η; where noise dominates: s² ν / λ ≤ 2 (1 − β) / η.
 The quantities here are plain numbers; λ and s² have the units of 1/η and its square.
 """
 
@@ -35,11 +45,12 @@ PRECISION = 4e-3  # of α*, relative to it
 
 
 class _Step(NamedTuple):
-    """A step on the mean curvature: its trace and determinant; 1 − t + d, without cancellation; the energy of noise's response."""
+    """A step on the mean curvature: t, d; 1 − t + d and 1 + t + d, without cancellation; R, all as above."""
 
     trace: float
     determinant: float
-    gap: float
+    at_plus_1: float
+    at_minus_1: float
     response: float
 
 
@@ -56,14 +67,19 @@ def left_hand_side(
     It is below 1 where λ is positive and so small that 1 is the nearest number; infinite where no number is large enough.
     """
     step = _step(learning_rate, curvature, condition)
-    rate = learning_rate * condition.scale
+    if math.isinf(step.trace) or step.response < 0 or step.determinant >= 1 or max(step.at_plus_1, step.at_minus_1) < 0:
+        return (
+            math.inf
+        )  # of absurd settings, or momentum on a negative curvature: A alone, not only noise, makes it grow
+    scale, nu = condition.scale, noise(batch_size, examples)
     try:
-        fed = variance * rate**2 * noise(batch_size, examples) * step.response
+        fed = variance * (learning_rate * scale) ** 2 * nu * step.response
         side = step.trace**2 - step.determinant * (2 + step.determinant) + fed
     except OverflowError:  # of a power; products are infinite
         return math.inf
-    shrinking = step.gap / rate if rate else condition.scale * curvature  # per η, which may be as small as numbers are
-    above = fed / rate - shrinking * (1 + step.determinant + step.trace) if rate else -shrinking
+    # what 1 stands for, per η, which may be as small as numbers are
+    pulled = scale * curvature + condition.weight_decay + condition.decoupled_decay * (1 - condition.momentum)
+    above = variance * learning_rate * nu * scale**2 * step.response - pulled * step.at_minus_1
     return math.nextafter(1.0, 0.0) if side == 1 and above < 0 else side
 
 
@@ -121,29 +137,29 @@ def _root(learning_rate: float, excess: float, condition: Condition) -> float:
     def above(curvature: float) -> float:
         step = _step(learning_rate, curvature, condition)
         fed = excess * (learning_rate * condition.scale * curvature) ** 2 * step.response
-        return fed - step.gap * (1 + step.determinant + step.trace)
+        return fed - step.at_plus_1 * step.at_minus_1
 
     largest = full_batch_threshold(learning_rate, condition)
-    if not (largest > 0 and above(tiny := largest * 1e-12) < 0):
+    if not (0 < largest < math.inf and above(tiny := largest * 1e-12) < 0):
         return math.nan
-    return largest if above(largest) <= 0 else float(brentq(above, tiny, largest, rtol=1e-12))
+    return largest if above(largest) <= 0 else float(brentq(above, tiny, largest, xtol=1e-13 * tiny, rtol=1e-13))
 
 
 def _step(learning_rate: float, curvature: float, condition: Condition) -> _Step:
     """The step of the optimizer on the curvature λ."""
-    eta, beta, lost = learning_rate, condition.momentum, learning_rate * condition.decoupled_decay
-    c = eta * (condition.scale * curvature + condition.weight_decay)
-    gap = lost * (1 - beta) + c
+    beta, lost = condition.momentum, learning_rate * condition.decoupled_decay
+    c = learning_rate * (condition.scale * curvature + condition.weight_decay)
+    stays, at_plus_1 = 1 - lost, lost * (1 - beta) + c
     if not condition.nesterov:
-        d = beta * (1 - lost)
-        return _Step(1 - lost + beta - c, d, gap, _response(-1, 0, 1 - lost + beta - c, d))
-    t, d = 1 - lost + beta - (1 + beta) * c, beta * (1 - lost - c)
-    return _Step(t, d, gap, _response(-(1 + beta), beta, t, d))
+        t, d = stays + beta - c, beta * stays
+        return _Step(t, d, at_plus_1, (1 + stays) * (1 + beta) - c, _response(-1, 0, t, d))
+    t, d = stays + beta - (1 + beta) * c, beta * (stays - c)
+    return _Step(t, d, at_plus_1, (1 + stays) * (1 + beta) - (1 + 2 * beta) * c, _response(-(1 + beta), beta, t, d))
 
 
 def _response(b_1: float, b_0: float, t: float, d: float) -> float:
-    """(1 + d)² − t² times the sum of squares of what (b₁ z + b₀) / (z² − t z + d) makes of one unit of noise."""
-    return ((b_1**2 + b_0**2) * (1 + d) + 2 * b_1 * b_0 * t) / (1 - d)
+    """R: the sum of squares of what (b₁ z + b₀) / (z² − t z + d) makes of one unit of noise, times (1 + d)² − t²."""
+    return ((b_1**2 + b_0**2) * (1 + d) + 2 * b_1 * b_0 * t) / (1 - d) if d < 1 else math.inf
 
 
 def alpha_star(loss: Callable[[float], float], at_zero: float) -> float:

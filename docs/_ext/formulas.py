@@ -27,9 +27,11 @@ QUANTITIES = {
     "trace_top_5_H_over_lambda_1": r"\sum_{k=1}^{5} \lambda_H^k / \lambda_H^1",
     "converged_H": r"1 \text{ or } 0",
     "curvature_variance": r"s^2 = \frac{1}{n} \sum_i (H_i - \bar{H})^2",
-    "stability_lhs": r"(1 - \eta \lambda_H^1)^2 + s^2 \eta^2 \frac{N - S}{S (N - 1)}",
+    "stability_lhs": r"1 - 2 (1 + \beta) c + c^2 + s^2 \eta^2 \nu \frac{1 + \beta}{1 - \beta}, \; c = \eta (\lambda_H^1 + w), "
+    r"\; \nu = \frac{N - S}{S (N - 1)}",
     "alpha_star": r"\min \{\alpha : L(\theta_t - \alpha (\theta_t - \theta_{t+1})) \ge 1.2 \, L(\theta_t)\}",
     "delta_loss": r"L(\theta_{t+1}) - L(\theta_t)",
+    "threshold": r"\frac{2 (1 + \beta)}{\eta} - w",
 }
 
 # columns of runs.csv
@@ -47,7 +49,7 @@ COLUMNS = {
     "break_even_step": r"t_b = \min \{t : \text{left-hand side of Eq. 1} \ge 1\}",
     "break_even_epoch": r"t_b / \lfloor N / S \rfloor",
     "break_even_lambda_H": r"\lambda_H^1(t_b)",
-    "predicted_lambda_H": r"\frac{2}{\eta (1 + r^2 \nu)}, \; r = \frac{s}{\lambda_H^1}, \; \nu = \frac{N - S}{S (N - 1)}",
+    "predicted_lambda_H": r"\frac{2 (1 + \beta)}{\eta (1 + r^2 \nu \frac{1 + \beta}{1 - \beta})}, \; r = \frac{s}{\lambda_H^1}, \; \nu = \frac{N - S}{S (N - 1)}",
     "first_peak_step": r"\min \{t : \lambda_H^1(t) \text{ a local maximum} \ge \frac{1}{2} \max \lambda_H^1\}",
     "first_switch_step": r"\min \{t : \eta_t \ne \eta_0\}",
     "threshold_epoch": r"\min \{t : \text{training accuracy} > \text{threshold}\} / \lfloor N / S \rfloor",

@@ -507,10 +507,8 @@ def test_edits_that_make_every_run_new(tmp_path, edit):
             [f"{BASE}.schedule[0].at: 2.5 is not an integer; allowed: an integer of at least 1"],
         ),
         (
-            [(STEPS, STEPS + "      momentum: 0.9\n      schedule: [{at: 1, unit: break_even, learning_rate: 1}]\n")],
-            [
-                f"{BASE}.schedule[0].unit: break_even has no meaning with momentum 0.9: Eq. 1 is the condition of plain SGD"
-            ],
+            [(STEPS, STEPS + "      nesterov: true\n")],
+            [f"{BASE}.nesterov: true needs momentum, and momentum is 0"],
         ),
         (
             [(STEPS, STEPS + "      schedule: [{at: 5, of: 0.3, learning_rate: 1}]\n")],
@@ -646,9 +644,11 @@ def test_an_option_without_a_default_must_be_given(tmp_path):
     assert canonical_options(network, {"width": 3}) == {"width": 3}
 
 
-def test_a_switch_at_the_break_even_point_of_another_optimizer():
-    """As one that is added would have it: Eq. 1 does not hold for it."""
-    settings = {"steps": 9, "epochs": None, "optimizer": "adam", "momentum": 0.0, "weight_decay": 0.0}
-    run = SimpleNamespace(**settings, learning_rate=0.1, schedule=(Switch(1.0, 1.0, "break_even"),))
-    [finding] = checks._check_schedule(run, None)
-    assert finding.message == "break_even has no meaning with optimizer adam: Eq. 1 is the condition of plain SGD"
+@pytest.mark.parametrize("settings", ["momentum: 0.9", "momentum: 0.9\n      nesterov: true", "weight_decay: 0.01"])
+def test_a_switch_may_count_in_the_break_even_point_of_momentum_and_weight_decay(tmp_path, settings):
+    switch = "      schedule: [{at: 1, unit: break_even, learning_rate: 1}]\n"
+    plan = plan_of(tmp_path, edited((STEPS, STEPS + f"      {settings}\n" + switch)))
+    name, value = settings.split("\n")[0].split(": ")
+    switched = [run for run in plan.runs.values() if run.schedule]
+    assert switched and all(getattr(run, name) == float(value) for run in plan.runs.values())
+    assert len(plan.runs) == 2 * len(switched)  # each with the run in whose break-even point it counts

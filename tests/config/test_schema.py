@@ -145,6 +145,7 @@ def test_defaults_at_all_depths(tmp_path):
         "epochs": None,
         "snapshots": (Segment(10, 100), Segment(50)),
         "momentum": 0.0,
+        "nesterov": False,
         "weight_decay": 0.0,
         "schedule": (),
         "initial_weights": None,

@@ -101,7 +101,7 @@ def test_equation_1(minimal):
 def test_the_break_even_point(script, run):
     _, point, _ = script
     table = read_table(run / "run" / "stability.csv")
-    assert point[0] == break_even(table, batch_size=32, examples=1437).step == 100
+    assert point[0] == break_even(table).step == 100
 
 
 def test_what_a_reader_sees(minimal, capsys, monkeypatch):

@@ -144,7 +144,10 @@ def test_every_quantity_and_column_has_a_formula():
     assert formulas.COLUMNS.keys() == {each.name for each in RUN_COLUMNS}
     assert {cell.split(",")[0] for cell in first_cells(tables.quantities())} == {each.name for each in QUANTITIES}
     [row] = [row for row in tables.quantities().splitlines() if row.startswith("| `stability_lhs`")]
-    side = r"$(1 - \eta \lambda_H^1)^2 + s^2 \eta^2 \frac{N - S}{S (N - 1)}$"
+    side = (
+        r"$1 - 2 (1 + \beta) c + c^2 + s^2 \eta^2 \nu \frac{1 + \beta}{1 - \beta}, \; c = \eta (\lambda_H^1 + w), "
+        r"\; \nu = \frac{N - S}{S (N - 1)}$"
+    )
     assert row.endswith(f"`stability_lhs` of `stability.csv` | {side} | 1 |")
 
 

@@ -16,8 +16,10 @@ from breakeven.measurements.stability import COLUMNS, measure_stability, why_los
 from breakeven.networks.batch_norm import set_measuring
 from breakeven.networks.build import build
 from breakeven.networks.weights import load_into
+from breakeven.specs.condition import Condition
 from breakeven.specs.run import Switch, run_id
 from breakeven.spectra import curvature_check
+from breakeven.spectra.equation_1 import break_even_curvature, left_hand_side
 from breakeven.store import snapshots
 from breakeven.store.errors import UserError
 from breakeven.store.notes import Note
@@ -146,11 +148,36 @@ def test_why_losses_are_missing(now, after, notes):
     assert list(why_losses_are_missing(now, after)) == notes
 
 
-@pytest.mark.parametrize("settings", [{"momentum": 0.5}, {"weight_decay": 0.1}])
-def test_momentum_and_weight_decay_have_no_left_hand_side_but_a_reason(tmp_path, settings):
-    _, _, table = measured(tmp_path, tiny_spec(**settings))
-    assert table["stability_lhs"].isna().all()
-    assert (table["note"] == Note.NOT_PLAIN_SGD.code).all()
+@pytest.mark.parametrize(
+    ("settings", "threshold"),
+    [
+        ({}, 2 / 0.4),
+        ({"momentum": 0.5}, 2 * 1.5 / 0.4),
+        ({"momentum": 0.5, "nesterov": True}, 2 * 1.5 / (2 * 0.4)),
+        ({"weight_decay": 0.1}, 2 / 0.4 - 0.1),
+        ({"momentum": 0.5, "nesterov": True, "weight_decay": 0.1}, 2 * 1.5 / (2 * 0.4) - 0.1),
+    ],
+)
+def test_the_condition_is_the_optimizers(tmp_path, settings, threshold):
+    """The left-hand side, and where it reaches 1, from the columns beside it and the run's own settings; no cell is empty."""
+    _, _, table = measured(tmp_path, tiny_spec(learning_rate=0.4, **settings))
+    known = Condition(**settings)
+    assert table["note"].isna().all()
+    assert list(table["threshold"]) == pytest.approx([threshold] * len(table))
+    for row in table.to_dict("records"):
+        values = (0.4, 8, TRAIN, row["lambda_1"], row["curvature_variance"], known)
+        assert row["stability_lhs"] == pytest.approx(left_hand_side(*values), rel=1e-12)
+        assert row["break_even_curvature"] == pytest.approx(break_even_curvature(*values), rel=1e-9, nan_ok=True)
+    if settings:
+        plain = left_hand_side(0.4, 8, TRAIN, row["lambda_1"], row["curvature_variance"])
+        assert row["stability_lhs"] != pytest.approx(plain, rel=1e-5)
+
+
+def test_an_optimizer_without_a_condition_has_no_left_hand_side_but_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "condition", lambda spec: None)
+    _, _, table = measured(tmp_path, tiny_spec())
+    assert table[["stability_lhs", "threshold", "break_even_curvature"]].isna().all(axis=None)
+    assert (table["note"] == Note.NO_CONDITION.code).all()
     assert table["curvature_variance"].notna().all() and table["delta_loss"].notna().all()
 
 
@@ -159,7 +186,7 @@ def test_the_learning_rate_may_be_0_and_the_left_hand_side_infinite(tmp_path, mo
     at_zero = table[table["step"] >= 6]
     assert (
         len(at_zero)
-        and at_zero["two_over_lr"].isna().all()
+        and at_zero[["two_over_lr", "threshold", "break_even_curvature"]].isna().all(axis=None)
         and (at_zero["stability_lhs"] == math.nextafter(1, 0)).all()
     )
     monkeypatch.setattr(module, "left_hand_side", lambda *_: math.inf)

@@ -77,6 +77,7 @@ LATER = {
     "steps": None,
     "label_smoothing": 0.1,
     "stop_at_accuracy": 0.9,
+    "nesterov": True,
     "initial_weights": "0123456789abcdef",
 }  # fields that came after the pinned ids
 

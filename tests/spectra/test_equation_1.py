@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from breakeven.spectra.equation_1 import alpha_star, break_even_curvature, holds_for, left_hand_side, noise
+from breakeven.spectra.equation_1 import alpha_star, break_even_curvature, left_hand_side, noise
 
 EXAMPLES = [2, 3, 6]
 BATCH_SIZES = [1, 2, 3, 5, 6]
@@ -85,14 +85,6 @@ def test_noise_and_a_larger_learning_rate_bring_it_forward():
 def test_no_curvature_has_no_break_even_point():
     assert math.isnan(break_even_curvature(0.1, 8, 100, -1.0, 1.0))
     assert math.isnan(break_even_curvature(0.1, 8, 100, math.nan, 1.0))
-
-
-def test_other_optimizers_get_a_reason():
-    assert holds_for("sgd", momentum=0.0, weight_decay=0.0)
-    assert not holds_for("sgd", momentum=0.9, weight_decay=0.0) and not holds_for(
-        "sgd", momentum=0.0, weight_decay=0.01
-    )
-    assert not holds_for("adam", momentum=0.0, weight_decay=0.0)
 
 
 # ------------------------------------------------------------------------- α*

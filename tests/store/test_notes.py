@@ -5,9 +5,9 @@ from breakeven.store.notes import Note, cell, notes_of
 
 
 def test_a_cell_holds_codes_and_gives_back_the_notes():
-    for notes in ([], [Note.H_ZERO], [Note.NOT_PLAIN_SGD, Note.NEXT_LOSS_NOT_FINITE]):
+    for notes in ([], [Note.H_ZERO], [Note.NO_CONDITION, Note.NEXT_LOSS_NOT_FINITE]):
         assert notes_of(cell(notes)) == notes
-    assert cell([Note.NOT_PLAIN_SGD, Note.NEXT_LOSS_NOT_FINITE]) == "lhs:not_plain_sgd; loss:next_not_finite"
+    assert cell([Note.NO_CONDITION, Note.NEXT_LOSS_NOT_FINITE]) == "lhs:no_condition; loss:next_not_finite"
     assert notes_of(float("nan")) == notes_of(None) == notes_of("") == []
 
 

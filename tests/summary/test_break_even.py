@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from breakeven.spectra.equation_1 import left_hand_side
+from breakeven.spectra.equation_1 import break_even_curvature, left_hand_side
 from breakeven.store.notes import Note, cell
 from breakeven.store.tables import read_table, write_table
 from breakeven.summary.break_even import BreakEven, break_even
@@ -20,47 +20,54 @@ def table(rows, *notes):
             "lambda_1": lam,
             "curvature_variance": var,
             "stability_lhs": math.nan if notes else left_hand_side(ETA, S, N, lam, var),
+            "break_even_curvature": math.nan if notes else break_even_curvature(ETA, S, N, lam, var),
             "note": cell(notes),
         }
         for step, lam, var in rows
     ]
-    columns = ["step", "learning_rate", "lambda_1", "curvature_variance", "stability_lhs", "note"]
+    columns = [
+        "step",
+        "learning_rate",
+        "lambda_1",
+        "curvature_variance",
+        "stability_lhs",
+        "break_even_curvature",
+        "note",
+    ]
     return pd.DataFrame(records, columns=columns)
 
 
 def test_the_first_step_at_which_it_reaches_one():
-    found = break_even(
-        table([(0, 2.0, 1.0), (10, 18.0, 9.0), (20, 26.0, 100.0), (30, 15.0, 4.0), (40, 30.0, 9.0)]), S, N
-    )
+    found = break_even(table([(0, 2.0, 1.0), (10, 18.0, 9.0), (20, 26.0, 100.0), (30, 15.0, 4.0), (40, 30.0, 9.0)]))
     assert (found.step, found.after_step, found.lambda_H, found.note) == (20, 10, 26.0, "")
     assert found.predicted_lambda_H == pytest.approx(20 / (1 + 100 / 26**2 * (N - S) / (S * (N - 1))))
     assert 18.0 < found.predicted_lambda_H < 26.0
 
 
 def test_exactly_one_counts():
-    found = break_even(table([(0, 2.0, 0.0), (10, 20.0, 0.0)]), S, N)
+    found = break_even(table([(0, 2.0, 0.0), (10, 20.0, 0.0)]))
     assert (found.step, found.predicted_lambda_H) == (10, 20.0)
 
 
 def test_never():
-    assert break_even(table([(0, 2.0, 1.0), (10, 3.0, 1.0)]), S, N) == BreakEven(
+    assert break_even(table([(0, 2.0, 1.0), (10, 3.0, 1.0)])) == BreakEven(
         note="the left-hand side of Eq. 1 stays below 1"
     )
 
 
 def test_at_once():
-    found = break_even(table([(0, 25.0, 1.0), (10, 3.0, 1.0)]), S, N)
+    found = break_even(table([(0, 25.0, 1.0), (10, 3.0, 1.0)]))
     assert (found.step, found.after_step, found.note) == (0, None, "at the first measured step")
 
 
 def test_at_the_first_step_that_is_known():
-    found = break_even(table([(0, math.nan, math.nan), (10, 25.0, 1.0)]), S, N)
+    found = break_even(table([(0, math.nan, math.nan), (10, 25.0, 1.0)]))
     assert (found.step, found.after_step) == (10, None)
     assert found.note == "at the first measured step where the left-hand side of Eq. 1 is known"
 
 
 def test_never_where_it_is_known():
-    found = break_even(table([(0, 2.0, 1.0), (10, math.nan, math.nan), (20, 3.0, 1.0)]), S, N)
+    found = break_even(table([(0, 2.0, 1.0), (10, math.nan, math.nan), (20, 3.0, 1.0)]))
     assert found == BreakEven(
         note="the left-hand side of Eq. 1 stays below 1 where it is known, at 2 of 3 measured steps"
     )
@@ -73,45 +80,45 @@ def test_an_infinite_left_hand_side_is_unstable_also_when_it_comes_from_a_file(t
     write_table(tmp_path / "stability.csv", table(rows), infinite=["stability_lhs"])
     for stability in (table(rows), read_table(tmp_path / "stability.csv")):
         assert math.isinf(stability["stability_lhs"][1])
-        found = break_even(stability, S, N)
+        found = break_even(stability)
         assert (found.step, found.after_step, found.lambda_H) == (10, 0, 1e200)
         assert found.predicted_lambda_H == pytest.approx(2 / ETA)
 
 
 @pytest.mark.parametrize("curvature", [0.0, -3.0])
 def test_unstable_without_curvature(curvature):
-    found = break_even(table([(0, 2.0, 1.0), (10, curvature, 100.0)]), S, N)
+    found = break_even(table([(0, 2.0, 1.0), (10, curvature, 100.0)]))
     assert (found.step, found.after_step, found.lambda_H) == (10, 0, curvature)
     assert found.predicted_lambda_H is None
     assert found.note == "λ_H^1 is not above 0 there, and Eq. 1 predicts none"
-    both = break_even(table([(0, curvature, 100.0)]), S, N).note
+    both = break_even(table([(0, curvature, 100.0)])).note
     assert both == "at the first measured step; λ_H^1 is not above 0 there, and Eq. 1 predicts none"
 
 
 def test_where_equation_1_does_not_apply():
-    rows = table([(0, 25.0, 1.0)], Note.LOSS_ZERO, Note.NOT_PLAIN_SGD, Note.COARSE)
-    assert break_even(rows, S, N) == BreakEven(note=Note.NOT_PLAIN_SGD.sentence)
-    both = table([(0, 0.0, 0.0)], Note.NO_CURVATURE, Note.NOT_PLAIN_SGD)
-    assert break_even(both, S, N).note == f"{Note.NO_CURVATURE.sentence}; {Note.NOT_PLAIN_SGD.sentence}"
+    rows = table([(0, 25.0, 1.0)], Note.LOSS_ZERO, Note.NO_CONDITION, Note.COARSE)
+    assert break_even(rows) == BreakEven(note=Note.NO_CONDITION.sentence)
+    both = table([(0, 0.0, 0.0)], Note.NO_CURVATURE, Note.NO_CONDITION)
+    assert break_even(both).note == f"{Note.NO_CURVATURE.sentence}; {Note.NO_CONDITION.sentence}"
 
 
 def test_no_rows():
-    assert break_even(table([]), S, N) == BreakEven(note="nothing was measured")
+    assert break_even(table([])) == BreakEven(note="nothing was measured")
 
 
 def test_a_step_without_a_value_lies_in_between():
     rows = table([(0, 2.0, 1.0), (10, math.nan, math.nan), (20, 26.0, 1.0)])
-    found = break_even(rows, S, N)
+    found = break_even(rows)
     assert (found.step, found.after_step) == (20, 0)
 
 
 def test_an_earlier_step_without_a_value_is_told():
     """It may have been the break-even point."""
     lost = [(step, math.nan, math.nan) for step in (10, 20)]
-    found = break_even(table([(0, 2.0, 1.0), *lost, (30, 3.0, 1.0), (40, 26.0, 1.0)]), S, N)
+    found = break_even(table([(0, 2.0, 1.0), *lost, (30, 3.0, 1.0), (40, 26.0, 1.0)]))
     assert (found.step, found.after_step) == (40, 30)
     assert found.note == (
         "the left-hand side of Eq. 1 is not known at 2 earlier measured steps, where it may have reached 1"
     )
-    assert "an earlier measured step" in break_even(table([*lost[:1], (20, 3.0, 1.0), (40, 26.0, 1.0)]), S, N).note
-    assert break_even(table([(0, 2.0, 1.0), *lost, (40, 26.0, 1.0)]), S, N).note == ""  # it lies in between
+    assert "an earlier measured step" in break_even(table([*lost[:1], (20, 3.0, 1.0), (40, 26.0, 1.0)])).note
+    assert break_even(table([(0, 2.0, 1.0), *lost, (40, 26.0, 1.0)])).note == ""  # it lies in between

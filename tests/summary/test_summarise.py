@@ -78,9 +78,10 @@ def write_run(
             ),
         ],
         "stability": [
-            "step,learning_rate,lambda_1,curvature_variance,stability_lhs,two_over_lr,alpha_star,delta_loss,note",
+            "step,learning_rate,lambda_1,curvature_variance,stability_lhs,two_over_lr,alpha_star,delta_loss,threshold,"
+            "break_even_curvature,note",
             *(
-                f"{step},0.1,{hessian[step][0]},{s2},{lhs},20.0,{a},{d},"
+                f"{step},0.1,{hessian[step][0]},{s2},{lhs},20.0,{a},{d},38.0,{hessian[step][0] / 2},"
                 for step, (s2, lhs, a, d) in ((step, stability.get(step, (1.0, 0.5, 2.0, 0.1))) for step in hessian)
             ),
         ],
@@ -140,7 +141,7 @@ def test_one_row_per_run(tmp_path):
         "final_train_accuracy": "0.9",
         "final_test_accuracy": "0.8",
         "break_even_after_step": "0",
-        "predicted_lambda_H": str(20 / (1 + 2.0 / 8.0**2 * (288 - 32) / (32 * 287))),
+        "predicted_lambda_H": "4.0",  # as the stage stability put it into `break_even_curvature`, at step 10
         "break_even_note": "",
         "first_peak_step": "",  # it grows until the end
         "unconverged_snapshots": "1",
@@ -179,6 +180,7 @@ def test_the_long_table(tmp_path):
         "stability_lhs": {step: s[1] for step, s in STABILITY.items()},
         "alpha_star": {step: s[2] for step, s in STABILITY.items()},
         "delta_loss": {step: s[3] for step, s in STABILITY.items()},
+        "threshold": dict.fromkeys(STABILITY, 38.0),
         "train_loss": {step: h[0] for step, h in HISTORY.items()},
         "train_accuracy": {step: h[1] for step, h in HISTORY.items()},
         "test_loss": {step: h[2] for step, h in HISTORY.items()},

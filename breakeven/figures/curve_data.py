@@ -7,6 +7,7 @@ from breakeven.figures import common
 from breakeven.specs.study import Study
 
 MARKS_PER_CURVE = 8
+STEADY = 1e-9  # relative: seeds are averaged with rounding
 
 
 def average(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -66,10 +67,20 @@ def rules_at(column: str, unit: str, rows: pd.DataFrame, runs: pd.DataFrame, stu
     ).reset_index()
 
 
-def two_over_learning_rate(runs: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """2/η for each curve, as its ``mean``: where λ_H^1 stops growing, if the batch is all examples."""
-    rows = common.labelled(runs, study).groupby(["panel", "colour"], sort=True)["learning_rate"].first().reset_index()
-    return rows.assign(mean=2 / rows["learning_rate"].astype(float)).drop(columns="learning_rate")
+def thresholds(trajectories: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The full-batch threshold of each curve at each step, as its ``mean``: where λ_H^1 stops, if the batch is all examples.
+
+    ``steady``: whether it is the same all along.
+    """
+    rows = average(common.select(trajectories, "threshold", log=True), study)
+    rows = rows[["panel", "colour", "step", "epoch", "mean"]]
+    curves = rows.groupby(["panel", "colour"])["mean"]
+    return rows.assign(steady=np.isclose(curves.transform("min"), curves.transform("max"), rtol=STEADY, atol=0))
+
+
+def levels(thresholds: pd.DataFrame) -> pd.DataFrame:
+    """Those that are the same all along, in one row for each curve."""
+    return thresholds[thresholds["steady"]].groupby(["panel", "colour"], sort=True)[["mean"]].first().reset_index()
 
 
 def break_even_points(rows: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from breakeven.figures import common, curve_data, layers
 from breakeven.figures.labels import compared
 from breakeven.specs.study import Study
 
+THRESHOLD = "the full-batch threshold, 2/η for plain SGD"  # in words: what dashed lines in a figure of λ_H^1 are
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
 
 
@@ -29,8 +30,9 @@ class Look:
 
     ``log``: on a logarithmic y axis; ``domain``: that of the y axis, otherwise of the runs that didn't diverge. ``x``: epoch or
     step, shown ``until`` there at first. ``of_hessian``: what depends on the eigenvalues of H has a cross where they did not
-    converge. ``level``: a horizontal line at this value; ``levels``: a dashed one for each curve, at its ``mean``. ``overlay``:
-    the combinations of the hyperparameters after the first are dashes in one panel, instead of panels. ``zoom``: these axes.
+    converge. ``level``: a horizontal line at this value. ``thresholds``: a dashed line for each curve, of those that
+    `breakeven.figures.curve_data.thresholds` makes. ``overlay``: the combinations of the hyperparameters after the first are
+    dashes in one panel, instead of panels. ``zoom``: these axes.
     """
 
     log: bool = True
@@ -39,7 +41,7 @@ class Look:
     until: float | None = None
     of_hessian: bool = False
     level: float | None = None
-    levels: pd.DataFrame | None = None
+    thresholds: pd.DataFrame | None = None
     rules: Rules | None = Rules("threshold_epoch", "mean epoch past the threshold")
     overlay: bool = False
     band_opacity: float = 0.16
@@ -135,8 +137,9 @@ def _parts(
     parts = {"curve": curve_data.with_marks(curve_data.average(rows, study), colours, look.x)}
     if look.rules is not None:
         parts["rule"] = curve_data.rules_at(look.rules.column, look.rules.unit, rows, runs, study)
-    if look.levels is not None:
-        parts["level"] = look.levels
+    if look.thresholds is not None:
+        parts["level"] = curve_data.levels(look.thresholds)
+        parts["threshold"] = look.thresholds[~look.thresholds["steady"]].drop(columns="steady")
     parts["break_even"] = curve_data.break_even_points(rows, runs, study)
     if look.of_hessian:
         parts["unconverged"] = curve_data.unconverged_points(rows, trajectories, study)
@@ -148,8 +151,7 @@ def _other_layers(parts: dict[str, pd.DataFrame], shared: layers.Shared, look: L
     drawn = [layers.band(shared, look.band_opacity)]
     if look.rules is not None:
         drawn.append(layers.rules(shared, f"at_{look.x}", look.rules.words))
-    if look.levels is not None:
-        drawn.append(layers.levels(shared))
+    drawn += [layer(shared) for part, layer in layers.THRESHOLDS.items() if part in parts and len(parts[part])]
     of_single_runs = bool((parts["curve"]["seeds"] == 1).all())
     drawn.append(layers.symbols(shared, of_single_runs))
     for kind in layers.SINGLE_POINTS:

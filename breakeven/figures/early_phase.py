@@ -11,10 +11,10 @@ from breakeven.specs.measurements import SYMBOLS
 from breakeven.specs.study import Study
 
 CAPTION = (
-    "On the way to the break-even point: λ_K^1; λ_H^1, with 2/η, where it stops if the batch is all examples; "
-    "the left-hand side of Eq. 1; and the paper's two proxies for it: α*, how far the SGD step can be stretched before the "
-    "loss rises by 20 % (the line is at 2, where the paper finds it to settle), and ΔL, the change of the loss in one SGD "
-    "step. Drag a panel to see the rest of training."
+    "On the way to the break-even point: λ_K^1; λ_H^1, with the full-batch threshold, where it stops if the batch is all "
+    "examples: 2/η, with momentum β 2(1 + β)/η; the left-hand side of Eq. 1; and the paper's two proxies for it: α*, how far "
+    "the SGD step can be stretched before the loss rises by 20 % (the line is at 2, where the paper finds it to settle), and "
+    "ΔL, the change of the loss in one SGD step. Drag a panel to see the rest of training."
 )
 ORDER = 80
 LENGTH = 2.0  # of the time until the training accuracy passes the threshold
@@ -28,9 +28,9 @@ def end(runs: pd.DataFrame) -> float | None:
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw the five quantities, each in a panel, with the early phase in view and the rest of training beyond its edge."""
-    until, rates = end(runs), curve_data.two_over_learning_rate(runs, study)
-    single = len(set(rates["mean"])) == 1
-    limit: dict[str, Any] = {"level": float(rates["mean"].iloc[0])} if single else {"levels": rates}
+    until, thresholds = end(runs), curve_data.thresholds(trajectories, study)
+    single = thresholds["steady"].all() and thresholds["mean"].map(common.rounded).nunique() == 1
+    limit: dict[str, Any] = {"level": float(thresholds["mean"].iloc[0])} if single else {"thresholds": thresholds}
 
     def view(quantity: str, axis: str | list[str], **look: Any) -> ChartType:
         look_of_panel = Look(until=until, width=290, height=200, **look)
@@ -44,11 +44,8 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
         view("delta_loss", f"{SYMBOLS['delta_loss']} of one SGD step", log=False, level=0.0),
     ]
     shown = "Shown is all of training." if until is None else f"Shown are the first {until:.3g} epochs."
-    lines = [
-        *curves.notes(runs, study),
-        f"{'Horizontal line' if single else 'Dashed horizontal lines'} in the panel of λ_H^1: 2/η.",
-        shown,
-    ]
+    limits = f"{'Horizontal line' if single else 'Dashed lines'} in the panel of λ_H^1: {curves.THRESHOLD}."
+    lines = [*curves.notes(runs, study), *([limits] if len(thresholds) else []), shown]
     figure = common.finish(common.grid(views), "The early phase: how SGD reaches its break-even point", study, lines)
     if until is not None:  # along steps, a reader's page shows as much of the run that takes the most of them
         figure.usermeta = {"until": {"epoch": until, "step": until * curve_data.steps_per_epoch(trajectories).max()}}

@@ -11,6 +11,7 @@ import altair as alt
 
 from breakeven.figures import common
 
+DASHED: dict[str, Any] = {"strokeDash": [5, 4], "strokeWidth": 1.4}
 SEEDS = alt.Tooltip("seeds:Q", title="number of seeds")
 
 
@@ -97,7 +98,7 @@ def rules(shared: Shared, at: str, words: str) -> alt.Chart:
 
 
 def levels(shared: Shared) -> alt.Chart:
-    """A dashed horizontal line for each curve."""
+    """A dashed horizontal line for each curve whose threshold is the same all along."""
     layer: alt.Chart = _dashed("level").encode(
         y=_of_field(shared.y, "mean"),
         color=shared.colour,
@@ -105,6 +106,24 @@ def levels(shared: Shared) -> alt.Chart:
         tooltip=[*shared.who, *_numbers("mean", mean="dashed line at")],
     )
     return layer
+
+
+def changing(shared: Shared) -> alt.Chart:
+    """A dashed line along training for each curve whose threshold changes, in steps, as the learning rate does."""
+    mark = _part("threshold").mark_line(clip=True, interpolate="step-after", **DASHED)
+    tooltip = [*shared.who, alt.Tooltip("step:Q"), *_numbers("mean", mean="dashed line at")]
+    layer: alt.Chart = mark.encode(
+        x=shared.x,
+        y=shared.y,
+        color=shared.colour,
+        detail="panel:N",
+        opacity=_shaded(shared, 0.9, 0.1),
+        tooltip=tooltip,
+    )
+    return layer
+
+
+THRESHOLDS = {"level": levels, "threshold": changing}  # by the part that they draw
 
 
 def level(shared: Shared, value: float) -> alt.Chart:
@@ -140,7 +159,7 @@ def _part(name: str) -> alt.Chart:
 
 
 def _dashed(part: str) -> alt.Chart:
-    mark: alt.Chart = _part(part).mark_rule(clip=True, strokeDash=[5, 4], strokeWidth=1.4)
+    mark: alt.Chart = _part(part).mark_rule(clip=True, **DASHED)
     return mark
 
 

@@ -1,4 +1,4 @@
-"""What the condition of stability depends on, of an optimizer: plain data, from which `breakeven.spectra.equation_1` computes it."""
+"""What the stability of an optimizer depends on: plain data, from which `breakeven.spectra.equation_1` makes its condition."""
 
 from dataclasses import dataclass
 

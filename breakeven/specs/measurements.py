@@ -74,9 +74,9 @@ class Measurement:
     """A measurement.
 
     ``words``: what it does, in a line. ``settings``: its section of the config; None where it has none of its own.
-    ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``of_optimizer``: it asks
-    the run's optimizer for its condition of stability. ``table``: the file that
-    it writes into the run's folder; ``folders``: those that it fills beside it. ``reads``: other measurements of the same run.
+    ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``of_optimizer``: it
+    asks the run's optimizer for its condition of stability. ``table``: the file that it writes into the run's folder;
+    ``folders``: those that it fills beside it. ``reads``: other measurements of the same run.
     ``always``: made for every run, and read by ``summarise``; the others only where a figure asks for them, or the config, by a
     setting that isn't 0: ``asked_by``.
     """

@@ -5,18 +5,17 @@ learning rate η and batch size S, drawn without replacement from N examples, is
 
     (1 − η λ)² + s² · η² ν ≤ 1,   ν = (N − S) / (S (N − 1))          (paper, Eq. 1; Wu, Ma, E, NeurIPS 2018)
 
-With momentum or weight decay a step is (x, v) ← A_B (x, v) with the curvature of the mini-batch B
-(`breakeven.specs.condition`, which defines β, a, w, δ). Let A be the mean of A_B, t its trace and d its determinant, and
-c = η (a λ + w). Mini-batches scatter about the mean: with n_B of mean 0 and variance τ = (η a)² s² ν, A_B = A + n_B b (1, 0), since
-curvature meets x alone:
+With momentum or weight decay a step is (x, v) ← A_B (x, v), with the curvature of the mini-batch B (`breakeven.specs.condition`
+defines it, with β, a, w, δ). Let A be the mean of A_B over mini-batches, t its trace, d its determinant, and c = η (a λ + w).
+Curvature meets x alone: A_B = A + n_B b (1, 0), with n_B of mean 0 and variance τ = (η a)² s² ν, and
 
     heavy ball:  t = δ + β − c,           d = β δ,        b = (−1, −1)
     Nesterov:    t = δ + β − (1 + β) c,   d = β (δ − c),  b = (−(1 + β), −1)
 
-What one unit of noise does to x, k steps later, is g_k = (1, 0) A^k b, whose generating function is (b₁ z + b₀) / (z² − t z + d)
-with b₁ = −1, b₀ = 0 (heavy ball) or b₁ = −(1 + β), b₀ = β (Nesterov). Noise is independent from step to step, so that
-E x² = (what A leaves) + τ Σ_k g_k² E x²(k steps ago), a renewal equation: the second moments don't grow if and only if A is stable
-and τ Σ g_k² ≤ 1. A is stable while 1 − t + d and 1 + t + d are above 0 and d below 1, and
+One unit of noise leaves g_k = (1, 0) A^k b in x, k steps later, whose generating function is (b₁ z + b₀) / (z² − t z + d), with
+b₁ = −1, b₀ = 0 (heavy ball) or b₁ = −(1 + β), b₀ = β (Nesterov). Noise is independent from step to step, so that E x² is what A
+leaves of the start, plus τ Σ_k g_k² E x² of k steps before: a renewal equation. The second moments don't grow if and only if A is
+stable and τ Σ g_k² ≤ 1. A is stable where 1 − t + d and 1 + t + d are above 0, and d below 1; then
 
     Σ g_k² = R / ((1 + d)² − t²),   R = ((b₁² + b₀²) (1 + d) + 2 b₁ b₀ t) / (1 − d),
 
@@ -91,16 +90,14 @@ def noise(batch_size: int, examples: int) -> float:
 def full_batch_threshold(learning_rate: float, condition: Condition = PLAIN) -> float:
     """The λ above which the optimizer is unstable on all examples at once: 2/η for gradient descent.
 
-    2 (1 + β) / η − w with momentum, 2 (1 + β) / ((1 + 2β) η) − w with Nesterov's, (2 + 2β₁) / ((1 − β₁) η) for Adam. NaN where η is 0.
+    2 (1 + β) / η − w with momentum, 2 (1 + β) / ((1 + 2β) η) − w with Nesterov's, (2 + 2β₁) / ((1 − β₁) η) for Adam. NaN where
+    η is 0.
     """
     eta, beta = learning_rate, condition.momentum
     if not eta:
         return math.nan
     stays = 1 - eta * condition.decoupled_decay
-    if condition.nesterov:
-        largest = ((1 + stays) * (1 + beta)) / (1 + 2 * beta)
-    else:
-        largest = (1 + stays) * (1 + beta)
+    largest = (1 + stays) * (1 + beta) / (1 + 2 * beta if condition.nesterov else 1)
     return (largest / eta - condition.weight_decay) / condition.scale
 
 
@@ -114,9 +111,10 @@ def break_even_curvature(
 ) -> float:
     """The λ at which the left-hand side of Eq. 1 reaches 1, where λ and s grow in proportion, as measured: r = s/λ.
 
-    Then Eq. 1 is 1 − 2ηλ + η²λ² (1 + r²ν) ≤ 1, which is λ ≤ 2 / (η (1 + r²ν)); with momentum λ ≤ 2 (1 + β) / (η (1 + r²ν (1 + β) /
-    (1 − β))). With weight decay or Nesterov's momentum it is found as a root. Full batch, or no variance: `full_batch_threshold`.
-    Where the left-hand side is exactly 1, it is λ itself. NaN where λ is not positive, or none is small enough.
+    Then Eq. 1 is 1 − 2ηλ + η²λ² (1 + r²ν) ≤ 1, which is λ ≤ 2 / (η (1 + r²ν)). With momentum it is
+    λ ≤ 2 (1 + β) / (η (1 + r²ν (1 + β) / (1 − β))); with weight decay or Nesterov's momentum it is found as a root, the only one.
+    Full batch, or no variance: `full_batch_threshold`. Where the left-hand side is exactly 1, it is λ itself. NaN where λ is not
+    positive, or none is small enough.
     """
     if not (curvature > 0 and learning_rate > 0):
         return math.nan

@@ -49,7 +49,8 @@ COLUMNS = {
     "break_even_step": r"t_b = \min \{t : \text{left-hand side of Eq. 1} \ge 1\}",
     "break_even_epoch": r"t_b / \lfloor N / S \rfloor",
     "break_even_lambda_H": r"\lambda_H^1(t_b)",
-    "predicted_lambda_H": r"\frac{2 (1 + \beta)}{\eta (1 + r^2 \nu \frac{1 + \beta}{1 - \beta})}, \; r = \frac{s}{\lambda_H^1}, \; \nu = \frac{N - S}{S (N - 1)}",
+    "predicted_lambda_H": r"\frac{2 (1 + \beta)}{\eta (1 + r^2 \nu \frac{1 + \beta}{1 - \beta})}, "
+    r"\; r = \frac{s}{\lambda_H^1}, \; \nu = \frac{N - S}{S (N - 1)}",
     "first_peak_step": r"\min \{t : \lambda_H^1(t) \text{ a local maximum} \ge \frac{1}{2} \max \lambda_H^1\}",
     "first_switch_step": r"\min \{t : \eta_t \ne \eta_0\}",
     "threshold_epoch": r"\min \{t : \text{training accuracy} > \text{threshold}\} / \lfloor N / S \rfloor",

@@ -30,7 +30,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "learning_rate": ("η of the SGD step from there", "1"),
         "lambda_1": ("λ_H^1, as the stage `hessian` found it", "1/η"),
         "two_over_lr": ("2/η, the threshold of full-batch gradient descent", "1/η"),
-        "break_even_curvature": ("λ_H^1 at which Eq. 1 puts the break-even point, with s in proportion to it as it is here", "1/η"),
+        "break_even_curvature": ("λ_H^1 at which Eq. 1 puts the break-even point, with s in proportion to it as here", "1/η"),
     }
     | NOTE,
     "density": STEP

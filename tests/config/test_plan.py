@@ -1,9 +1,7 @@
 import json
-from types import SimpleNamespace
 
 import pytest
 
-from breakeven.config import checks
 from breakeven.config.check import describe
 from breakeven.config.options import canonical_options, option_problems
 from breakeven.config.plan import DatasetUse

@@ -67,6 +67,7 @@ def make_study(
             "lambda_star_over_lambda_1": 0.004 * heat**0.5 * noise[5],
             "trace_over_lambda_1": 4 + 6 * heat**0.3 * noise[6],
             "lambda_H_1": 60 * hump / np.sqrt(heat) * noise[7],
+            "threshold": np.full(len(step), 2 / rate),
             "stability_lhs": 4 * hump * noise[7],
             "alpha_star": 2 + 20 * (1 - progress) * noise[6],
             "delta_loss": 0.1 * np.log(noise[5]),
@@ -76,7 +77,8 @@ def make_study(
         }
         if index in diverging:
             half = len(step) // 2
-            for quantity, series in values.items():
+            measured = {quantity: series for quantity, series in values.items() if quantity != "threshold"}
+            for quantity, series in measured.items():
                 series[half - 1] *= 1 if quantity.endswith("accuracy") else 1e12
                 series[half] = np.inf
                 series[half + 1 :] = np.nan

@@ -300,12 +300,48 @@ def test_lines_at_the_threshold_stand_along_epochs_and_along_steps():
         assert drawn.loc[str(size), "at_epoch"] == pytest.approx(group["threshold_epoch"].mean(), rel=1e-4)
 
 
-def test_two_over_the_learning_rate_is_drawn_where_it_is_near_the_curves():
+def test_the_full_batch_threshold_is_drawn_where_it_is_near_the_curves():
     trajectories, runs, study = make_study(sweeps={"learning_rate": [1e-6, 0.1, 0.3]})
     spec = compiled("lambda_H", trajectories, runs, study)
     drawn = rows_of(spec, "level").set_index("colour")["mean"]
     assert drawn.to_dict() == {"0.1": 20, "0.3": pytest.approx(2 / 0.3, rel=1e-5)}  # not that of 1e-6
-    assert "Dashed horizontal lines: 2/η." in spec["title"]["subtitle"]
+    assert "Dashed lines: the full-batch threshold, 2/η for plain SGD." in spec["title"]["subtitle"]
+
+
+def with_threshold(trajectories, of):
+    """The trajectories with these thresholds at each step, instead of 2/η."""
+    values = [of(rate, step) for rate, step in zip(trajectories["learning_rate"], trajectories["step"], strict=True)]
+    return trajectories.assign(value=trajectories["value"].where(trajectories["quantity"] != "threshold", values))
+
+
+@pytest.mark.parametrize("name", ["lambda_H", "early_phase"])
+def test_the_threshold_is_the_optimizers_and_follows_the_learning_rate(name):
+    """That of momentum 0.5 is 3/η; one that switches at step 100 is drawn along training, and the others stay horizontal."""
+    trajectories, runs, study = make_study(sweeps={"learning_rate": [0.1, 0.3]})
+    steps = sorted(trajectories["step"].unique())
+
+    def view(of):
+        spec = compiled(name, with_threshold(trajectories, of), runs, study)
+        return spec["concat"][1] if name == "early_phase" else spec
+
+    momentum = view(lambda rate, step: 3 / rate)
+    assert rows_of(momentum, "level").set_index("colour")["mean"].to_dict() == {"0.1": 30, "0.3": 10}
+    assert rows_of(momentum, "threshold").empty
+    switched = view(lambda rate, step: (2 if step < 100 or rate == 0.3 else 4) / rate)
+    assert rows_of(switched, "level").set_index("colour")["mean"].to_dict() == {"0.3": pytest.approx(2 / 0.3, rel=1e-5)}
+    along = rows_of(switched, "threshold")
+    assert set(along["colour"]) == {"0.1"} and list(along["step"]) == steps
+    assert list(along["mean"]) == [20 if step < 100 else 40 for step in steps]
+    [line] = [layer for layer in switched["layer"] if layer["mark"].get("interpolate") == "step-after"]
+    assert line["encoding"]["x"]["field"] == "epoch" and line["mark"]["strokeDash"]
+
+
+def test_without_a_condition_there_is_no_threshold():
+    trajectories, runs, study = make_study()
+    trajectories = trajectories[trajectories["quantity"] != "threshold"]
+    for name in ("lambda_H", "early_phase"):
+        spec = compiled(name, trajectories, runs, study)
+        assert "full-batch threshold" not in " ".join(spec["title"]["subtitle"])
 
 
 def test_the_early_phase_is_shown_as_long_along_steps():

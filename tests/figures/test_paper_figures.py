@@ -83,7 +83,10 @@ def test_lines_stand_where_theory_puts_them():
         assert views[quantity]["layer"][-1]["data"]["values"] == [{"level": level}]
     spec = spec_of("early_phase", "batch_size")
     assert views_of(spec)["lambda_H_1"]["layer"][-1]["data"]["values"] == [{"level": 20}]  # one learning rate, one line
-    assert "Horizontal line in the panel of λ_H^1: 2/η." in spec["title"]["subtitle"]
+    assert (
+        "Horizontal line in the panel of λ_H^1: the full-batch threshold, 2/η for plain SGD."
+        in spec["title"]["subtitle"]
+    )
 
 
 # ------------------------------------------------------------------ batch normalization

@@ -1,11 +1,12 @@
 """Snapshots: the weights at a measured step and after the next SGD step, as safetensors.
 
 Names in the file: ``now/NAME`` and ``next/NAME`` for each parameter, ``buffer/NAME`` for each buffer (running averages)
-at the measured step; ``step``, a number. The file's metadata hold the run's id, and nothing else: safetensors writes
+at the measured step; ``optimizer/NAME/QUANTITY`` for all that the optimizer remembers after that step, which plain SGD has not;
+``step``, a number. The file's metadata hold the run's id, and nothing else: safetensors writes
 several entries in random order, and equal snapshots must be equal bytes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -20,12 +21,16 @@ from breakeven.store.training_record import SnapshotEntry
 
 @dataclass(frozen=True)
 class Snapshot:
-    """θ_t (``now``), θ_{t+1} (``next``) and the buffers at step t, by parameter name."""
+    """θ_t (``now``), θ_{t+1} (``next``) and the buffers at step t, by parameter name.
+
+    ``optimizer``: what the optimizer remembers after the step from θ_t to θ_{t+1}, by ``PARAMETER/QUANTITY``.
+    """
 
     step: int
     now: dict[str, Tensor]
     next: dict[str, Tensor]
     buffers: dict[str, Tensor]
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
 
 
 def file_name(step: int) -> str:
@@ -36,7 +41,12 @@ def file_name(step: int) -> str:
 def write(folder: Path, run: str, snapshot: Snapshot, learning_rate: float) -> SnapshotEntry:
     """Write ``snapshot`` whole or not at all; return its entry for ``training.json``, with the η of the step from there."""
     path = folder / file_name(snapshot.step)
-    groups = {"now": snapshot.now, "next": snapshot.next, "buffer": snapshot.buffers}
+    groups = {
+        "now": snapshot.now,
+        "next": snapshot.next,
+        "buffer": snapshot.buffers,
+        "optimizer": snapshot.optimizer,
+    }
     tensors = {f"{group}/{name}": t.contiguous() for group, members in groups.items() for name, t in members.items()}
     tensors["step"] = torch.tensor(snapshot.step)
     with whole_file(path) as temporary:
@@ -68,8 +78,8 @@ def read(path: Path, run: str, step: int, digest: str) -> Snapshot:
             f"snapshot '{path}' belongs to run {owner} at step {found}, not to run {run} at step {step}: "
             "delete its folder"
         )
-    groups: dict[str, dict[str, Tensor]] = {"now": {}, "next": {}, "buffer": {}}
+    groups: dict[str, dict[str, Tensor]] = {"now": {}, "next": {}, "buffer": {}, "optimizer": {}}
     for key, tensor in tensors.items():
         group, _, name = key.partition("/")
         groups[group][name] = tensor
-    return Snapshot(step, groups["now"], groups["next"], groups["buffer"])
+    return Snapshot(step, groups["now"], groups["next"], groups["buffer"], groups["optimizer"])

@@ -143,14 +143,18 @@ class Training:
             say(f"diverged: {problem}")
 
     def save_snapshot(self, before: Weights | None, folder: Path) -> None:
-        """Save θ_t, ``before``, with θ_{t+1}, which the network has now; nothing where it is None, or there is no θ_{t+1}."""
+        """Save θ_t, ``before``, with θ_{t+1} and what the optimizer remembers, as they are now.
+
+        Nothing where ``before`` is None, or there is no θ_{t+1}.
+        """
         if before is None:
             return
         self.settle()
         if self.diverged_step is not None:
             return
         after = copy_of(dict(self.model.named_parameters()))
-        snapshot = snapshots.Snapshot(before.step, before.parameters, after, before.buffers)
+        remembered = copy_of(self.optimizer.state())
+        snapshot = snapshots.Snapshot(before.step, before.parameters, after, before.buffers, remembered)
         self.snapshots.append(snapshots.write(folder, run_id(self.spec), snapshot, self.schedule.rate(before.step)))
 
     def state(self) -> TrainingState:

@@ -22,7 +22,9 @@ def snapshot():
     draws = torch.Generator().manual_seed(0)
     now = {"0.weight": torch.randn(3, 2, generator=draws), "0.bias": torch.randn(3, generator=draws)}
     later = {name: tensor + 1 for name, tensor in now.items()}
-    return Snapshot(20, now, later, {"1.running_mean": torch.randn(3, generator=draws, dtype=torch.float64)})
+    average = torch.randn(3, generator=draws, dtype=torch.float64)
+    remembered = {"0.weight/exp_avg": torch.randn(3, 2, generator=draws), "0.weight/step": torch.tensor(21.0)}
+    return Snapshot(20, now, later, {"1.running_mean": average}, remembered)
 
 
 @pytest.fixture
@@ -48,7 +50,9 @@ def test_the_file(written, snapshot):
     metadata, arrays = parse(written[0])
     assert metadata == {"run": "run-a"}
     assert arrays.pop("step") == 20
-    assert arrays.keys() == {"now/0.weight", "now/0.bias", "next/0.weight", "next/0.bias", "buffer/1.running_mean"}
+    weights = {"now/0.weight", "now/0.bias", "next/0.weight", "next/0.bias"}
+    remembered = {"optimizer/0.weight/exp_avg", "optimizer/0.weight/step"}
+    assert arrays.keys() == weights | {"buffer/1.running_mean"} | remembered
     np.testing.assert_array_equal(arrays["now/0.weight"], snapshot.now["0.weight"].numpy())
     np.testing.assert_array_equal(arrays["next/0.bias"], snapshot.now["0.bias"].numpy() + 1)
     np.testing.assert_array_equal(arrays["buffer/1.running_mean"], snapshot.buffers["1.running_mean"].numpy())
@@ -58,7 +62,7 @@ def test_the_file(written, snapshot):
 def test_what_is_read_is_what_was_written(written, snapshot):
     read = snapshots.read(written[0], "run-a", 20, written[1])
     assert read.step == 20
-    for group in ("now", "next", "buffers"):
+    for group in ("now", "next", "buffers", "optimizer"):
         expected, found = getattr(snapshot, group), getattr(read, group)
         assert expected.keys() == found.keys()
         assert all(torch.equal(expected[name], found[name]) for name in expected)

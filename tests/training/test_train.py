@@ -335,3 +335,11 @@ def test_batch_normalization(data, train):
     assert_same(found[0].next, after, 1e-12)
     rows = read_history(train(**(changes | {"steps": 200, "snapshots": (Segment(100),)})))
     assert float(rows[-2]["loss"]) < 0.5 * float(rows[0]["loss"])
+
+
+def test_a_snapshot_holds_what_the_optimizer_remembers_after_the_step(train):
+    """From there training can go on. SGD steps by η v, with the new velocity v; without momentum it remembers nothing."""
+    for read in read_snapshots(train(momentum=0.9, precision="float64")).values():
+        velocity = {name.removesuffix("/velocity"): tensor for name, tensor in read.optimizer.items()}
+        assert_same(velocity, {name: (weight - read.next[name]) / 0.05 for name, weight in read.now.items()}, 1e-13)
+    assert all(read.optimizer == {} for read in read_snapshots(train()).values())

@@ -10,6 +10,11 @@ OTHER_WORDS = {
     "eta": ("learning_rate",),
     "bs": ("batch_size",),
     "wd": ("weight_decay",),
+    "beta_1": ("beta1",),
+    "beta_2": ("beta2",),
+    "epsilon": ("eps",),
+    "opt": ("optimizer",),
+    "optim": ("optimizer",),
     "l2": ("weight_decay",),
     "step": ("steps", "at"),
     "epoch": ("epochs", "at"),
@@ -40,13 +45,13 @@ OTHER_WORDS = {
 }
 
 AT_THE_TOP = "it stands at the top of the config, beside 'studies'"
+OF_OPTIMIZER = "options of an optimizer stand in 'optimizer_options'"
 IN_OPTIONS = "options of a network stand in 'network_options'"
 BY_SCHEDULE = "'schedule' lists when the learning rate changes, as in [{at: 1000, learning_rate: 0.01}]"
 # an unknown key beside a key that is known there, and what there is instead
 INSTEAD = {
     ("seed", "learning_rate"): "seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'",
     ("seeds", "learning_rate"): "seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'",
-    ("optimizer", "learning_rate"): "runs are trained with SGD, whose settings are 'momentum' and 'weight_decay'",
     ("loss", "learning_rate"): "the data decide: the cross-entropy for classes, the squared loss for numbers",
     **{(name, "learning_rate"): BY_SCHEDULE for name in ("scheduler", "lr_schedule", "lr_scheduler", "warmup")},
     **{(name, "learning_rate"): AT_THE_TOP for name in ("device", "threads", "results")},
@@ -54,6 +59,7 @@ INSTEAD = {
         (name, "network_options"): IN_OPTIONS
         for name in ("activation", "channels", "dense", "depth", "dropout", "hidden", "layers", "width")
     },
+    **{(name, "optimizer_options"): OF_OPTIMIZER for name in ("alpha", "beta1", "beta2", "betas", "eps")},
     ("figures", "studies"): "figures are listed in a study, beside 'base'",
     ("seeds", "studies"): "seeds are listed in a study, beside 'base'",
 }

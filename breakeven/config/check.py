@@ -18,6 +18,7 @@ from breakeven.specs.own_code import is_own
 from breakeven.specs.run import RunSpec
 from breakeven.specs.schedule import snapshot_steps
 from breakeven.specs.source import Source
+from breakeven.training.registry import optimizer_source
 
 SEEDS_FOR_A_VERDICT = 6  # a two-sided sign test at 5 % takes as many (`breakeven.claims.hypothesis_tests.fewest_seeds`)
 SEEDS_FOR_A_SPREAD = 3
@@ -83,6 +84,8 @@ def _missing(plan: Plan) -> Iterator[str]:
     for run in plan.runs.values():
         files = _files(run.network, network_source(run.network), run.network_options)
         read += [(f"network {show(run.network)}", path) for path in files]
+        files = optimizer_source(run.optimizer).files(run.optimizer_options)
+        read += [(f"optimizer {show(run.optimizer)}", path) for path in files]
     for reader, path in dict.fromkeys(read):
         if not path.exists():
             yield f"{reader} reads '{path}', which is not there"

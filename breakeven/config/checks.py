@@ -18,7 +18,8 @@ from breakeven.specs.hub import PRETRAINED, revision_problem
 from breakeven.specs.own_code import is_own
 from breakeven.specs.run import Segment
 from breakeven.specs.schedule import segment_steps, snapshots_problem
-from breakeven.specs.source import Source
+from breakeven.specs.source import Source, defines
+from breakeven.training.registry import OPTIMIZERS, OWN_BESIDE, OWN_GIVEN, optimizer_source
 
 LARGEST = 3.4e38  # in float32
 TEXTS = ("words", "word pieces")
@@ -56,8 +57,7 @@ def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str
         yield Finding("initial_weights", unreadable)
     if run.precision == "tf32" and device == "cpu":
         yield Finding("precision", f"tf32 needs a CUDA device, and {said}")
-    if run.nesterov and not run.momentum:
-        yield Finding("nesterov", "true needs momentum, and momentum is 0", ("momentum",))
+    yield from _check_optimizer(run)
     yield from _check_range(run)
     examples = None if dataset is None else dataset.training_examples
     if examples and run.batch_size > examples:
@@ -106,6 +106,48 @@ def _check_network(run: Hyperparameters, dataset: Dataset | None) -> Iterator[Fi
     if unknown:
         yield Finding("network_options", unknown, ("network",), (PRETRAINED[run.network],))
     yield from _check_content(run, dataset)
+
+
+def _check_optimizer(run: Hyperparameters) -> Iterator[Finding]:
+    """The optimizer, its options, and whether it has what is given beside them."""
+    unknown = _optimizer_problem(run.optimizer)
+    if unknown:
+        yield Finding("optimizer", unknown)
+        return
+    source = optimizer_source(run.optimizer)
+    for problem in option_problems(source, run.optimizer_options):
+        yield Finding("optimizer_options", problem.message, ("optimizer",), problem.place)
+    own = OPTIMIZERS.get(run.optimizer, ())
+    for name in ("momentum", "nesterov", "weight_decay"):
+        if getattr(run, name) and name not in own:
+            options = f"its options are {', '.join(source.options)}" if source.options else "it has no options"
+            message = f"{show(getattr(run, name))} has no meaning with optimizer {show(run.optimizer)}; {options}"
+            yield Finding(name, message, ("optimizer",))
+    if run.nesterov and not run.momentum:
+        yield Finding("nesterov", "true needs momentum, and momentum is 0", ("momentum",))
+
+
+def _optimizer_problem(name: str) -> str | None:
+    """Why there is no optimizer ``name``, if so."""
+    if not is_own(name):
+        return None if name in OPTIMIZERS else no_function(name, OPTIMIZERS)
+    problem = own_code.problem(name, OWN_GIVEN)
+    if problem:
+        return problem
+    file, options = name.rpartition(":")[0], optimizer_source(name).options
+    for function, given in OWN_BESIDE.items():
+        if not defines(file, function):
+            continue
+        beside = f"{file}:{function}"
+        problem = own_code.problem(beside, given)
+        unknown = sorted(own_code.own_source(beside, given).options.keys() - options.keys()) if not problem else []
+        if unknown:
+            problem = f"'{function}' of '{file}' asks for '{unknown[0]}', which is no option of the optimizer: " + (
+                f"it has {', '.join(options)}" if options else "it has none"
+            )
+        if problem:
+            return problem
+    return None
 
 
 def _check_content(run: Hyperparameters, dataset: Dataset | None) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from breakeven.config.folders import path_problem
 from breakeven.config.messages import show
+from breakeven.specs.checked import default_of
 from breakeven.specs.source import AsPath, Option
 
 
@@ -120,7 +121,7 @@ def fields_of(options: Mapping[str, Option]) -> dict[str, Any]:
 
 def declared_by(cls: Any) -> dict[str, Option]:
     """The fields of a dataclass."""
-    return {field.name: Option(field.type, field.default) for field in dataclasses.fields(cls)}
+    return {field.name: Option(field.type, default_of(field)) for field in dataclasses.fields(cls)}
 
 
 def made_of(fields: Mapping[str, Any], words: str | None = None) -> Any:

@@ -22,6 +22,7 @@ from breakeven.specs.run import RunSpec, Switch, canonical_json, run_id, source_
 from breakeven.specs.study import Study
 from breakeven.specs.words import in_words
 from breakeven.store.errors import ConfigError
+from breakeven.training.registry import optimizer_source
 
 MOST_RUNS = 20_000
 LONGEST_SPEC = 100_000  # Linux takes arguments of a command up to 128 KiB
@@ -244,7 +245,7 @@ def _expanded(
 
 def _label(hyperparameter: str, run: Hyperparameters, spec: RunSpec) -> Any:
     """What tables and figures call the value of a hyperparameter: as it stands in the config."""
-    of_config = ("dataset", "network_options", "initial_weights")
+    of_config = ("dataset", "network_options", "optimizer_options", "initial_weights")
     return plain(getattr(run if hyperparameter in of_config else spec, hyperparameter))
 
 
@@ -264,6 +265,7 @@ def _run_spec(
         | {
             "dataset": datasets[run.dataset],
             "network_options": canonical_options(network_source(run.network), run.network_options),
+            "optimizer_options": canonical_options(optimizer_source(run.optimizer), run.optimizer_options),
             "schedule": tuple(_canonical_switch(switch, run.learning_rate) for switch in run.schedule),
             "initial_weights": None if run.initial_weights is None else digests[run.initial_weights],
             "seed": seed,

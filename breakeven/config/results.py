@@ -32,7 +32,7 @@ from breakeven.store.errors import UserError
 from breakeven.store.notes import Note
 from breakeven.store.record import is_current, left_out
 from breakeven.store.training_record import KEPT_FILE
-from breakeven.training.registry import modules_of, optimizer_module
+from breakeven.training.registry import modules_of, optimizer_module, optimizer_source
 
 MEASURES = {f"measure_{each.name}": each.name for each in MEASUREMENTS}  # their jobs alone read snapshots
 # the stage that a rule calls, in the order in which data flow
@@ -148,6 +148,7 @@ class Results:
         source = source_of(spec)
         network = network_source(spec.network)
         read = self._read(network, spec.network_options)
+        read |= self._read(optimizer_source(spec.optimizer), spec.optimizer_options)
         told, code = canonical_json(spec), _code("train", network.module, *modules_of(spec))
         needs = [self.data(dataset_id(spec.dataset))]
         if source is not None:

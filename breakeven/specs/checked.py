@@ -5,7 +5,7 @@ A config is checked by pydantic, which a job doesn't import.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -58,8 +58,13 @@ def check_fields(declared: Any, content: Any, name: str) -> None:
     for key, field in known.items():
         if key in content:
             check(field.type, content[key], f"{name}.{key}")
-        elif field.default is MISSING and field.default_factory is MISSING:
+        elif default_of(field) is MISSING:
             raise ValueError(f"{name} needs {key!r}")
+
+
+def default_of(field: "Field[Any]") -> Any:
+    """The default of a field of a dataclass; MISSING where it has none."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _is(kind: type, value: Any) -> bool:

@@ -9,12 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from breakeven.specs.checked import check_fields
+from breakeven.specs.checked import check_fields, default_of
 from breakeven.specs.source import File
 from breakeven.store.errors import UserError
 
@@ -70,11 +70,11 @@ class RunSpec:
 
     ``dataset`` is the canonical specification of the data set (`breakeven.specs.dataset`), where a config has its name.
     ``initial_weights`` is the digest of the file's content (`breakeven.specs.initial_weights`), where a config has its path.
-    ``network_options`` holds only those that differ from the network's own defaults (`breakeven.config.options`).
+    ``network_options`` and ``optimizer_options`` hold only those that differ from the function's own defaults
+    (`breakeven.config.options`).
     """
 
-    # of `breakeven.training.registry`; not fields, since there is one of each
-    optimizer: ClassVar[str] = "sgd"
+    # of `breakeven.training.registry`; no field, since there is one
     schedule_kind: ClassVar[str] = "switches"
 
     dataset: Annotated[Mapping[str, Any], "One of the names under datasets."]
@@ -86,8 +86,8 @@ class RunSpec:
         Mapping[str, Any],
         "Options of the network; which there are, their types and defaults stand in the network's own function.",
     ]
-    learning_rate: Annotated[float, Gt(0), "Learning rate of SGD, from the first step until the schedule switches it."]
-    batch_size: Annotated[int, Ge(1), "Examples in a mini-batch of SGD."]
+    learning_rate: Annotated[float, Gt(0), "Learning rate, from the first step until the schedule switches it."]
+    batch_size: Annotated[int, Ge(1), "Examples in a mini-batch."]
     snapshots: Annotated[
         tuple[Segment, ...],
         MinLen(1),
@@ -98,13 +98,28 @@ class RunSpec:
     ]
     steps: Annotated[
         Annotated[int, Ge(1), Le(1_000_000_000)] | None,
-        "Length of the run in SGD steps. Give either this or epochs.",
+        "Length of the run in steps. Give either this or epochs.",
     ] = None
     epochs: Annotated[
         Annotated[int, Ge(1), Le(1_000_000)] | None, "Length of the run in epochs. Give either this or steps."
     ] = None
-    momentum: Annotated[float, Ge(0), Lt(1), "Momentum of SGD."] = 0.0
-    weight_decay: Annotated[float, Ge(0), "Weight decay (L2 penalty) of SGD."] = 0.0
+    optimizer: Annotated[
+        str,
+        "One of the optimizers in breakeven/training/optimizers (sgd, adam, adamw, rmsprop), or FILE.py:function, in a file of your "
+        "own.",
+    ] = "sgd"
+    optimizer_options: Annotated[
+        Mapping[str, Any],
+        "Options of the optimizer; which there are, their types and defaults stand in its function. adam and adamw have beta1, "
+        "beta2, eps; rmsprop has alpha, eps.",
+    ] = field(default_factory=dict)
+    momentum: Annotated[float, Ge(0), Lt(1), "Momentum of SGD, or of RMSprop."] = 0.0
+    weight_decay: Annotated[
+        float,
+        Ge(0),
+        "Weight decay: an L2 penalty, of which the gradient is added to the loss's; of adamw the decay of the weights themselves, "
+        "by the learning rate times this at each step (0 here, where PyTorch's default is 0.01).",
+    ] = 0.0
     nesterov: Annotated[bool, "Whether the momentum of SGD is Nesterov's, in PyTorch's form."] = False
     schedule: Annotated[
         tuple[Switch, ...], "Switches of the learning rate, in order; none means a constant learning rate."
@@ -197,13 +212,13 @@ def source_of(spec: RunSpec) -> RunSpec | None:
 def _without_neutral(record: Any) -> dict[str, Any]:
     """The fields of a dataclass that differ from their defaults; float fields are floats, even if given as 1."""
     content = {}
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if field.default is not MISSING and value == field.default:
+    for each in fields(record):
+        value = getattr(record, each.name)
+        if value == default_of(each):
             continue
         if isinstance(value, tuple):
             value = [_without_neutral(item) for item in value]
-        content[field.name] = float(value) if _takes_floats(field.type) else value
+        content[each.name] = float(value) if _takes_floats(each.type) else value
     return content
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
 from functools import cache, wraps
 from pathlib import Path
-from types import GenericAlias
+from types import GenericAlias, ModuleType
 from typing import Annotated, Any, Literal, get_args
 
 import annotated_types
@@ -92,20 +92,27 @@ class Source:
 
     def imported(self) -> Callable[..., Any]:
         """The function itself, which refuses, with a UserError, options of other types than it declares."""
-        if not self.module.endswith(".py"):
-            module = importlib.import_module(self.module)
-        else:
-            make_importable(self.module)
-            let_torchvision_import()
-            path = Path(self.module).resolve()
-            name = f"own_code_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"  # no other file's
-            spec = importlib.util.spec_from_file_location(name, self.module)
-            assert spec is not None and spec.loader is not None, f"{self.module} is a Python file"
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[name] = module  # where dataclasses look for their module
-            spec.loader.exec_module(module)
-        made: Callable[..., Any] = getattr(module, self.function)
+        made: Callable[..., Any] = getattr(self._module(), self.function)
         return self._checking(made)
+
+    def imported_beside(self, function: str) -> Callable[..., Any] | None:
+        """Another function of the same module, as it is; None where it has none."""
+        made: Callable[..., Any] | None = getattr(self._module(), function, None)
+        return made
+
+    def _module(self) -> ModuleType:
+        if not self.module.endswith(".py"):
+            return importlib.import_module(self.module)
+        make_importable(self.module)
+        let_torchvision_import()
+        path = Path(self.module).resolve()
+        name = f"own_code_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"  # no other file's
+        spec = importlib.util.spec_from_file_location(name, self.module)
+        assert spec is not None and spec.loader is not None, f"{self.module} is a Python file"
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # where dataclasses look for their module
+        spec.loader.exec_module(module)
+        return module
 
     def _checking(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """``function``, of which what is written by hand on the command line of a stage is checked, too."""
@@ -135,6 +142,11 @@ def source(module: str, function: str, given: tuple[str, ...] | None = None) -> 
     declared = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     options = {argument.arg: _option(argument, default, function) for argument, default in declared}
     return Source(module, function, options)
+
+
+def defines(file: str, function: str) -> bool:
+    """Whether there is a function of that name in a Python file."""
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree_of(Path(file)).body)
 
 
 def _file(module: str) -> Path:

@@ -26,10 +26,7 @@ def told(old, new, message):
         base("schedule: [{step: 9, learning_rate: 1}]", "schedule[0].step: unknown key; did you mean 'at'?"),
         base("schedule: [{at: 9, lr: 1}]", "schedule[0].lr: unknown key; did you mean 'learning_rate'?"),
         base("warmup: 5", f"warmup: unknown key; 'schedule' {SCHEDULE.replace('list when', 'lists when')}"),
-        base(
-            "optimizer: adam",
-            "optimizer: unknown key; runs are trained with SGD, whose settings are 'momentum' and 'weight_decay'",
-        ),
+        base("beta1: 0.9", "beta1: unknown key; options of an optimizer stand in 'optimizer_options'"),
         base(
             "loss: mse",
             "loss: unknown key; the data decide: the cross-entropy for classes, the squared loss for numbers",

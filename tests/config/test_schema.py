@@ -95,6 +95,7 @@ def test_objects_are_closed():
         "datasets",  # with any names
         "studies",
         "network_options",  # closed by the network's signature
+        "optimizer_options",  # closed by the optimizer's
         "options",  # closed by the signature of the user's own loader
     }
 
@@ -144,6 +145,8 @@ def test_defaults_at_all_depths(tmp_path):
         "steps": 500,
         "epochs": None,
         "snapshots": (Segment(10, 100), Segment(50)),
+        "optimizer": "sgd",
+        "optimizer_options": {},
         "momentum": 0.0,
         "nesterov": False,
         "weight_decay": 0.0,

@@ -3,14 +3,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from breakeven.config.code_digest import closure
-from breakeven.specs.run import canonical_json
-from breakeven.training import checkpoints, training
-from breakeven.training.registry import build_optimizer, modules_of
+from breakeven.specs.run import Segment, canonical_json, run_id
+from breakeven.store import snapshots
+from breakeven.store.training_record import read_training
+from breakeven.training import checkpoints, optimizers, training
+from breakeven.training.registry import OPTIMIZERS, build_optimizer, modules_of, preconditioner
 from breakeven.training.torch_optimizer import TorchOptimizer
 from breakeven.training.train import train
 from tests.tiny import tiny_dataset, tiny_spec
@@ -79,7 +82,7 @@ def test_sgd_takes_the_steps_of_pytorchs_to_the_bit(momentum, weight_decay, dtyp
 def test_pytorchs_own_takes_the_learning_rate_of_the_step():
     """Adam's first step is η · g / (|g| + ε): η for each weight."""
     weights = {"weight": torch.zeros(5, dtype=torch.float64)}
-    optimizer = TorchOptimizer(torch.optim.Adam(weights.items(), lr=7.0))
+    optimizer = TorchOptimizer(torch.optim.Adam(weights.values(), lr=7.0), weights)
     weights["weight"].grad = torch.tensor([1.0, -2.0, 3.0, -4.0, 5.0], dtype=torch.float64)
     optimizer.step(0.25)
     expected = torch.tensor([-0.25, 0.25, -0.25, 0.25, -0.25], dtype=torch.float64)
@@ -100,14 +103,101 @@ class Interrupted(BaseException):
     pass
 
 
-@pytest.mark.parametrize("name", ["Adam", "AdamW", "RMSprop", "NAdam"])
+TORCHS = {
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {"weight_decay": 0.0}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+}
+SETTINGS = [
+    ("adam", {}, {}, {}),
+    ("adam", {"weight_decay": 0.1}, {"beta1": 0.5, "beta2": 0.9, "eps": 1e-3}, {"betas": (0.5, 0.9), "eps": 1e-3}),
+    ("adamw", {}, {}, {}),
+    ("adamw", {"weight_decay": 0.1}, {"beta1": 0.0, "eps": 1e-3}, {"betas": (0.0, 0.999), "eps": 1e-3}),
+    ("rmsprop", {}, {}, {}),
+    ("rmsprop", {"weight_decay": 0.1, "momentum": 0.9}, {"alpha": 0.5, "eps": 1e-3}, {"alpha": 0.5, "eps": 1e-3}),
+]
+
+
+def take_steps(optimizer, weights, rates=(0.1, 0.3, 0.07, 0.3, 0.02)):
+    """The same gradients for whoever takes the steps; a parameter has none in the first step, the other none in the last."""
+    draws = torch.Generator().manual_seed(1)
+    for step, rate in enumerate(rates):
+        for name in weights:
+            gradient = torch.randn(weights[name].shape, generator=draws, dtype=weights[name].dtype)
+            weights[name].grad = gradient if (name, step) not in {("bias", 0), ("weight", 4)} else None
+        optimizer(rate)
+
+
+def random_weights(dtype=torch.float32):
+    draws = torch.Generator().manual_seed(0)
+    return {
+        "weight": torch.randn(70, 9, generator=draws, dtype=dtype),
+        "bias": torch.randn(70, generator=draws, dtype=dtype),
+    }
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("name", "changes", "options", "theirs"), SETTINGS)
+def test_the_steps_are_pytorchs_to_the_bit(name, changes, options, theirs, dtype):
+    ours, expected = random_weights(dtype), random_weights(dtype)
+    optimizer = build_optimizer(ours.items(), tiny_spec(optimizer=name, optimizer_options=options, **changes))
+    make, neutral = TORCHS[name]
+    oracle = make(expected.values(), **neutral | theirs | changes)
+
+    def step(rate):
+        oracle.param_groups[0]["lr"] = rate
+        oracle.step()
+
+    take_steps(optimizer.step, ours)
+    take_steps(step, expected)
+    assert all(torch.equal(ours[name], expected[name]) for name in ours)
+
+
+def test_a_snapshot_has_the_preconditioner_of_the_step(tmp_path):
+    """θ_t − θ_{t+1} = η P⁻¹ m, with the first moments m that PyTorch keeps: at each step, with bias correction."""
+    data = tiny_dataset(tmp_path / "data")
+    for name, momentum in {"adam": "exp_avg", "adamw": "exp_avg", "rmsprop": None}.items():
+        spec = tiny_spec(optimizer=name, learning_rate=0.01, precision="float64", snapshots=(Segment(1),))
+        out = tmp_path / name
+        train(spec, data, out, tmp_path / f"state-{name}", CPU, "code")
+        for read in (read_snapshot(out, spec, entry) for entry in read_training(out).snapshots):
+            found = preconditioner(spec)(read.optimizer)
+            assert found.keys() == read.now.keys()
+            for parameter, p in found.items():
+                moved = (read.now[parameter] - read.next[parameter]) * p / 0.01
+                assert p.shape == moved.shape
+                if momentum:
+                    expected = read.optimizer[f"{parameter}/{momentum}"]
+                    torch.testing.assert_close(moved, expected, rtol=1e-9, atol=1e-12)
+                elif read.step == 0:  # v = (1 − α) g², moved = g
+                    v = read.optimizer[f"{parameter}/square_avg"]
+                    torch.testing.assert_close(moved.square() * 0.01, v, rtol=1e-9, atol=1e-15)
+
+
+def read_snapshot(out, spec, entry):
+    return snapshots.read(out / "snapshots" / entry.file, run_id(spec), entry.step, entry.sha256)
+
+
+def test_each_optimizer_is_a_file_and_a_line():
+    found = {path.stem for path in Path(optimizers.__file__).parent.glob("*.py")} - {"__init__"}
+    assert found == set(OPTIMIZERS)
+
+
+NADAM = """
+import torch
+
+def build(parameters, *, momentum_decay: float = 0.004):
+    return torch.optim.NAdam([tensor for _, tensor in parameters], momentum_decay=momentum_decay)
+"""
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "nadam.py:build"])
 def test_an_optimizer_with_more_state_goes_on_where_it_was(name, tmp_path, monkeypatch):
-    """One that the package does not have, as a module of its own would build it: resumed it ends with the same bytes."""
-    monkeypatch.setattr(
-        training, "build_optimizer", lambda parameters, spec: TorchOptimizer(getattr(torch.optim, name)(parameters))
-    )
+    """Also one that the package does not have: resumed it ends with the same bytes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nadam.py").write_text(NADAM)
     monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    spec, data = tiny_spec(learning_rate=0.01), tiny_dataset(tmp_path / "data")
+    spec, data = tiny_spec(learning_rate=0.01, optimizer=name), tiny_dataset(tmp_path / "data")
     take_step = training.Training.take_step
 
     def interrupted(run):

@@ -1,8 +1,15 @@
 """The optimizers that a run can be trained with, one module for each.
 
-Each has a function ``build(parameters, spec)``, which gives the `Optimizer` of the parameters, pairs of name and tensor, with the
-settings of the run. One of PyTorch's is made into one by `breakeven.training.torch_optimizer.TorchOptimizer`. Its function
-``condition(spec)`` gives the `breakeven.specs.condition.Condition` of its stability; None where none is known.
+Each has a function ``build(parameters, spec, *, option: type = default, …)``, which gives the `Optimizer` of the parameters, pairs
+of name and tensor, with the settings of the run; what stands after the ``*`` are its options (`breakeven.specs.source`). One of
+PyTorch's is made into one by `breakeven.training.torch_optimizer.TorchOptimizer`. Two other functions take those of the options
+that they name:
+
+- ``condition(spec, *, …)`` gives the `breakeven.specs.condition.Condition` of its stability.
+- ``preconditioner(state, spec, *, …)``, if it has one, gives P for one parameter, in its shape, from what the optimizer remembers
+  of it after a step, so that the step was θ ← θ − η P⁻¹ m, with m linear in the gradients: the P of that step.
+
+A file of the user's own has the same functions without ``spec``, of which only ``build`` must be there.
 """
 
 from collections.abc import Mapping

@@ -138,9 +138,12 @@ def _root(learning_rate: float, excess: float, condition: Condition) -> float:
         return fed - step.at_plus_1 * step.at_minus_1
 
     largest = full_batch_threshold(learning_rate, condition)
-    if not (0 < largest < math.inf and above(tiny := largest * 1e-12) < 0):
-        return math.nan
-    return largest if above(largest) <= 0 else float(brentq(above, tiny, largest, xtol=1e-13 * tiny, rtol=1e-13))
+    if not 0 < largest < math.inf or above(largest) <= 0:
+        return largest if largest > 0 else math.nan
+    low = largest / 16
+    while low and not above(low) < 0:
+        low /= 16
+    return float(brentq(above, low, 16 * low, xtol=1e-13 * low, rtol=1e-13)) if low * 1e-13 else math.nan
 
 
 def _step(learning_rate: float, curvature: float, condition: Condition) -> _Step:

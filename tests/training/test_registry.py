@@ -58,17 +58,18 @@ def test_what_a_training_loads_is_covered(tmp_path):
     assert set(json.loads(loaded)) - {"breakeven.training.registry"} <= counted
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_sgd_takes_the_steps_of_pytorchs_to_the_bit(momentum, weight_decay, dtype):
+def test_sgd_takes_the_steps_of_pytorchs_to_the_bit(momentum, nesterov, weight_decay, dtype):
     """Also where a parameter has no gradient in the first step, and no other in the last."""
     torch.manual_seed(0)
     ours = {"weight": torch.randn(70, 9, dtype=dtype), "bias": torch.randn(70, dtype=dtype)}
     theirs = {name: weight.clone() for name, weight in ours.items()}
-    optimizer = build_optimizer(ours.items(), tiny_spec(momentum=momentum, weight_decay=weight_decay))
-    oracle = torch.optim.SGD(theirs.values(), momentum=momentum, weight_decay=weight_decay)
-    for step, rate in enumerate([0.1, 0.3, 0.07, 0.3, 0.02]):
+    settings = {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
+    optimizer = build_optimizer(ours.items(), tiny_spec(**settings))
+    oracle = torch.optim.SGD(theirs.values(), **settings)
+    for step, rate in enumerate([0.1, 0.3, 0.07, 0.3, 0.02] * 8):
         for name in ours:
             gradient = torch.randn_like(ours[name])
             there = (name, step) not in {("bias", 0), ("weight", 4)}

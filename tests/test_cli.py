@@ -25,6 +25,7 @@ measurements:
   covariance: {batch_size: 16}
   hessian: {eigenvalues: 2, max_matvecs: 40, batch_size: 64}
   density: {probes: 2, steps: 20}
+  sharpness: {max_draws: 3}
 studies:
   main:
     base:
@@ -37,7 +38,7 @@ studies:
       snapshots: [{every: 2}]
     seeds: [3]
 """
-MEASURED = ["covariance", "hessian", "stability", "density", "predictions"]
+MEASURED = ["covariance", "hessian", "stability", "density", "sharpness", "predictions"]
 STAGES = [
     "prepare",
     "train",
@@ -241,7 +242,7 @@ def test_a_run_by_hand(tmp_path):
     [(run, spec)] = plan.runs.items()
     data, folder = Path("results/data") / dataset_id(spec.dataset), Path("results/runs") / run
     on_cpu = ["--device", "cpu", "--threads", 1]
-    study = part_of(plan.studies["main"], "points", "accuracy_threshold")
+    study = part_of(plan.studies["main"], "points", "accuracy_threshold", "measurements")
 
     def measure(name):
         row = BY_NAME[name]

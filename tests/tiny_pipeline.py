@@ -13,6 +13,7 @@ from breakeven.measurements.covariance import measure_covariance
 from breakeven.measurements.density import measure_density
 from breakeven.measurements.hessian import measure_hessian
 from breakeven.measurements.predictions import measure_predictions
+from breakeven.measurements.sharpness import measure_sharpness
 from breakeven.measurements.stability import measure_stability
 from breakeven.report.build import build
 from breakeven.specs.run import run_id
@@ -85,6 +86,11 @@ class Pipeline:
         run = self.run(number)
         measure_density(run, self.data, run / "density.csv", CPU, 500.0, **settings)
 
+    def sharpness(self, number=0):
+        settings = {"max_draws": 4, "tolerance": 0.1, "eigenvalue_draws": 1, "precision": "float32"}
+        run = self.run(number)
+        measure_sharpness(run, self.data, run / "sharpness.csv", CPU, 500.0, **settings)
+
     def predictions(self, number=0):
         run = self.run(number)
         measure_predictions(run, self.data, run / "predictions.safetensors", CPU)
@@ -120,7 +126,15 @@ class Pipeline:
 
     def run_stages(self, number):
         """The stages of one run, in their order."""
-        for stage in (self.train, self.covariance, self.hessian, self.stability, self.density, self.predictions):
+        for stage in (
+            self.train,
+            self.covariance,
+            self.hessian,
+            self.stability,
+            self.density,
+            self.sharpness,
+            self.predictions,
+        ):
             stage(number)
 
     def everything(self):

@@ -18,6 +18,7 @@ from breakeven.figures.registry import DEFAULT, FIGURES, NEEDS_EMBEDDING, chosen
 from breakeven.networks.registry import NETWORKS, network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.initial_weights import digest_at
+from breakeven.specs.measurements import summarised
 from breakeven.specs.run import RunSpec, Switch, canonical_json, run_id, source_of
 from breakeven.specs.study import Study
 from breakeven.specs.words import in_words
@@ -92,8 +93,9 @@ def load_plan(given: str | Path | YamlFile, overrides: Mapping[str, Any] | None 
     runs: dict[str, RunSpec] = {}
     studies = {}
     digests = {path: digest_at(Path(path)) for path in _used("initial_weights", points)}
+    measurements = summarised(config.measurements)
     for name, study in config.studies.items():
-        studies[name], of_study = _expanded(name, study, points[name], config.datasets, digests, problems)
+        studies[name], of_study = _expanded(name, study, points[name], config.datasets, digests, measurements, problems)
         runs |= of_study
     _refuse(problems, file, overrides)
     for spec in list(runs.values()):  # a source has none itself: all switches in break-even points are gone from it
@@ -210,6 +212,7 @@ def _expanded(
     points: list[Point],
     datasets: Mapping[str, Dataset],
     digests: Mapping[str, str],
+    measurements: tuple[str, ...],
     problems: list[Problem],
 ) -> tuple[Study, dict[str, RunSpec]]:
     """A study of valid points, with its runs; ``digests``: of files of weights; ``problems`` takes what is wrong with them."""
@@ -238,6 +241,7 @@ def _expanded(
         accuracy_threshold=study.accuracy_threshold,
         figures=figures,
         predictions=not NEEDS_EMBEDDING.isdisjoint(figures),
+        measurements=measurements,
         points=dict(sorted(labels.items())),
     )
     return made, runs

@@ -32,7 +32,7 @@ from breakeven.store.errors import UserError
 from breakeven.store.notes import Note
 from breakeven.store.record import is_current, left_out
 from breakeven.store.training_record import KEPT_FILE
-from breakeven.training.registry import modules_of, optimizer_module, optimizer_source
+from breakeven.training.registry import augmentation_modules, modules_of, optimizer_module, optimizer_source
 
 MEASURES = {f"measure_{each.name}": each.name for each in MEASUREMENTS}  # their jobs alone read snapshots
 # the stage that a rule calls, in the order in which data flow
@@ -162,7 +162,8 @@ class Results:
         each, spec = BY_NAME[name], self.plan.runs[run]
         told, network = values_of(each, self.plan.config.measurements), network_source(spec.network)
         optimizer = [optimizer_module(spec)] if each.of_optimizer else []
-        out, code = f"runs/{run}/{each.table}", _code(name, network.module, *optimizer)
+        augmentation = augmentation_modules(spec) if each.of_training else []
+        out, code = f"runs/{run}/{each.table}", _code(name, network.module, *optimizer, *augmentation)
         read = [self.measurement(other, run) for other in each.reads]
         needs = [self.data(dataset_id(spec.dataset)), self.training(run), *read]
         return _result(f"measure_{name}", run, out, told, code, network.function, needs)
@@ -191,10 +192,12 @@ class Results:
     @_once
     def tables(self, study: str) -> Result:
         """The two tables of a study."""
-        needs = []
-        for run in self.plan.studies[study].runs:
-            needs += [self.training(run), *(self.measurement(each.name, run) for each in MEASUREMENTS if each.always)]
-        told = part_of(self.plan.studies[study], "points", "accuracy_threshold")
+        of, needs = self.plan.studies[study], []
+        measured = [each.name for each in MEASUREMENTS if each.always or each.name in of.measurements]
+        for run in of.runs:
+            needs += [self.training(run), *(self.measurement(each, run) for each in measured)]
+        # no more than without optional measurements where there are none: a part of the key
+        told = part_of(of, "points", "accuracy_threshold", *(["measurements"] if of.measurements else []))
         sentences = [note.sentence for note in Note]  # which stand in the remarks
         return _result("summarise_study", study, f"tables/{study}", told, _code("summarise"), sentences, needs)
 

@@ -103,7 +103,7 @@ def measuring_cost(
             # the covariance needs two mini-batches
             size = max(enough, 2 * settings["batch_size"]) if "batches" in settings else enough
             small = replace(dataset, measured=dataset.measured[:size])
-            share = len(dataset.measured) / len(small.measured)
+            share = 1.0 if each.of_training else len(dataset.measured) / len(small.measured)
             memory = memory_mb / share if each.name in GRAPHS else memory_mb
             took = [_measure(each, settings, run, small, device, memory, memory_mb) for run in (few, more)]
             one = max(took[1] - took[0], 0) / (MORE - FEW)

@@ -181,17 +181,18 @@ class Estimate:
         return self._training[kind]
 
     def measuring(self, spec: RunSpec) -> MeasuringCost:
-        """What it takes to measure networks of this kind; how they are trained makes no difference."""
-        kind = _kind(
-            replace(spec, batch_size=1, steps=1, epochs=None, momentum=0.0, weight_decay=0.0, augmentation="none")
-        )
+        """What it takes to measure networks of this kind; of how they are trained, mini-batches alone may make a difference."""
+        asked = {result.rule for result in self.planned}
+        settings: dict[Measurement, Mapping[str, Any]] = {
+            row: values_of(row, self.plan.config.measurements)
+            for rule, row in MEASUREMENT_OF.items()
+            if rule in asked and row.name != "predictions"
+        }
+        like = replace(spec, steps=1, epochs=None, momentum=0.0, weight_decay=0.0)
+        if not any(row.of_training for row in settings):
+            like = replace(like, batch_size=1, augmentation="none")
+        kind = _kind(like)
         if kind not in self._measuring:
-            asked = {result.rule for result in self.planned}
-            settings: dict[Measurement, Mapping[str, Any]] = {
-                row: values_of(row, self.plan.config.measurements)
-                for rule, row in MEASUREMENT_OF.items()
-                if rule in asked and row.name != "predictions"
-            }
             config = self.plan.config
             most = config.memory_mb or memory_mb(self.device, config.slots_per_gpu, MEMORY_MB)
             self._measuring[kind] = measuring_cost(spec, self.dataset(spec), settings, self.device, most)

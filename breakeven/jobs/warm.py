@@ -38,6 +38,7 @@ IMPORTS = {
     "hessian": NETWORKS,
     "stability": (*NETWORKS, "torch._decomp.decompositions_for_jvp"),  # by the first derivative in forward mode
     "density": NETWORKS,
+    "sharpness": NETWORKS,
     "predictions": NETWORKS,
     "summarise": TABLES,
     "claims": (*TABLES, "scipy.stats"),

@@ -70,15 +70,31 @@ class Density:
 
 
 @dataclass(frozen=True)
+class Sharpness:
+    """The curvature of mini-batches, drawn as training draws them, along their own gradients."""
+
+    max_draws: Annotated[int, Ge(0), "Most mini-batches drawn at a snapshot; 0 leaves batch sharpness out."] = 0
+    tolerance: Annotated[
+        float,
+        Gt(0),
+        "Mini-batches are drawn until the standard error of batch sharpness, relative to it, is below this.",
+    ] = 0.05
+    eigenvalue_draws: Annotated[
+        int, Ge(0), "Of so many of them the largest eigenvalue of the Hessian is measured, too; 0 leaves it out."
+    ] = 8
+    precision: Annotated[Precision, PRECISION] = "float32"
+
+
+@dataclass(frozen=True)
 class Measurement:
     """A measurement.
 
     ``words``: what it does, in a line. ``settings``: its section of the config; None where it has none of its own.
     ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``of_optimizer``: it
-    asks the run's optimizer for its condition of stability. ``table``: the file that it writes into the run's folder;
-    ``folders``: those that it fills beside it. ``reads``: other measurements of the same run.
-    ``always``: made for every run, and read by ``summarise``; the others only where a figure asks for them, or the config, by a
-    setting that isn't 0: ``asked_by``.
+    asks the run's optimizer for its condition of stability. ``of_training``: it draws mini-batches, augmented as the run's are.
+    ``table``: the file that it writes into the run's folder; ``folders``: those that it fills beside it. ``reads``: other
+    measurements of the same run. ``always``: made for every run; the others only where a figure asks for them, or the config, by
+    a setting that isn't 0: ``asked_by``. ``quantities``: those that ``summarise`` reads where it is made.
     """
 
     name: str
@@ -87,6 +103,7 @@ class Measurement:
     settings: type | None = None
     of_hessian: bool = False
     of_optimizer: bool = False
+    of_training: bool = False
     folders: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     always: bool = True
@@ -217,6 +234,41 @@ MEASUREMENTS = (
         asked_by="probes",
     ),
     Measurement(
+        "sharpness",
+        "Measure the sharpness of mini-batches along their own gradients at each snapshot of a run; an option of a config.",
+        "sharpness.csv",
+        settings=Sharpness,
+        of_training=True,
+        always=False,
+        asked_by="max_draws",
+        quantities=(
+            Quantity(
+                "batch_sharpness",
+                "batch sharpness",
+                "mean curvature of mini-batches along their gradients",
+                "sharpness",
+                "batch_sharpness",
+                "1/η",
+            ),
+            Quantity(
+                "batch_lambda_1",
+                "λ_H^1 of mini-batches",
+                "mean spectral norm of mini-batches' H",
+                "sharpness",
+                "batch_lambda_1",
+                "1/η",
+            ),
+            Quantity(
+                "gradient_noise_interaction",
+                "gradient-noise interaction",
+                "curvature along mini-batches' gradients, over ‖g‖²",
+                "sharpness",
+                "gradient_noise_interaction",
+                "1/η",
+            ),
+        ),
+    ),
+    Measurement(
         "predictions",
         "Predict the test set at each snapshot of a run; only where a figure asks for it.",
         "predictions.safetensors",
@@ -247,7 +299,13 @@ def is_asked_for(measurement: Measurement, configured: Any) -> bool:
     return bool(measurement.asked_by and getattr(getattr(configured, measurement.name), measurement.asked_by))
 
 
-# those that every run has: the rest of an optional measurement's output is no curve
+def summarised(configured: Any) -> tuple[str, ...]:
+    """The optional measurements that the config asks for and whose quantities stand in the tables of its studies, by name."""
+    optional = [each for each in MEASUREMENTS if not each.always and each.quantities]
+    return tuple(each.name for each in optional if is_asked_for(each, configured))
+
+
+# of an optional measurement, too, where runs have it; the rest of its output is no curve
 QUANTITIES = (*HISTORY, *(quantity for measurement in MEASUREMENTS for quantity in measurement.quantities))
 SYMBOLS = {quantity.name: quantity.symbol for quantity in QUANTITIES}
 

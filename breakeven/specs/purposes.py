@@ -4,4 +4,13 @@ Apart from `breakeven.specs.randomness`, so that one more changes nothing that t
 same specification would be another run.
 """
 
-PURPOSES = {"initialisation": 0, "order": 1, "augmentation": 2, "dropout": 3, "lanczos": 4, "trace": 5, "density": 6}
+PURPOSES = {
+    "initialisation": 0,
+    "order": 1,
+    "augmentation": 2,
+    "dropout": 3,
+    "lanczos": 4,
+    "trace": 5,
+    "density": 6,
+    "sharpness": 10,
+}

@@ -19,6 +19,7 @@ class Study:
     figures call it by: ``learning_rate``, ``batch_size``, the other swept hyperparameters, ``seed``. ``accuracy_threshold``: a
     training accuracy, from 0 to 1, that figures mark. ``figures``: those that are drawn, in the order of the report.
     ``predictions``: whether one of them needs the predictions of its runs, so that there is a table of their distances.
+    ``measurements``: the optional ones whose quantities stand in its tables.
     """
 
     name: str = ""
@@ -28,6 +29,7 @@ class Study:
     figures: tuple[str, ...] = ()
     points: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     predictions: bool = False
+    measurements: tuple[str, ...] = ()
 
     @property
     def compared(self) -> tuple[str, ...]:

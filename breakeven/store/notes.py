@@ -55,6 +55,26 @@ class Note(Enum):
         "float32 is too coarse for the curvatures along e_H^1 (set measurements.hessian.precision to float64)",
     )
     COARSE = ("lambda_1:coarse", "float32 is too coarse for the last digits of lambda_1")
+    SHARPNESS_NOT_FINITE = (
+        "sharpness:not_finite",
+        "the gradient of a mini-batch, or a product with it, is not finite in the precision of the measurement",
+    )
+    SHARPNESS_ZERO_GRADIENT = (
+        "sharpness:zero_gradient",
+        "the gradient of a drawn mini-batch is 0 and has no direction: batch_sharpness is the mean over the others",
+    )
+    SHARPNESS_FEW_DRAWS = (
+        "sharpness:few_draws",
+        "max_draws is too few for the tolerance: the error of batch_sharpness says how precise it is",
+    )
+    INTERACTION_ZERO_GRADIENT = (
+        "interaction:zero_gradient",
+        "the gradient of the whole loss is 0, and there is no gradient-noise interaction",
+    )
+    BATCH_LAMBDA_1_UNCONVERGED = (
+        "batch_lambda_1:unconverged",
+        "the largest eigenvalue of a mini-batch's Hessian did not converge, or is not finite",
+    )
     LOSS_NOT_FINITE = ("loss:not_finite", "the loss is not finite")
     LOSS_ZERO = ("loss:zero", "the loss is 0 and has no α*")
     NEXT_LOSS_NOT_FINITE = ("loss:next_not_finite", "the loss is not finite after the next SGD step")

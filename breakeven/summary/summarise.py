@@ -5,7 +5,7 @@ hyperparameters and the seed, so that the tables don't depend on the order in wh
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,11 @@ class RunTables:
     tables: Mapping[str, pd.DataFrame]
 
 
-def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
-    """Read the tables of the run in ``folder``, which must be that run's and have the steps of its snapshots."""
+def read_run(folder: Path, labels: Mapping[str, Any], optional: Collection[str] = ()) -> RunTables:
+    """Read the tables of the run in ``folder``, which must be that run's and have the steps of its snapshots.
+
+    ``optional``: the measurements that not every run has and this one does, by name.
+    """
     run = run_in(folder)
     if run != folder.name:
         raise UserError(f"the folder '{folder}' holds the run {run}: delete it, {AGAIN}")
@@ -59,7 +62,7 @@ def read_run(folder: Path, labels: Mapping[str, Any]) -> RunTables:
     if not training.diverged and not history["step"].max() >= end:
         raise UserError(f"'{folder / 'history.csv'}' ends before the run does: delete it, {AGAIN}")
     tables = {"history": history}
-    for measurement in (each for each in MEASUREMENTS if each.always):
+    for measurement in (each for each in MEASUREMENTS if each.always or each.name in optional):
         path = folder / measurement.table
         columns = [quantity.column for quantity in measurement.quantities]
         table = tables[measurement.name] = read_table(path, ["step", *columns, "note"])
@@ -73,7 +76,10 @@ def summarise(results: Path, study: Study, out: Path) -> None:
         raise UserError("the study has no points, so there are no runs to read")
     points = {run: {name: cell(value) for name, value in labels.items()} for run, labels in study.points.items()}
     ordered = sorted(points, key=lambda run: _order([*points[run].values(), run]))
-    read = [read_run(results / "runs" / run, points[run]) for run in progress(ordered, "read tables", unit="run")]
+    read = [
+        read_run(results / "runs" / run, points[run], study.measurements)
+        for run in progress(ordered, "read tables", unit="run")
+    ]
     runs = pd.DataFrame([summary(tables, study.accuracy_threshold) for tables in read])
     runs = runs.astype(dict.fromkeys(STEPS, "Int64"))  # also where another run of the study has none: 10, never 10.0
     write_table(out / "runs.csv", runs)
@@ -84,7 +90,8 @@ def summarise(results: Path, study: Study, out: Path) -> None:
 def trajectory(run: RunTables) -> pd.DataFrame:
     """The long table of one run: its labels, step, epoch, quantity, value; no row where there is no value."""
     # history first, then eigenvalues
-    order = sorted(QUANTITIES, key=lambda quantity: (quantity.table != "history", not quantity.numbered))
+    there = [quantity for quantity in QUANTITIES if quantity.table in run.tables]
+    order = sorted(there, key=lambda quantity: (quantity.table != "history", not quantity.numbered))
     pieces = [_values(run.tables[quantity.table], quantity) for quantity in order]
     rows = pd.concat(pieces, ignore_index=True)
     rows.insert(1, "epoch", rows["step"] / run.training.steps_per_epoch)
@@ -155,7 +162,9 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "remarks": remarks(training, history, k, h, stability),
     }
     maxima = {each.maximum: each for each in QUANTITIES if each.maximum and each.maximum not in row}
-    row |= {name: _max(run.tables[each.table], each.column) for name, each in maxima.items()}
+    row |= {
+        name: _max(run.tables[each.table], each.column) for name, each in maxima.items() if each.table in run.tables
+    }
     validation = history["accuracy"][history["split"] == "validation"]
     if len(validation):
         row["final_validation_accuracy"] = None if training.diverged else validation.iloc[-1]

@@ -45,8 +45,12 @@ Preconditioner = Callable[["Mapping[str, Tensor]"], "dict[str, Tensor]"]
 def modules_of(spec: RunSpec) -> list[str]:
     """The modules by these names, which the digest of a training's code starts from: those of other runs don't count."""
     own = [OWN] if is_own(spec.optimizer) else []
-    modules = [optimizer_module(spec), *own, _schedule(spec)]
-    return modules if spec.augmentation == "none" else [*modules, _augmentation(spec)]
+    return [optimizer_module(spec), *own, _schedule(spec), *augmentation_modules(spec)]
+
+
+def augmentation_modules(spec: RunSpec) -> list[str]:
+    """The module of a run's augmentation; none where it does not augment."""
+    return [] if spec.augmentation == "none" else [_augmentation(spec)]
 
 
 # ------------------------------------------------------------------ optimizers

@@ -24,6 +24,7 @@ PARTS = (
     ("measurements: covariance", "Covariance"),
     ("measurements: hessian", "Hessian"),
     ("measurements: density", "Density"),
+    ("measurements: sharpness", "Sharpness"),
     ("studies: NAME", "StudyConfig"),
     ("studies: NAME: base, and what sweeps may list", "Hyperparameters"),
     ("studies: NAME: base: snapshots, each segment", "Segment"),

@@ -29,6 +29,9 @@ QUANTITIES = {
     "curvature_variance": r"s^2 = \frac{1}{n} \sum_i (H_i - \bar{H})^2",
     "stability_lhs": r"1 - 2 (1 + \beta) c + c^2 + s^2 \eta^2 \nu \frac{1 + \beta}{1 - \beta}, \; c = \eta (\lambda_H^1 + w), "
     r"\; \nu = \frac{N - S}{S (N - 1)}",
+    "batch_sharpness": r"\mathbb{E}_B \left[ g_B^\top H_B \, g_B / \|g_B\|^2 \right]",
+    "batch_lambda_1": r"\mathbb{E}_B \left[ \lambda_{H_B}^1 \right]",
+    "gradient_noise_interaction": r"\mathbb{E}_B \left[ g_B^\top H g_B \right] / \|g\|^2",
     "alpha_star": r"\min \{\alpha : L(\theta_t - \alpha (\theta_t - \theta_{t+1})) \ge 1.2 \, L(\theta_t)\}",
     "delta_loss": r"L(\theta_{t+1}) - L(\theta_t)",
     "threshold": r"\frac{2 (1 + \beta)}{\eta} - w",

@@ -39,6 +39,14 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "weight": ("its weight; those of a step add up to 1", "1"),
     }
     | NOTE,
+    "sharpness": STEP
+    | {
+        "batch_sharpness_error": ("standard error of `batch_sharpness`, from the spread over mini-batches", "1/η"),
+        "draws": ("mini-batches that were drawn", "1"),
+        "batch_lambda_1_error": ("standard error of `batch_lambda_1`", "1/η"),
+        "gradient_noise_interaction_error": ("its standard error, but for that of ‖g‖²", "1/η"),
+    }
+    | NOTE,
     "embedding": RUN
     | STEP
     | {

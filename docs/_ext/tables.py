@@ -6,7 +6,7 @@ from _ext import formulas
 from _ext.markdown import code, plain, prose, table
 from _ext.other_columns import HESSIAN_NUMBERED, TABLES
 from breakeven.claims import evaluate
-from breakeven.measurements import covariance, hessian, stability
+from breakeven.measurements import covariance, hessian, sharpness, stability
 from breakeven.specs.measurements import QUANTITIES, RUN_COLUMNS
 from breakeven.store.notes import Note
 from breakeven.training.results import HISTORY
@@ -17,6 +17,7 @@ FILES: dict[str, Sequence[str]] = {
     "covariance": covariance.COLUMNS,
     "hessian": hessian.columns(1),
     "stability": stability.COLUMNS,
+    "sharpness": sharpness.COLUMNS,
     "density": ("step", "eigenvalue", "weight", "note"),
     "embedding": ("run", "step", "x", "y", "distance", "moved", "distance_to_path"),
     "claims": evaluate.COLUMNS,

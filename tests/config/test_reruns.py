@@ -17,6 +17,7 @@ STAGES = {
     "hessian": ("measurements.hessian", NETWORK),
     "stability": ("measurements.stability", NETWORK, "training.optimizers.sgd"),
     "density": ("measurements.density", NETWORK),
+    "sharpness": ("measurements.sharpness", NETWORK),
     "predictions": ("measurements.predictions", NETWORK),
     "thin": ("training.thin",),
     "summarise": ("summary.summarise",),
@@ -26,7 +27,7 @@ STAGES = {
     "plot": ("figures.plot", FIGURE),
     "report": ("report.build",),
 }
-MEASURED = {"covariance", "hessian", "stability", "density", "predictions"}
+MEASURED = {"covariance", "hessian", "stability", "density", "sharpness", "predictions"}
 OF_A_RUN = {"train"} | MEASURED
 
 # What an edit in each room may rerun at most. What a room above does reruns nothing below.
@@ -41,7 +42,7 @@ ROOMS = {
     "specs": set(STAGES),
     "data": {"prepare"} | OF_A_RUN,
     "networks": OF_A_RUN,
-    "training": {"train", "stability", "predictions", "thin"},
+    "training": {"train", "stability", "sharpness", "predictions", "thin"},
     "spectra": MEASURED - {"predictions"},
     "measurements": MEASURED,
     "summary": {"summarise", "embed"},
@@ -72,6 +73,7 @@ EXACTLY = {
     "networks.mlp": set(),
     "networks.primitive": MEASURED,
     "training.train": {"train"},
+    "training.mini_batches": {"train", "sharpness"},
     "training.thin": {"thin"},
     "training.checkpoint_file": {"train"},
     "training.extension": {"train"},
@@ -83,10 +85,11 @@ EXACTLY = {
     "measurements.hessian": {"hessian"},
     "measurements.stability": {"stability"},
     "measurements.density": {"density"},
+    "measurements.sharpness": {"sharpness"},
     "measurements.predictions": {"predictions"},
     "spectra.gram_spectrum": {"covariance"},
-    "spectra.hessian": {"hessian", "stability", "density"},
-    "spectra.lanczos": {"hessian", "density"},
+    "spectra.hessian": {"hessian", "stability", "density", "sharpness"},
+    "spectra.lanczos": {"hessian", "density", "sharpness"},
     "spectra.equation_1": {"stability"},
     "summary.summarise": {"summarise"},
     "summary.break_even": {"summarise"},

@@ -10,7 +10,7 @@ from breakeven.config.models import HYPERPARAMETERS, REQUIRED
 from breakeven.config.schema import schema
 from breakeven.config.yaml_file import read_yaml
 from breakeven.data.registry import LOADERS, loader_source
-from breakeven.specs.measurements import Covariance, Density, Hessian
+from breakeven.specs.measurements import Covariance, Density, Hessian, Sharpness
 from breakeven.specs.run import Segment
 from tests.config.example import CONFIG, plan_of
 
@@ -134,6 +134,7 @@ def test_defaults_at_all_depths(tmp_path):
     assert measurements.covariance == Covariance(batch_size=16, batches=None, precision="float32")
     assert measurements.hessian == Hessian(5, 0.001, 200, 128, 5, "float32")
     assert measurements.density == Density(probes=0, steps=60)
+    assert measurements.sharpness == Sharpness(max_draws=0, tolerance=0.05, eigenvalue_draws=8, precision="float32")
     study = config.studies["main"]
     assert (study.description, study.accuracy_threshold, study.figures) == ("", 0.6, ("default",))
     assert dict(study.base) == {

@@ -117,6 +117,7 @@ def results(tmp_path_factory):
         pipeline.hessian(number)
         pipeline.stability(number)
     pipeline.density()
+    pipeline.sharpness()
     pipeline.summarise()
     pipeline.claims()
     return pipeline.results

@@ -22,6 +22,7 @@ from breakeven.measurements.covariance import measure_covariance
 from breakeven.measurements.density import measure_density
 from breakeven.measurements.hessian import measure_hessian
 from breakeven.measurements.predictions import measure_predictions
+from breakeven.measurements.sharpness import measure_sharpness
 from breakeven.measurements.stability import measure_stability
 from breakeven.report.build import build
 from breakeven.specs.run import RunSpec, Segment, Switch, run_id, source_of
@@ -219,6 +220,8 @@ def trained_and_measured(results: Path, data: Path, spec: RunSpec) -> str:
         of_hessian = {"batch_size": SEARCH["batch_size"], "precision": "float32"}
         measure_stability(run, data, run / "stability.csv", CPU, **of_hessian)
         measure_density(run, data, run / "density.csv", CPU, 2000, probes=1, steps=3, **of_hessian)
+        draws = {"max_draws": 4, "tolerance": 0.05, "eigenvalue_draws": 1, "precision": "float32"}
+        measure_sharpness(run, data, run / "sharpness.csv", CPU, 2000, **draws)
         measure_predictions(run, data, run / "predictions.safetensors", CPU)
     return log.getvalue()
 
@@ -261,7 +264,14 @@ def done(data, tmp_path_factory):
 def study_in(specs):
     labels = ("learning_rate", "batch_size", "seed")
     points = {run_id(spec): {name: getattr(spec, name) for name in labels} for spec in specs}
-    return Study(NAME, swept=("learning_rate",) if len(specs) > 1 else (), figures=tuple(FIGURES), points=points)
+    asked = ("sharpness",)
+    return Study(
+        NAME,
+        measurements=asked,
+        swept=("learning_rate",) if len(specs) > 1 else (),
+        figures=tuple(FIGURES),
+        points=points,
+    )
 
 
 @contextlib.contextmanager
@@ -314,11 +324,12 @@ def test_an_empty_cell_has_its_reason_beside_it(name, done):
     told, study = CASES[name][1], done(name)
     for index, run in enumerate(study.runs):
         steps = of(told.snapshots, index)
-        k, h, stability, density = (
-            read_table(run / f"{table}.csv") for table in ("covariance", "hessian", "stability", "density")
+        k, h, stability, density, sharpness = (
+            read_table(run / f"{table}.csv") for table in ("covariance", "hessian", "stability", "density", "sharpness")
         )
         assert k["step"].tolist() == h["step"].tolist() == stability["step"].tolist() == steps
-        assert set(density["step"]) == set(steps)
+        assert set(density["step"]) == set(steps) and sharpness["step"].tolist() == steps
+        assert sharpness["note"][sharpness.drop(columns="note").isna().any(axis=1)].notna().all()
         assert steps_with(k, "trace") == steps_with(k, "lambda_1")
         assert set(steps_with(density, "eigenvalue")) == set(steps_with(h, "lambda_1"))
         empty = k.drop(columns=["gamma_norm", "note"]).isna().any(axis=1)

@@ -30,6 +30,7 @@ def test_the_numbers_stay_what_they_are():
         "lanczos": 4,
         "trace": 5,
         "density": 6,
+        "sharpness": 10,
     }
     assert (
         derived_seed(3, "order", 7) == (912422222 * 2**31) ^ 1033743568

@@ -21,6 +21,7 @@ STAGES = {
     "hessian": ([], ["hessian", "gradients of the loss", "products with the matrix, at most", "trace"]),
     "stability": ([], ["stability", "curvatures", "losses along the step, at most"]),
     "density": ([], ["density", "products with the matrix, at most"]),
+    "sharpness": ([], ["sharpness", "mini-batches, at most", "the whole gradient"]),
     "predictions": ([], ["predictions", "test set"]),
     "embed": (["lay out 4 snapshots by UMAP: half a minute, and more for thousands"], ["read predictions"]),
     "summarise": ([], ["read tables"]),

@@ -53,8 +53,8 @@ def measure_sharpness(
     ``batch_sharpness``: the mean over ``draws`` mini-batches, drawn until ``batch_sharpness_error``, its standard error, is
     ``tolerance`` of it, at most ``max_draws``. ``gradient_noise_interaction``: of the whole training loss; its error leaves out
     that of ‖g‖². ``batch_lambda_1``: the largest eigenvalue of a mini-batch's Hessian, mean over ``eigenvalue_draws`` of them.
-    Errors are 0 where a mini-batch is the whole training set. ``note``: why cells are empty, or doubtful. ``memory_mb``: see
-    `Hessian`.
+    Errors are 0 where a mini-batch is the whole training set, and empty of a single other one. ``note``: why other cells are
+    empty, or doubtful. ``memory_mb``: see `Hessian`.
 
     Mini-batches have the run's size and augmentation, and are drawn from its training set without replacement inside of each; the
     loss is the one that training minimises. Batch normalization takes the statistics of the mini-batch, dropout is off. ‖g‖ takes

@@ -36,7 +36,10 @@ OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
 }
 GIVEN = ("parameters", "spec")  # what ``build`` is given, before its options
 OWN_GIVEN = ("parameters",)  # one of the user's own, which has its options alone
-OWN_BESIDE: Mapping[str, tuple[str, ...]] = {"condition": (), "preconditioner": ("state",)}  # what may stand beside ``build``, and is given this
+OWN_BESIDE: Mapping[str, tuple[str, ...]] = {
+    "condition": (),
+    "preconditioner": ("state",),
+}  # what may stand beside ``build``, and is given this
 OWN = "breakeven.training.torch_optimizer"  # makes an optimizer of what that builds; imported by name, since no other run needs it
 
 Preconditioner = Callable[["Mapping[str, Tensor]"], "dict[str, Tensor]"]

@@ -13,7 +13,8 @@ from breakeven.store.record import is_current, leave_out, left_out, remove_recor
 from tests.config.example import CONFIG, edited, plan_of
 
 DENSITY = edited(("measurements:", "measurements:\n  density: {probes: 1}"))
-UNASKED = ("embed", "predictions", "thin")  # for which no one asks here
+SHARPNESS = edited(("measurements:", "measurements:\n  sharpness: {max_draws: 10}"))
+UNASKED = ("embed", "sharpness", "predictions", "thin")  # for which no one asks here
 MAKE_NOTHING = ("status", "check", "estimate", "new", "run", "export", "prune")
 MAKING = [stage for stage in STAGES if stage.name not in MAKE_NOTHING]
 RUN = "digits-simple_cnn-lr0.1-bs32-seed0"  # and its digest
@@ -45,6 +46,37 @@ def test_each_result_comes_after_what_it_needs(tmp_path):
     assert len({result.last for result in planned}) == len(planned)
     assert {result.rule for result in planned if result.rule == "measure_density"}
     assert {module.STAGE_OF[result.rule] for result in planned} | set(UNASKED) == {stage.name for stage in MAKING}
+
+
+def test_an_optional_measurement_reaches_the_tables_only_where_the_config_asks(tmp_path):
+    """The density has no quantities, and no table reads it; without sharpness, tables are told what they always were."""
+    for text, measured in ((CONFIG, ()), (DENSITY, ()), (SHARPNESS, ("sharpness",))):
+        for result in results_of(tmp_path, text).planned():
+            if result.rule == "summarise_study":
+                assert tuple(result.told.get("measurements", ())) == measured
+                assert result.told.keys() == {"points", "accuracy_threshold", *(["measurements"] if measured else [])}
+                assert ("measure_sharpness" in {need.rule for need in result.needs}) == bool(measured)
+    assert rules_that_change(tmp_path, DENSITY) == {"measure_density"}
+    assert rules_that_change(tmp_path, SHARPNESS) == {"measure_sharpness", *AFTER_ONE}
+    looser = SHARPNESS.replace("max_draws: 10", "max_draws: 10, tolerance: 0.2")
+    assert rules_that_change(tmp_path, looser, before=SHARPNESS) == {"measure_sharpness", *AFTER_ONE}
+
+
+def test_the_augmentation_is_part_of_the_code_of_what_draws_mini_batches(tmp_path, monkeypatch):
+    """Of runs that augment, and of no others."""
+    seen = {}
+    code_of = module.code_of
+    monkeypatch.setattr(
+        module, "code_of", lambda modules, files=(): seen.setdefault(modules[0], modules) and code_of(modules, files)
+    )
+    results_of(tmp_path, SHARPNESS).planned()
+    assert not any("augmentations" in name for name in seen["breakeven.measurements.sharpness"])
+    seen.clear()
+    results_of(
+        tmp_path, SHARPNESS.replace("      batch_size: 32\n", "      batch_size: 32\n      augmentation: crop_flip\n")
+    ).planned()
+    with_it = {stage for stage, modules in seen.items() if "breakeven.training.augmentations.crop_flip" in modules}
+    assert with_it == {"breakeven.training.train", "breakeven.measurements.sharpness"}
 
 
 SETTING = {f"measure_{name}" for name in ("hessian", "stability")} | set(AFTER_ONE)

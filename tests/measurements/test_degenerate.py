@@ -220,7 +220,7 @@ def trained_and_measured(results: Path, data: Path, spec: RunSpec) -> str:
         of_hessian = {"batch_size": SEARCH["batch_size"], "precision": "float32"}
         measure_stability(run, data, run / "stability.csv", CPU, **of_hessian)
         measure_density(run, data, run / "density.csv", CPU, 2000, probes=1, steps=3, **of_hessian)
-        draws = {"max_draws": 4, "tolerance": 0.05, "eigenvalue_draws": 1, "precision": "float32"}
+        draws = {"max_draws": 4, "tolerance": 0.05, "eigenvalue_draws": 2, "precision": "float32"}
         measure_sharpness(run, data, run / "sharpness.csv", CPU, 2000, **draws)
         measure_predictions(run, data, run / "predictions.safetensors", CPU)
     return log.getvalue()

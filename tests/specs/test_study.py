@@ -26,7 +26,7 @@ def test_what_a_stage_is_not_told_has_its_default():
 def test_what_a_study_does_not_have_is_told():
     with pytest.raises(
         UserError,
-        match=r"^study has no 'nam'; allowed: accuracy_threshold, description, figures, name",
+        match=r"^study has no 'nam'; allowed: accuracy_threshold, description, figures, measurements, name",
     ):
         from_part({"nam": 1})
 

@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -395,3 +396,31 @@ def test_a_history_that_was_cut_is_refused(tmp_path):
     write_run(tmp_path, "a", history={0: HISTORY[0], 8: HISTORY[8]})
     with pytest.raises(UserError, match=r"a/history\.csv' ends before the run does: delete it"):
         tables_of(tmp_path, points_of(("a", 0.1, 32, 0)))
+
+
+def test_an_optional_measurement_stands_in_the_long_table_where_the_study_has_it(tmp_path):
+    """And must be there: a table without it would say that nothing was measured."""
+    write_run(tmp_path, "a")
+    study = Study(points=points_of(("a", 0.1, 32, 0)), measurements=("sharpness",))
+    out = tmp_path / "tables"
+    with pytest.raises(UserError, match=r"sharpness.csv' is missing"):
+        summarise(tmp_path, study, out)
+    lines = ["step,batch_sharpness,batch_sharpness_error,batch_lambda_1,gradient_noise_interaction,draws,note"]
+    lines += ["0,1.5,0.1,9.0,4.0,40,", "10,,,9.5,,3,sharpness:not_finite", "20,2.5,0.1,8.0,5.0,40,"]
+    (tmp_path / "runs/a/sharpness.csv").write_text("\n".join(lines) + "\n")
+    summarise(tmp_path, study, out)
+    rows = pd.read_csv(out / "trajectories.csv")
+    told = {
+        (row.quantity, row.step): row.value for row in rows.itertuples() if row.quantity.startswith(("batch_", "grad"))
+    }
+    assert told == {
+        ("batch_sharpness", 0): 1.5,
+        ("batch_sharpness", 20): 2.5,
+        ("batch_lambda_1", 0): 9.0,
+        ("batch_lambda_1", 10): 9.5,
+        ("batch_lambda_1", 20): 8.0,
+        ("gradient_noise_interaction", 0): 4.0,
+        ("gradient_noise_interaction", 20): 5.0,
+    }
+    summarise(tmp_path, replace(study, measurements=()), out)
+    assert not set(pd.read_csv(out / "trajectories.csv")["quantity"]) & {quantity for quantity, _ in told}

@@ -23,7 +23,7 @@ from breakeven.store.notes import Note, cell
 from breakeven.store.progress import within
 from breakeven.store.rows import read_steps, write_rows
 from breakeven.store.training_record import read_training
-from breakeven.training.registry import condition
+from breakeven.training.registry import condition, preconditioner
 
 COLUMNS = [
     "step",
@@ -53,7 +53,9 @@ def measure_stability(
     """Write ``stability.csv``, one row per snapshot.
 
     ``learning_rate``: η of the SGD step from there. ``lambda_1``: λ_H^1 as the hessian stage found it. ``curvature_variance``:
-    s², the variance of the curvatures of the measured examples along e_H^1, divided by their number. ``stability_lhs``: the
+    s², the variance of the curvatures of the measured examples along e_H^1, divided by their number. Where the optimizer has a
+    preconditioner P, ``lambda_1`` is the largest eigenvalue of P^(-1/2) H P^(-1/2) instead, and the curvatures are those along
+    P^(-1/2) u, with its eigenvector u, ‖u‖ = 1; P is taken as frozen, as is usual. ``stability_lhs``: the
     left-hand side of Eq. 1, by the condition of the run's optimizer; infinite where no number is large enough, empty where a
     ``note`` on ``lhs`` says why. ``two_over_lr``: 2/η, empty where η is 0. ``alpha_star``: see `breakeven.spectra.equation_1`;
     empty where the loss never grows so much. ``threshold``: the λ_H^1 above which the optimizer is unstable on all examples at
@@ -63,9 +65,11 @@ def measure_stability(
     which must be the hessian stage's. That the mean curvature is λ_H^1 is checked at each snapshot.
     """
     spec, training = read_spec(run), read_training(run)
-    known = condition(spec)
-    # λ_H^1 by step, as the hessian stage wrote it
-    found = read_steps(run / "hessian.csv", ["lambda_1"], training.measured_steps)
+    known, preconditioned = condition(spec), preconditioner(spec) is not None
+    which = eigenvectors.PRECONDITIONED if preconditioned else eigenvectors.FIRST
+    # λ_H^1 by step, or the preconditioned, as the hessian stage wrote it
+    column = "preconditioned_lambda_1" if preconditioned else "lambda_1"
+    found = read_steps(run / "hessian.csv", [column], training.measured_steps)
     eigenvalues = {step: value for step, value in found}
     rows = []
     way: Way | None = None
@@ -73,16 +77,19 @@ def measure_stability(
         way = way or fastest_way(measured.model, measured.inputs)
         eta, lambda_1 = measured.learning_rate, eigenvalues[measured.step]
         variance, notes = math.nan, [Note.NO_EIGENVECTOR]
+        squared_norm = math.nan
         if math.isfinite(lambda_1):
-            vector = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step)
+            vector = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step, which)
+            squared_norm = float(vector.double().square().sum())
             variance, notes = curvature_variance(measured, vector.to(device), lambda_1, batch_size, way)
         if lambda_1 == 0 and variance == 0:
             notes.append(Note.NO_CURVATURE)
         if known is None:
             notes.append(Note.NO_CONDITION)
+        along = known and known.along(squared_norm)
         side = crossing = None
-        if known and math.isfinite(variance) and not any(note.subject == "lhs" for note in notes):
-            of_step = (eta, spec.batch_size, training.train_examples, lambda_1, variance, known)
+        if along and math.isfinite(variance) and not any(note.subject == "lhs" for note in notes):
+            of_step = (eta, spec.batch_size, training.train_examples, lambda_1, variance, along)
             side, crossing = left_hand_side(*of_step), break_even_curvature(*of_step)
         now, after, stretched = losses_along_the_step(measured, spec.network, batch_size)
         rows.append(
@@ -95,7 +102,7 @@ def measure_stability(
                 "two_over_lr": 2 / eta if eta else None,
                 "alpha_star": stretched,
                 "delta_loss": after - now,
-                "threshold": full_batch_threshold(eta, known) if known else None,
+                "threshold": full_batch_threshold(eta, along) if along else None,
                 "break_even_curvature": crossing,
                 "note": cell([*notes, *why_losses_are_missing(now, after)]),
             }

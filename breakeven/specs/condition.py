@@ -1,6 +1,6 @@
 """What the stability of an optimizer depends on: plain data, from which `breakeven.spectra.equation_1` makes its condition."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Condition:
     or with Nesterov's momentum, as PyTorch has it, v ← β v − c x, x ← δ x + β v − c x with the new v. β: ``momentum``, a:
     ``scale`` (1 − β₁ for Adam), w: ``weight_decay`` that is added to the gradient, d: ``decoupled_decay`` of the weights
     themselves. Plain SGD has all zero, and a = 1. ``preconditioned``: h and x are in the coordinates P^(1/2) θ of the optimizer's
-    preconditioner P, which is taken as frozen.
+    preconditioner P, which is taken as frozen; there w is ``weight_decay`` times the squared norm of the direction in θ.
     """
 
     momentum: float = 0.0
@@ -21,6 +21,13 @@ class Condition:
     decoupled_decay: float = 0.0
     scale: float = 1.0
     preconditioned: bool = False
+
+    def along(self, squared_norm: float) -> "Condition":
+        """The same along a direction of this squared norm in θ: P^(-1/2) u of a unit vector u where it is preconditioned.
+
+        Weight decay adds w I to H, and w P⁻¹ to P^(-1/2) H P^(-1/2). Along u that is w uᵀP⁻¹u; that it turns u a little is left out.
+        """
+        return replace(self, weight_decay=self.weight_decay * squared_norm) if self.preconditioned else self
 
 
 PLAIN = Condition()

@@ -91,9 +91,9 @@ class Measurement:
 
     ``words``: what it does, in a line. ``settings``: its section of the config; None where it has none of its own.
     ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``of_optimizer``: it
-    asks the run's optimizer for its condition of stability. ``of_training``: it draws mini-batches, augmented as the run's are.
-    ``table``: the file that it writes into the run's folder; ``folders``: those that it fills beside it. ``reads``: other
-    measurements of the same run. ``always``: made for every run; the others only where a figure asks for them, or the config, by
+    asks the run's optimizer for its condition of stability, or its preconditioner. ``of_training``: it draws mini-batches,
+    augmented as the run's are. ``table``: the file that it writes into the run's folder; ``folders``: those that it fills beside
+    it. ``reads``: other measurements of the same run. ``always``: made for every run; the others only where a figure asks for them, or the config, by
     a setting that isn't 0: ``asked_by``. ``quantities``: those that ``summarise`` reads where it is made.
     """
 
@@ -170,6 +170,7 @@ MEASUREMENTS = (
         "Measure the largest eigenvalues and the trace of the Hessian H at each snapshot of a run.",
         "hessian.csv",
         settings=Hessian,
+        of_optimizer=True,
         folders=("eigenvectors",),
         quantities=(
             Quantity(
@@ -198,6 +199,16 @@ MEASUREMENTS = (
                 "hessian",
                 "trace_top_5_over_lambda_1",
                 maximum="max_trace_top_5_H_over_lambda_1",
+            ),
+            Quantity(
+                "preconditioned_lambda_H_1",
+                "λ_{P⁻¹H}^1",
+                "largest eigenvalue of the preconditioned H",
+                "hessian",
+                "preconditioned_lambda_1",
+                "1/η",
+                numbered=True,
+                optional=True,
             ),
             Quantity("converged_H", "converged", "whether the eigenvalues of H converged (1)", "hessian", "converged"),
         ),

@@ -12,5 +12,6 @@ PURPOSES = {
     "lanczos": 4,
     "trace": 5,
     "density": 6,
+    "preconditioned": 9,
     "sharpness": 10,
 }

@@ -16,7 +16,7 @@ class Quantity:
     those of an axis, ``unit`` is empty for a pure number. ``maximum``: the column of ``runs.csv`` with its largest value along
     the run, empty where a value could not be computed; ``empty_with``: where there is none, another that is empty then.
     ``numbered``: one quantity for each of the columns ``lambda_1``, ``lambda_2`` …, whose names end in that number, and
-    this row is of the first.
+    this row is of the first. ``optional``: runs that don't have it lack the column.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Quantity:
     maximum: str = ""
     empty_with: str = ""
     numbered: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The eigenvectors e_H^1 of a run, one file for each snapshot: the hessian stage writes them, the stability stage reads them.
 
-Names in the file: ``e_H_1``, the vector (D,) in the order of the network's parameters; ``step``, a number. The metadata
-hold the run's id.
+Names in the file: ``e_H_1``, the vector (D,) in the order of the network's parameters; ``preconditioned``, where the optimizer has a
+preconditioner P: P^(-1/2) u, with the first eigenvector u, ‖u‖ = 1, of P^(-1/2) H P^(-1/2); ``step``, a number. The metadata hold
+the run's id.
 """
 
 from pathlib import Path
@@ -17,22 +18,28 @@ from breakeven.store.record import check_recorded
 from breakeven.store.snapshots import file_name
 
 
-def write(folder: Path, run: str, step: int, vector: Tensor) -> Path:
+FIRST, PRECONDITIONED = "e_H_1", "preconditioned"
+
+
+def write(folder: Path, run: str, step: int, vector: Tensor, preconditioned: Tensor | None = None) -> Path:
     """Write the eigenvector at ``step``, whole or not at all; return its file."""
     path = folder / file_name(step)
+    tensors = {FIRST: vector.cpu(), "step": torch.tensor(step)}
+    if preconditioned is not None:
+        tensors[PRECONDITIONED] = preconditioned.cpu()
     with whole_file(path) as temporary:
-        save_file({"e_H_1": vector.cpu(), "step": torch.tensor(step)}, temporary, metadata={"run": run})
+        save_file(tensors, temporary, metadata={"run": run})
     return path
 
 
-def read(folder: Path, run: str, step: int) -> Tensor:
-    """Read the eigenvector at ``step``, refusing one that can't be read or is of another run or step."""
+def read(folder: Path, run: str, step: int, name: str = FIRST) -> Tensor:
+    """Read the vector ``name`` at ``step``, refusing one that can't be read or is of another run or step."""
     path = folder / file_name(step)
     check_recorded(folder.with_name("hessian.csv"), path)
     try:
         with safe_open(path, framework="pt") as file:
             owner, found = (file.metadata() or {}).get("run"), int(file.get_tensor("step"))
-            vector: Tensor = file.get_tensor("e_H_1")
+            vector: Tensor = file.get_tensor(name)
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"eigenvector '{path}' is missing or damaged ({error}): delete the folder '{folder}'"

@@ -1,7 +1,7 @@
 """Why a cell of a table is empty, or doubtful: codes in its column ``note``, and a sentence for each.
 
 A note is the codes of its row, separated by ``; ``. A code is ``SUBJECT:REASON``, where the subject is what could not be
-computed: K, H, the left-hand side of Eq. 1 (lhs), λ_H^1, or the loss.
+computed: K, H, the preconditioned H (P), the left-hand side of Eq. 1 (lhs), λ_H^1, or the loss.
 """
 
 from collections.abc import Iterable
@@ -42,6 +42,11 @@ class Note(Enum):
         "H:not_positive",
         "λ_H^1 is not above 0, so that Tr(H)/λ_H^1 says nothing of the conditioning of H",
     )
+    P_NOT_FINITE = (
+        "P:not_finite",
+        "a product of P^(-1/2) H P^(-1/2) and a vector, or its norm, is not finite in the precision of the measurement",
+    )
+    P_ONLY_ROUNDING = ("P:only_rounding", "P^(-1/2) H P^(-1/2) is 0 up to rounding")
     NO_EIGENVECTOR = ("lhs:no_eigenvector", "e_H^1 was not found")
     NO_CURVATURE = ("lhs:no_curvature", "there is no curvature along e_H^1")
     NO_CONDITION = ("lhs:no_condition", "no condition of stability is known for the optimizer")

@@ -64,7 +64,7 @@ def read_run(folder: Path, labels: Mapping[str, Any], optional: Collection[str] 
     tables = {"history": history}
     for measurement in (each for each in MEASUREMENTS if each.always or each.name in optional):
         path = folder / measurement.table
-        columns = [quantity.column for quantity in measurement.quantities]
+        columns = [quantity.column for quantity in measurement.quantities if not quantity.optional]
         table = tables[measurement.name] = read_table(path, ["step", *columns, "note"])
         check_steps(path, table["step"].tolist(), training.measured_steps)
     return RunTables(folder.name, labels, training, tables)
@@ -90,14 +90,20 @@ def summarise(results: Path, study: Study, out: Path) -> None:
 def trajectory(run: RunTables) -> pd.DataFrame:
     """The long table of one run: its labels, step, epoch, quantity, value; no row where there is no value."""
     # history first, then eigenvalues
-    there = [quantity for quantity in QUANTITIES if quantity.table in run.tables]
-    order = sorted(there, key=lambda quantity: (quantity.table != "history", not quantity.numbered))
-    pieces = [_values(run.tables[quantity.table], quantity) for quantity in order]
+    order = sorted(QUANTITIES, key=lambda quantity: (quantity.table != "history", not quantity.numbered))
+    there = [quantity for quantity in order if _is_there(quantity, run.tables)]
+    pieces = [_values(run.tables[quantity.table], quantity) for quantity in there]
     rows = pd.concat(pieces, ignore_index=True)
     rows.insert(1, "epoch", rows["step"] / run.training.steps_per_epoch)
     for position, (name, value) in enumerate({"run": run.run, **run.labels}.items()):
         rows.insert(position, name, value)
     return rows
+
+
+def _is_there(quantity: Quantity, tables: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether it was measured of a run with these tables."""
+    table = tables.get(quantity.table)
+    return table is not None and (not quantity.optional or quantity.column in table)
 
 
 def _values(table: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from breakeven.config import code_digest
 from breakeven.config.results import Results
 from breakeven.specs.run import canonical_json, run_id
 from tests.config.example import CONFIG, edited, mistakes, plan_of
@@ -123,6 +124,8 @@ def test_one_of_the_users_own_counts_its_file_and_what_it_reads(tmp_path, monkey
     path = tmp_path / "own.py"
 
     def keys(content="1"):
+        for cached in (code_digest.code_of, code_digest._code, code_digest._imports):
+            cached.cache_clear()
         plan = plan_of(tmp_path, with_base("optimizer: own.py:build", "optimizer_options: {rho: 0.5}"))
         results, run = Results(plan, lambda path: content), next(iter(plan.runs))
         return {

@@ -93,8 +93,8 @@ class Measurement:
     ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``of_optimizer``: it
     asks the run's optimizer for its condition of stability, or its preconditioner. ``of_training``: it draws mini-batches,
     augmented as the run's are. ``table``: the file that it writes into the run's folder; ``folders``: those that it fills beside
-    it. ``reads``: other measurements of the same run. ``always``: made for every run; the others only where a figure asks for them, or the config, by
-    a setting that isn't 0: ``asked_by``. ``quantities``: those that ``summarise`` reads where it is made.
+    it. ``reads``: other measurements of the same run. ``always``: made for every run; the others only where a figure asks for
+    them, or the config, by a setting that isn't 0: ``asked_by``. ``quantities``: those that ``summarise`` reads where it is made.
     """
 
     name: str

@@ -187,6 +187,7 @@ CLAIMS = (
         "early_phase",
         title="λ_K^1 and λ_H^1 grow together until break-even",
         main=True,
+        by_equation_1=True,
     ),
     Claim(
         "early.alpha_star",
@@ -229,20 +230,22 @@ CLAIMS = (
     Claim(
         "break_even.maximum",
         "Equation 1, the condition for SGD to be stable, predicts how far the curvature grows: where it predicts a larger "
-        "λ_H^1 at the break-even point, the largest λ_H^1 of the run is larger.",
+        "λ_H^1 at the break-even point, the largest λ_H^1 of the run is larger. It assumes independent mini-batches.",
         PredictedMaximum(),
         "break_even",
         title="Eq. 1 tells how far λ_H^1 grows",
         about="the largest curvature λ_H^1",
+        by_equation_1=True,
     ),
     Claim(
         "break_even.point",
         "Equation 1 predicts where the curvature stops growing: λ_H^1 at its first peak is the one at which SGD becomes "
-        "unstable, within a factor of 1.5.",
+        "unstable, within a factor of 1.5. It assumes independent mini-batches.",
         PredictedPoint(),
         "break_even",
         title="λ_H^1 stops growing where Eq. 1 says",
         main=True,
+        by_equation_1=True,
     ),
     # batch normalization
     Claim(
@@ -288,6 +291,7 @@ CLAIMS = (
         title="the early phase decides λ_K^1",
         about="λ_K^1",
         main=True,
+        by_equation_1=True,
     ),
     Claim(
         "early_phase.lambda_H",
@@ -297,6 +301,7 @@ CLAIMS = (
         "early_switch",
         title="the early phase decides λ_H^1",
         about="λ_H^1",
+        by_equation_1=True,
     ),
     Claim(
         "early_phase.test_accuracy",
@@ -306,6 +311,7 @@ CLAIMS = (
         "early_switch",
         title="the early phase decides the test accuracy",
         about="test error",
+        by_equation_1=True,
     ),
     # what the paper leaves open
     Claim(
@@ -324,5 +330,6 @@ CLAIMS = (
         "generalization",
         title="sooner at break-even, better test accuracy",
         about="the epoch of the break-even point",
+        by_equation_1=True,
     ),
 )

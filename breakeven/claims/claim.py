@@ -42,6 +42,7 @@ class Claim:
     """A claim: its id in ``claims.csv``, in words, how it is tested, the figure that shows it, the paper's numbers.
 
     ``title``: in a few words. ``about``: what its finding is about, as a sentence names it. ``main``: the report begins with it.
+    ``by_equation_1``: it rests on the break-even point, or a curvature, that Eq. 1 gives.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Claim:
     title: str = ""
     about: str = ""
     main: bool = False
+    by_equation_1: bool = False
 
     @property
     def expected(self) -> str:

@@ -18,6 +18,9 @@ switches, never at equal steps, which would give the later switch less time to f
 What both say is explained by neither one's weakness. What is not excluded: that a network forgets less, the further (not the
 longer) it has trained. f is the logarithm, and the quantity itself: a distance that shrinks exponentially on one scale does not
 on the other, where more is left of a larger one, or less; and nobody knows the scale.
+
+Schedules that do more than switch are left out: with warm-up or a decay the rate changes all the time, and there is no curve of a
+rate to forget.
 """
 
 import math
@@ -33,7 +36,7 @@ from breakeven.claims.evidence import Evidence, Unit, closest_to_zero, from_seed
 from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.claims.study_tables import WINDOW, StudyTables, curve, number
 from breakeven.claims.words import joined, symbol, with_names
-from breakeven.specs.run import Switch
+from breakeven.specs.run import Entry, Switch
 
 ACCURACY = "test_accuracy"  # told as its error, which is a positive quantity as the others
 APART = 1.5  # curves lie apart where they differ by this factor; a share of less than that would be one of noise
@@ -178,25 +181,25 @@ def shares_left(tables: StudyTables, quantity: str, comparison: Comparison, runs
     return shares
 
 
-def schedules_of(runs: pd.DataFrame) -> dict[str, tuple[float, tuple[Switch, ...]]]:
-    """The schedules of runs, by their words, sorted: the learning rate that each begins at, and its switches."""
+def schedules_of(runs: pd.DataFrame) -> dict[str, tuple[float, tuple[Entry, ...]]]:
+    """The schedules of runs, by their words, sorted: the learning rate that each begins at, and its entries."""
     first = runs.drop_duplicates("schedule").sort_values("schedule")
-    numbers = zip(first["learning_rate"].astype(float), first["switches"], strict=True)
+    numbers = zip(first["learning_rate"].astype(float), first["entries"], strict=True)
     return dict(zip(first["schedule"], numbers, strict=True))
 
 
-def comparisons(schedules: Mapping[str, tuple[float, tuple[Switch, ...]]]) -> list[Comparison]:
+def comparisons(schedules: Mapping[str, tuple[float, tuple[Entry, ...]]]) -> list[Comparison]:
     """The comparisons that schedules allow, for each pair of learning rates that runs keep.
 
     Of several switches before the break-even point it takes the last, and of those after it the first; of several controls that
     whose first rate is closest.
     """
-    constant = {rate: words for words, (rate, switches) in schedules.items() if not switches}
-    once = {
-        words: (first, switches[0])
-        for words, (first, switches) in schedules.items()
-        if len(switches) == 1 and switches[0].unit == "break_even" and first in constant
-    }
+    constant = {rate: words for words, (rate, entries) in schedules.items() if not entries}
+    once: dict[str, tuple[float, Switch]] = {}
+    for words, (first, entries) in schedules.items():
+        match entries:
+            case (Switch(unit="break_even") as switch,) if first in constant:
+                once[words] = first, switch
     found = []
     for first, second in dict.fromkeys((first, switch.learning_rate) for first, switch in once.values()):
         to_second = {words: pair for words, pair in once.items() if pair[1].learning_rate == second}

@@ -12,6 +12,7 @@ from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim, finding
 from breakeven.claims.evidence import Evidence, Role
 from breakeven.claims.hypothesis_tests import LEVEL, Sample, adjusted, shared_level, verdict
+from breakeven.claims.sampling import with_sampling
 from breakeven.claims.study_tables import StudyTables, has_accuracy, read_study
 from breakeven.claims.words import joined
 from breakeven.specs.study import Study
@@ -80,7 +81,7 @@ def _counts(claim: Claim, row: Evidence) -> bool:
 def _rows(claim: Claim, studies: Sequence[StudyTables]) -> Iterator[tuple[Claim, str, Evidence]]:
     """What each study says of a claim, in the order of the studies."""
     told = [
-        (claim, tables.study.name, _explained(row, tables))
+        (claim, tables.study.name, _explained(with_sampling(row, tables) if claim.by_equation_1 else row, tables))
         for tables in studies
         if claim.test.applies(tables.study.compared)
         for row in claim.test.rows(tables)

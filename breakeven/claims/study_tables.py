@@ -15,7 +15,7 @@ import pandas as pd
 
 from breakeven.claims.hypothesis_tests import spearman_z
 from breakeven.specs.measurements import QUANTITIES
-from breakeven.specs.run import Switch
+from breakeven.specs.run import entry
 from breakeven.specs.study import Study
 from breakeven.specs.words import in_words
 from breakeven.store.errors import UserError
@@ -39,7 +39,7 @@ class StudyTables:
     """A study and its tables: a row of ``runs`` for each run, by its id, and its ``curves``.
 
     ``curves``: (quantity, run) -> table with a row for each measured step: step, epoch, value. Where the study sweeps
-    schedules, column ``schedule`` of ``runs`` has them in words, and column ``switches`` as tuples of `Switch`.
+    schedules, column ``schedule`` of ``runs`` has them in words, and column ``entries`` as tuples of `Entry`.
     """
 
     study: Study
@@ -63,23 +63,21 @@ def study_tables(study: Study, runs: pd.DataFrame, trajectories: pd.DataFrame) -
     """The study with its tables ``runs.csv`` and ``trajectories.csv``, as they were read."""
     runs = runs.set_index("run")
     if "schedule" in study.swept:
-        runs = _with_switches(runs, study.name)
+        runs = _with_entries(runs, study.name)
     by_curve = trajectories.sort_values("step", kind="stable").groupby(["quantity", "run"])
     curves = {(str(quantity), str(run)): rows for (quantity, run), rows in by_curve[["step", "epoch", "value"]]}
     return StudyTables(study, runs, curves)
 
 
-def _with_switches(runs: pd.DataFrame, study: str) -> pd.DataFrame:
-    """``runs`` with its column ``schedule``, JSON, in words, and the switches in a column of their own."""
+def _with_entries(runs: pd.DataFrame, study: str) -> pd.DataFrame:
+    """``runs`` with its column ``schedule``, JSON, in words, and the entries in a column of their own."""
     try:
         schedules = [json.loads(text) for text in runs["schedule"]]
-        switches = [tuple(Switch(**switch) for switch in schedule) for schedule in schedules]
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"'{study}/runs.csv' has a schedule that is no list of switches ({error}): delete it"
-        ) from error
+        entries = [tuple(map(entry, schedule)) for schedule in schedules]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"'{study}/runs.csv' has a schedule that can't be read ({error!r}): delete it") from error
     words = [in_words(rate, schedule) for rate, schedule in zip(runs["learning_rate"], schedules, strict=True)]
-    return runs.assign(schedule=words, switches=pd.Series(switches, index=runs.index, dtype=object))
+    return runs.assign(schedule=words, entries=pd.Series(entries, index=runs.index, dtype=object))
 
 
 def has_accuracy(tables: StudyTables) -> bool:

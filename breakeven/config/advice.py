@@ -16,8 +16,13 @@ OTHER_WORDS = {
     "opt": ("optimizer",),
     "optim": ("optimizer",),
     "l2": ("weight_decay",),
-    "step": ("steps", "at"),
+    "step": ("steps", "at", "step_decay"),
     "epoch": ("epochs", "at"),
+    "gamma": ("factor",),
+    "step_size": ("every",),
+    "start_factor": ("initial",),
+    "warmup": ("warm_up",),
+    "cosine_annealing": ("cosine",),
     "iters": ("steps",),
     "iterations": ("steps",),
     "model": ("network",),
@@ -47,13 +52,17 @@ OTHER_WORDS = {
 AT_THE_TOP = "it stands at the top of the config, beside 'studies'"
 OF_OPTIMIZER = "options of an optimizer stand in 'optimizer_options'"
 IN_OPTIONS = "options of a network stand in 'network_options'"
-BY_SCHEDULE = "'schedule' lists when the learning rate changes, as in [{at: 1000, learning_rate: 0.01}]"
+HOW_IT_CHANGES = "how the learning rate changes, as in [{at: 1000, learning_rate: 0.01}] or [{kind: cosine}]"
+BY_SCHEDULE = f"'schedule' lists {HOW_IT_CHANGES}"
 # an unknown key beside a key that is known there, and what there is instead
 INSTEAD = {
     ("seed", "learning_rate"): "seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'",
     ("seeds", "learning_rate"): "seeds are listed in the study's 'seeds', beside 'base' and 'sweeps'",
     ("loss", "learning_rate"): "the data decide: the cross-entropy for classes, the squared loss for numbers",
-    **{(name, "learning_rate"): BY_SCHEDULE for name in ("scheduler", "lr_schedule", "lr_scheduler", "warmup")},
+    **{
+        (name, "learning_rate"): BY_SCHEDULE
+        for name in ("scheduler", "lr_schedule", "lr_scheduler", "warmup", "warm_up", "cosine", "step_decay")
+    },
     **{(name, "learning_rate"): AT_THE_TOP for name in ("device", "threads", "results")},
     **{
         (name, "network_options"): IN_OPTIONS
@@ -65,7 +74,7 @@ INSTEAD = {
 }
 # a value of the wrong form, by its key
 FORMS = {
-    "schedule": "list when the learning rate changes, as in [{at: 1000, learning_rate: 0.01}]",
+    "schedule": f"list {HOW_IT_CHANGES}",
     "snapshots": "list how often they are taken, as in [{every: 10}]",
     "seeds": "list them, as in [0, 1, 2]",
     "figures": "list them, as in [default]",

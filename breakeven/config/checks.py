@@ -1,14 +1,16 @@
 """What no single value tells: how the hyperparameters of one run go together, and with its data set."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from breakeven.config.datasets import Dataset
+from breakeven.config.finding import Finding
 from breakeven.config.messages import no_function, not_known, show
 from breakeven.config.models import REQUIRED, Hyperparameters
+from breakeven.config.moments import because, may_follow, words
 from breakeven.config.options import option_problems
+from breakeven.config.schedule_checks import check_schedule
 from breakeven.config.validate import Problem
 from breakeven.config.yaml_file import Place
 from breakeven.data.registry import loader_source
@@ -23,16 +25,6 @@ from breakeven.training.registry import OPTIMIZERS, OWN_BESIDE, OWN_GIVEN, optim
 
 LARGEST = 3.4e38  # in float32
 TEXTS = ("words", "word pieces")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A mistake in one hyperparameter; ``because_of`` names the others that make it one."""
-
-    hyperparameter: str
-    message: str
-    because_of: tuple[str, ...] = ()
-    place: Place = ()
 
 
 def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str, said: str) -> Iterator[Finding]:
@@ -66,7 +58,7 @@ def check_run(run: Hyperparameters, datasets: Mapping[str, Dataset], device: str
     steps_per_epoch = None if not examples else max(1, examples // run.batch_size)
     yield from _check_snapshots(run.snapshots, steps_per_epoch)
     yield from _check_number_of_snapshots(run, steps_per_epoch)
-    yield from _check_schedule(run, steps_per_epoch)
+    yield from check_schedule(run, steps_per_epoch)
 
 
 def _check_range(run: Hyperparameters) -> Iterator[Finding]:
@@ -76,8 +68,8 @@ def _check_range(run: Hyperparameters) -> Iterator[Finding]:
     given: list[tuple[str, Place, float]] = [
         (name, (), getattr(run, name)) for name in ("learning_rate", "weight_decay")
     ]
-    given += [("schedule", (i, "learning_rate"), switch.learning_rate) for i, switch in enumerate(run.schedule)]
-    given += [("schedule", (i, "of"), switch.of) for i, switch in enumerate(run.schedule) if switch.of is not None]
+    for i, entry in enumerate(run.schedule):
+        given += [("schedule", (i, name), getattr(entry, name, None) or 0.0) for name in ("learning_rate", "of")]
     for name, place, value in given:
         if value > LARGEST:
             message = (
@@ -169,9 +161,9 @@ def _check_snapshots(segments: tuple[Segment, ...], steps_per_epoch: int | None)
         if until is None:
             return
         now = (until, segment.unit)
-        if previous and not _may_follow(previous, now, steps_per_epoch):
-            message = f"{_words(now)} is not after the {_words(previous)} of the segment before"
-            yield Finding("snapshots", message, _because(previous, now), (index, "until"))
+        if previous and not may_follow(previous, now, steps_per_epoch):
+            message = f"{words(now)} is not after the {words(previous)} of the segment before"
+            yield Finding("snapshots", message, because(previous, now), (index, "until"))
         previous = now
 
 
@@ -184,66 +176,6 @@ def _check_number_of_snapshots(run: Hyperparameters, steps_per_epoch: int | None
     problem = snapshots_problem(segment_steps(run.snapshots, last, steps_per_epoch or 1))
     if problem:
         yield Finding("snapshots", problem, ("steps", "epochs", *(("dataset", "batch_size") if in_epochs else ())))
-
-
-def _check_schedule(run: Hyperparameters, steps_per_epoch: int | None) -> Iterator[Finding]:
-    end = (run.steps, "step") if run.steps is not None else (run.epochs, "epoch")
-    yield from _check_whose_break_even_point(run)
-    previous = None
-    for index, switch in enumerate(run.schedule):
-        if switch.unit == "break_even":
-            previous = None  # where it lies is known when the run without this switch has been measured
-            continue
-        if not float(switch.at).is_integer() or switch.at < 1:
-            message = f"{show(switch.at)} is not an integer; allowed: an integer of at least 1"
-            yield Finding("schedule", message, (), (index, "at"))
-            return
-        now = (int(switch.at), switch.unit)
-        if previous and not _may_follow(previous, now, steps_per_epoch):
-            message = f"{_words(now)} is not after the {_words(previous)} of the switch before"
-            yield Finding("schedule", message, _because(previous, now), (index, "at"))
-        if not _may_follow(now, end, steps_per_epoch):
-            message = f"{_words(now)} is not before the end of the run at {_words(end)}"
-            yield Finding("schedule", message, ("steps", "epochs", *_because(now, end)), (index, "at"))
-        previous = now
-
-
-def _check_whose_break_even_point(run: Hyperparameters) -> Iterator[Finding]:
-    """That is of one run, and is counted in where a switch says so."""
-    counted: float | None = None
-    for index, switch in enumerate(run.schedule):
-        if switch.unit != "break_even":
-            if switch.of is not None:
-                message = f"counts with unit: break_even only, and this switch is at a {switch.unit}: leave it out"
-                yield Finding("schedule", message, (), (index, "of"))
-            continue
-        rate = run.learning_rate if switch.of is None else switch.of
-        if counted not in (None, rate):
-            message = (
-                f"this switch counts in the break-even point of learning rate {show(rate)}, one before it in that of "
-                f"{show(counted)}: a schedule counts in that of one run"
-            )
-            because = ("learning_rate",) if run.learning_rate in (counted, rate) else ()
-            yield Finding("schedule", message, because, (index, "of"))
-        counted = rate if counted is None else counted
-
-
-def _may_follow(first: tuple[int, str], second: tuple[int, str], steps_per_epoch: int | None) -> bool:
-    """False if ``second`` is certainly not later; steps compare with epochs only where the training set's size is known."""
-    if first[1] == second[1]:
-        return first[0] < second[0]
-    if steps_per_epoch is None:
-        return True
-    in_steps = [count * steps_per_epoch if unit == "epoch" else count for count, unit in (first, second)]
-    return in_steps[0] < in_steps[1]
-
-
-def _because(first: tuple[int, str], second: tuple[int, str]) -> tuple[str, ...]:
-    return () if first[1] == second[1] else ("dataset", "batch_size")
-
-
-def _words(moment: tuple[int, str]) -> str:
-    return f"{moment[1]} {moment[0]}"
 
 
 def _pretrained_problem(name: str, source: Source, given: Mapping[str, Any]) -> str | None:

@@ -24,14 +24,16 @@ PACKAGE = Path(__file__).parents[1]
 
 # Registries only map names to modules. A stage's digest starts from the one module that its run names, so that adding a network
 # (a line in the registry) doesn't retrain the runs of all the others; the name of its function is a parameter of its rule. How
-# files are written and recorded, locks, progress and the sentences of notes change no number; what `specs.run` says of a run is
-# in its id; `specs.source` and those of own code only turn a name into a function; `specs.checked` only refuses.
+# files are written and recorded, locks, progress and the sentences of notes change no number; what `specs.run` says of a run, and
+# `specs.multipliers` of its schedule, is in its id; `specs.source` and those of own code only turn a name into a function;
+# `specs.checked` only refuses.
 UNCOUNTED = (
     "breakeven.networks.registry",
     "breakeven.data.registry",
     "breakeven.figures.registry",
     "breakeven.training.registry",
     "breakeven.specs.run",
+    "breakeven.specs.multipliers",
     "breakeven.specs.purposes",
     "breakeven.specs.source",
     "breakeven.specs.checked",

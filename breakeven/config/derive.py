@@ -2,19 +2,29 @@
 
 import dataclasses
 import types
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cache, reduce
 from operator import or_
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    TypeAdapter,
+    WrapValidator,
+    create_model,
+)
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
 from breakeven.config.folders import path_problem
 from breakeven.config.messages import show
-from breakeven.specs.checked import default_of
+from breakeven.specs.checked import by_kind, default_of
 from breakeven.specs.source import AsPath, Option
 
 
@@ -89,10 +99,42 @@ def as_checked(annotation: Any) -> Any:
         marks = [AfterValidator(_path) if isinstance(mark, AsPath) else mark for mark in marks]
         return _integer(*marks) if inner is int else Annotated[as_checked(inner), *marks]
     if origin in (Union, types.UnionType):
+        if all(map(dataclasses.is_dataclass, arguments)):
+            return _one_of(arguments)
         return Number if set(arguments) == {int, float} else reduce(or_, map(as_checked, arguments))
     if origin is tuple:
         return types.GenericAlias(tuple, (as_checked(arguments[0]), ...))
     return dict[str, Any] if origin is Mapping else annotation
+
+
+@cache
+def _one_of(classes: tuple[Any, ...]) -> Any:
+    """A mapping of the fields of one of several dataclasses, which its ``kind`` tells; their union alone would be told the
+    mistakes of all of them.
+    """
+    made = {kind: TypeAdapter(record(cls)) for kind, cls in by_kind(classes).items()}
+    kinds: Any = Literal[tuple(filter(None, made))]
+    named = TypeAdapter(create_model("Kind", kind=(kinds, ...)))
+
+    def chosen(value: Any, _: Any) -> Any:
+        kind = value.get("kind") if isinstance(value, dict) else None
+        if kind is None and isinstance(value, dict) and "kind" not in value:
+            _refuse_without_kind(value, classes)
+        elif isinstance(value, dict):
+            named.validate_python(value)  # an error at 'kind' where it is none of them
+        return made[kind].validate_python(value)
+
+    return Annotated[reduce(or_, map(record, classes)), WrapValidator(chosen)]
+
+
+def _refuse_without_kind(value: Mapping[str, Any], classes: Iterable[Any]) -> None:
+    """Raise a ValueError if ``value``, which says no ``kind``, has a key that only dataclasses with one have."""
+    with_key = {kind: {field.name for field in dataclasses.fields(cls)} for kind, cls in by_kind(classes).items()}
+    without = with_key.pop(None)
+    for key in value:
+        kinds = sorted(kind for kind, names in with_key.items() if key in names and kind is not None)
+        if kinds and key not in without:
+            raise ValueError(f"has '{key}' and no 'kind'; allowed: kind: {' or '.join(kinds)}")
 
 
 def _integer(*marks: Any) -> Any:
@@ -120,8 +162,11 @@ def fields_of(options: Mapping[str, Option]) -> dict[str, Any]:
 
 
 def declared_by(cls: Any) -> dict[str, Option]:
-    """The fields of a dataclass."""
-    return {field.name: Option(field.type, default_of(field)) for field in dataclasses.fields(cls)}
+    """The fields of a dataclass; ``kind``, which tells it from others, must be said."""
+    return {
+        field.name: Option(field.type, dataclasses.MISSING if field.name == "kind" else default_of(field))
+        for field in dataclasses.fields(cls)
+    }
 
 
 def made_of(fields: Mapping[str, Any], words: str | None = None) -> Any:

@@ -5,13 +5,15 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from breakeven.config.checks import Finding, check_dataset, check_measured, check_run
+from breakeven.config.checks import check_dataset, check_measured, check_run
 from breakeven.config.datasets import Dataset
+from breakeven.config.finding import Finding
 from breakeven.config.messages import not_known, show, show_path
 from breakeven.config.models import Config, Hyperparameters, Machine, StudyConfig
 from breakeven.config.options import canonical_options
+from breakeven.config.schedule_checks import MOMENTS
 from breakeven.config.validate import Invalid, Problem, validated
 from breakeven.config.yaml_file import Place, YamlFile, read_yaml
 from breakeven.figures.registry import DEFAULT, FIGURES, NEEDS_EMBEDDING, chosen
@@ -19,7 +21,8 @@ from breakeven.networks.registry import NETWORKS, network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.initial_weights import digest_at
 from breakeven.specs.measurements import summarised
-from breakeven.specs.run import RunSpec, Switch, canonical_json, run_id, source_of
+from breakeven.specs.multipliers import Multiplier
+from breakeven.specs.run import Entry, RunSpec, Switch, canonical_json, run_id, source_of
 from breakeven.specs.study import Study
 from breakeven.specs.words import in_words
 from breakeven.store.errors import ConfigError
@@ -128,12 +131,14 @@ def _refuse(problems: Iterable[Problem], file: YamlFile, overridden: Collection[
 
 
 def plain(value: Any) -> Any:
-    """``value`` as plain data: segments and switches as mappings, in the order in which people write them."""
+    """``value`` as plain data: segments and entries of schedules as mappings, in the order in which people write them."""
     if isinstance(value, tuple):
         return [plain(each) for each in value]
     if isinstance(value, Switch):
         other = {} if value.of is None else {"of": value.of}
         return {"at": value.at, "unit": value.unit, **other, "learning_rate": value.learning_rate}
+    if isinstance(value, Multiplier):
+        return {name: said for name, said in asdict(value).items() if said is not None}
     return asdict(value) if hasattr(value, "__dataclass_fields__") else value
 
 
@@ -270,18 +275,25 @@ def _run_spec(
             "dataset": datasets[run.dataset],
             "network_options": canonical_options(network_source(run.network), run.network_options),
             "optimizer_options": canonical_options(optimizer_source(run.optimizer), run.optimizer_options),
-            "schedule": tuple(_canonical_switch(switch, run.learning_rate) for switch in run.schedule),
+            "schedule": tuple(_canonical_entry(entry, run.learning_rate) for entry in run.schedule),
             "initial_weights": None if run.initial_weights is None else digests[run.initial_weights],
             "seed": seed,
         }
     )
 
 
-def _canonical_switch(switch: Switch, begins_at: float) -> Switch:
+def _canonical_entry(entry: Entry, begins_at: float) -> Entry:
     """As it is in the specification of a run that begins at this learning rate, of which ``of`` need not be said."""
-    if switch.unit != "break_even":
-        return replace(switch, at=int(switch.at))
-    return replace(switch, of=None) if switch.of == begins_at else switch
+    moments = {name: getattr(entry, name, None) for name in MOMENTS}
+    changes: dict[str, Any] = {}
+    if not any(moments.values()):  # from the start to the end of the run, in any unit
+        changes = {"unit": "step", "of": None}
+    elif entry.unit != "break_even":
+        changes = {name: int(value) for name, value in moments.items() if value is not None}
+    elif entry.of == begins_at:
+        changes = {"of": None}
+    made: Entry = replace(cast(Any, entry), **changes)
+    return made
 
 
 def _used(hyperparameter: str, points: Mapping[str, list[Point]]) -> list[str]:

@@ -51,28 +51,28 @@ def validated(model: type[Model], value: Any) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise Invalid(_explained(error, json_schema(model))) from None
+        raise Invalid(_explained(error, json_schema(model), value)) from None
 
 
-def _explained(error: ValidationError, schema: Schema) -> list[Problem]:
-    """The errors of pydantic in our words, one for each place."""
+def _explained(error: ValidationError, schema: Schema, whole: Any) -> list[Problem]:
+    """The errors of pydantic in our words, one for each place; ``whole``: what was checked."""
     errors = error.errors(include_url=False)
     unknown = {each["loc"] for each in errors if each["type"] == "extra_forbidden"}
     found: dict[Place, Problem] = {}
     for each in errors:
-        for problem in _problems(each, schema, unknown):
+        for problem in _problems(each, schema, whole, unknown):
             found.setdefault(problem.place, problem)
     return list(found.values())
 
 
-def _problems(error: Any, schema: Schema, unknown: set[Place]) -> Iterator[Problem]:
+def _problems(error: Any, schema: Schema, whole: Any, unknown: set[Place]) -> Iterator[Problem]:
     place, value, cause = error["loc"], error["input"], error.get("ctx", {}).get("error")
     if isinstance(cause, Invalid):
         yield from (Problem((*place, *each.place), each.message) for each in cause.problems)
     elif place[-1:] == ("[key]",):
         yield Problem(place[:-1], str(cause or FOLDER_NAME))
     elif error["type"] == "extra_forbidden":
-        known = [name for part in _parts(schema, place[:-1]) for name in part.get("properties", {})]
+        known = [name for part in _parts(schema, place[:-1], whole) for name in part.get("properties", {})]
         yield Problem(place, unknown_key(place[-1], known))
     elif error["type"] == "missing":
         beside = [name for *parent, name in unknown if tuple(parent) == place[:-1]]
@@ -85,16 +85,41 @@ def _problems(error: Any, schema: Schema, unknown: set[Place]) -> Iterator[Probl
     elif isinstance(cause, ValueError):
         yield Problem(place, str(cause))
     else:
-        parts = _parts(schema, place)
+        parts = _parts(schema, place, whole)
         yield Problem(place, _with_advice(_message(error["type"], value, parts), place, value, parts))
 
 
-def _parts(schema: Schema, place: Place) -> list[Schema]:
-    """What the schema says of ``place``: more than one part where there are alternatives."""
+def _parts(schema: Schema, place: Place, value: Any) -> list[Schema]:
+    """What the schema says of ``place`` in ``value``: more than one part where there are alternatives."""
     found = list(_alternatives(schema, schema))
     for key in place:
-        found = [each for part in found if (inner := _inner(part, key)) for each in _alternatives(inner, schema)]
-    return found
+        found = [
+            each
+            for part in _of_its_kind(found, value)
+            if (inner := _inner(part, key))
+            for each in _alternatives(inner, schema)
+        ]
+        value = _at(value, key)
+    return _of_its_kind(found, value)
+
+
+def _of_its_kind(parts: list[Schema], value: Any) -> list[Schema]:
+    """Of alternatives that ``kind`` tells apart, that of ``value``; all of them where it is of none."""
+    if not isinstance(value, dict):
+        return parts
+    kinds = [part.get("properties", {}).get("kind", {}).get("enum", []) for part in parts]
+    its = [
+        part for part, kind in zip(parts, kinds, strict=True) if kind == ([value["kind"]] if "kind" in value else [])
+    ]
+    return its or parts
+
+
+def _at(value: Any, key: str | int) -> Any:
+    """What stands at ``key`` of a mapping or list, if there is something."""
+    try:
+        return value[key]
+    except (LookupError, TypeError):
+        return None
 
 
 def _inner(schema: Schema, key: str | int) -> Schema | None:
@@ -151,7 +176,7 @@ def _wrong_type(value: Any, parts: list[Schema]) -> str:
     types = [name for part in parts for name in _types(part)]
     if isinstance(value, str) and NUMBER.fullmatch(value) and {"number", "integer"} & set(types):
         return f"{show(value)} is a text that looks like a number; write it without quotes"
-    noun = " or ".join(NOUNS[name] for name in types)
+    noun = " or ".join(dict.fromkeys(NOUNS[name] for name in types))
     if isinstance(value, float) and not math.isfinite(value):
         noun = "a finite number"
     allowed = _allowed(parts)
@@ -166,7 +191,7 @@ def _allowed(parts: list[Schema]) -> str:
             words.append(", ".join(part["enum"]))
         else:
             words += [NOUNS[name] + (_bounds(part) if name in ("number", "integer") else "") for name in _types(part)]
-    return " or ".join(words)
+    return " or ".join(dict.fromkeys(words))
 
 
 def _bounds(part: Schema) -> str:

@@ -29,7 +29,8 @@ Points = list[tuple[int, float]]
 class Curves:
     """A run: its name, its hyperparameters, and by tag its curves as (step, value); an empty cell is no point.
 
-    A tag is ``SPLIT/COLUMN`` of the history, as ``train/loss``, or what is measured and the column: ``K/trace``.
+    A tag is ``SPLIT/COLUMN`` of the history, as ``train/loss``, ``learning_rate``, or what is measured and the column, as
+    ``K/trace``.
     ``time``: when it was trained, in seconds.
     """
 
@@ -55,12 +56,13 @@ def read_curves(run: Path) -> Curves:
 
 def _history(run: Path) -> dict[str, Points]:
     check_recorded(run / FILE, run / HISTORY_FILE)
-    table = read_table(run / HISTORY_FILE, ["step", "split", "loss", "accuracy"])
-    return {
+    table = read_table(run / HISTORY_FILE, ["step", "split", "loss", "accuracy", "learning_rate"])
+    curves = {
         f"{split}/{column}": _points(rows, column)
         for split, rows in table.groupby("split", sort=False)
-        for column in rows.columns.difference(NO_CURVES, sort=False)
+        for column in rows.columns.difference([*NO_CURVES, "learning_rate"], sort=False)  # which all splits share
     }
+    return curves | {"learning_rate": _points(table[table["split"] == "train"], "learning_rate")}
 
 
 def _measured(run: Path, measurement: Measurement, training: TrainingRecord) -> dict[str, Points]:

@@ -4,7 +4,7 @@ A config is checked by pydantic, which a job doesn't import.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -23,7 +23,9 @@ def check(declared: Any, value: Any, name: str) -> None:
         for bound in arguments[1:]:
             _check_bound(bound, value, name)
     elif origin in (Union, UnionType):
-        if value is not None or type(None) not in arguments:
+        if all(map(is_dataclass, arguments)):
+            _check_by_kind(arguments, value, name)
+        elif value is not None or type(None) not in arguments:
             check(
                 [kind for kind in arguments if kind is not type(None)][-1], value, name
             )  # of int | float, float takes both
@@ -35,6 +37,19 @@ def check(declared: Any, value: Any, name: str) -> None:
         check_fields(declared, value, name)
     elif declared in NOUNS:
         _must_be(_is(declared, value), value, name, NOUNS[declared])
+
+
+def by_kind(classes: Iterable[Any]) -> dict[str | None, Any]:
+    """Dataclasses by what their field ``kind`` always is; None for the one that has no such field."""
+    return {getattr(cls, "kind", None): cls for cls in classes}
+
+
+def _check_by_kind(classes: Iterable[Any], value: Any, name: str) -> None:
+    _must_be(isinstance(value, Mapping), value, name, "a mapping")
+    kinds, kind = by_kind(classes), value.get("kind")
+    known = isinstance(kind, str | None) and kind in kinds
+    _must_be(known, kind, f"{name}.kind", ", ".join(sorted(filter(None, kinds))))
+    check_fields(kinds[kind], value, name)
 
 
 def _check_each(origin: Any, arguments: tuple[Any, ...], value: Any, name: str) -> None:

@@ -12,6 +12,7 @@ PURPOSES = {
     "lanczos": 4,
     "trace": 5,
     "density": 6,
+    "sampling": 7,
     "preconditioned": 9,
     "sharpness": 10,
 }

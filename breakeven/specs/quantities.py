@@ -56,6 +56,8 @@ HISTORY = (
     Quantity(
         "validation_accuracy", "validation accuracy", "validation accuracy", "history", "accuracy", split="validation"
     ),
+    # of the SGD step from there, in the rows of each split
+    Quantity("learning_rate", "η", "learning rate of the SGD step", "history", "learning_rate", split="train"),
 )
 
 # In the order of the report's table of runs; that of the file itself is in `breakeven.summary.summarise`.

@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from breakeven.specs.checked import check_fields, default_of
+from breakeven.specs.checked import by_kind, check_fields, default_of
+from breakeven.specs.multipliers import Multiplier
 from breakeven.specs.source import File
 from breakeven.store.errors import UserError
 
@@ -35,7 +36,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Switch:
-    """A switch of the learning rate: it is ``learning_rate`` from step (or epoch) ``at`` on.
+    """A switch of the learning rate: it is ``learning_rate``, times what multiplies it, from step (or epoch) ``at`` on.
 
     In the unit ``break_even``, ``at`` counts break-even points: 0.5 is half of the way there, 1 is at it, 2 is as far again.
     ``of``: of the run that begins at this learning rate instead, so that runs with several first rates switch at one step.
@@ -51,14 +52,18 @@ class Switch:
     learning_rate: Annotated[float, Gt(0), "The new learning rate."]
     unit: Annotated[
         Literal["step", "epoch", "break_even"],
-        "What is counted; break_even counts in the break-even point of the same run without this switch, which is trained and "
-        "measured first.",
+        "What is counted; break_even counts in the break-even point of the same run without this and all later entries of the "
+        "schedule, which is trained and measured first.",
     ] = "step"
     of: Annotated[
         Annotated[float, Gt(0)] | None,
         "In the unit break_even: the learning rate at which the run begins whose break-even point is counted in; null means that "
         "at which this run begins.",
     ] = None
+
+
+# what a schedule is a list of: `by_kind` tells them apart, and a switch has no ``kind``
+Entry = Switch | Multiplier
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,6 @@ class RunSpec:
     ``network_options`` and ``optimizer_options`` hold only those that differ from the function's own defaults
     (`breakeven.config.options`).
     """
-
-    # of `breakeven.training.registry`; no field, since there is one
-    schedule_kind: ClassVar[str] = "switches"
 
     dataset: Annotated[Mapping[str, Any], "One of the names under datasets."]
     network: Annotated[
@@ -122,7 +124,9 @@ class RunSpec:
     ] = 0.0
     nesterov: Annotated[bool, "Whether the momentum of SGD is Nesterov's, in PyTorch's form."] = False
     schedule: Annotated[
-        tuple[Switch, ...], "Switches of the learning rate, in order; none means a constant learning rate."
+        tuple[Entry, ...],
+        "How the learning rate changes: switches, in order, and what multiplies it, told by 'kind': warm_up, cosine, linear, "
+        "step_decay; all of them hold at once. None means a constant learning rate.",
     ] = ()
     initial_weights: Annotated[
         File | None,
@@ -130,6 +134,12 @@ class RunSpec:
         "such as running averages where it has them; or a snapshot of another run, of which the weights of its step are taken. "
         "null means random ones, from the seed. Its content is part of a run's identity, its path is not.",
     ] = None
+    sampling: Annotated[
+        Literal["reshuffle", "replacement"],
+        "How mini-batches are drawn: reshuffle takes them one after the other from a fresh random order of the training set in "
+        "each epoch; replacement draws each by itself, without repetition inside of it: independent mini-batches, as Eq. 1 "
+        "assumes. An epoch has as many steps in both.",
+    ] = "reshuffle"
     augmentation: Annotated[
         Literal["none", "crop_flip"],
         "crop_flip shifts and mirrors training images at random; measured images are never augmented.",
@@ -170,7 +180,7 @@ def run_id(spec: RunSpec) -> str:
 
 
 def begins_as(spec: RunSpec) -> str:
-    """`canonical_json` without length, switches and snapshots: equal for runs of which one may be the beginning of the other."""
+    """`canonical_json` without length, schedule and snapshots: equal for runs of which one may be the beginning of the other."""
     return canonical_json(replace(spec, steps=None, epochs=None, schedule=(), snapshots=()))
 
 
@@ -179,7 +189,7 @@ def from_json(text: str) -> RunSpec:
     try:
         content = json.loads(text)
         content["snapshots"] = tuple(Segment(**segment) for segment in content["snapshots"])
-        content["schedule"] = tuple(Switch(**switch) for switch in content.get("schedule", ()))
+        content["schedule"] = tuple(map(entry, content.get("schedule", ())))
         return RunSpec(**content)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"not the specification of a run ({error!r}): {text[:200]!r}") from None
@@ -197,24 +207,31 @@ def from_hand(text: str) -> RunSpec:
     return from_json(text)
 
 
+def entry(content: Mapping[str, Any]) -> Entry:
+    """The entry of a schedule whose fields are ``content``; a KeyError or TypeError where there is none."""
+    made: Entry = by_kind(get_args(Entry))[content.get("kind")](**content)
+    return made
+
+
 def source_of(spec: RunSpec) -> RunSpec | None:
     """The run whose break-even point ``spec`` counts in; None if it counts in none.
 
-    It is the same, but for this and all later switches, and for the learning rate that it begins at where the switch says ``of``.
+    It is the same, but for this and all later entries of the schedule, and for the learning rate that it begins at where the
+    entry says ``of``.
     """
-    for index, switch in enumerate(spec.schedule):
-        if switch.unit == "break_even":
-            begins_at = spec.learning_rate if switch.of is None else switch.of
+    for index, each in enumerate(spec.schedule):
+        if each.unit == "break_even":
+            begins_at = spec.learning_rate if each.of is None else each.of
             return replace(spec, learning_rate=begins_at, schedule=spec.schedule[:index])
     return None
 
 
 def _without_neutral(record: Any) -> dict[str, Any]:
-    """The fields of a dataclass that differ from their defaults; float fields are floats, even if given as 1."""
+    """The fields of a dataclass that differ from their defaults, and ``kind``; float fields are floats, even if given as 1."""
     content = {}
     for each in fields(record):
         value = getattr(record, each.name)
-        if value == default_of(each):
+        if value == default_of(each) and each.name != "kind":
             continue
         if isinstance(value, tuple):
             value = [_without_neutral(item) for item in value]

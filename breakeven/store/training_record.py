@@ -26,7 +26,7 @@ class SnapshotEntry:
 
 @dataclass(frozen=True)
 class SwitchAtStep:
-    """A switch of the learning rate: it is ``learning_rate`` from ``step`` on.
+    """A switch of the learning rate: it is ``learning_rate``, times what multiplies it, from ``step`` on.
 
     ``step`` may lie behind the end of the run; None where it counts in a break-even point that never comes.
     """
@@ -42,6 +42,8 @@ class TrainingRecord:
     ``key``: the digest of all that it depends on. ``steps``: its length as declared. ``diverged_step``: the first step t at which
     the loss of the mini-batch or a weight of θ_t is not finite; ``stopped_step``: where it stopped before its end, since it was
     accurate enough. ``switches``: as declared, also those that were not reached. ``snapshots``: in the order of their steps.
+    ``never``: the kinds of multipliers of its schedule that count in a break-even point that never comes. ``sampling``: how its
+    mini-batches were drawn.
     """
 
     key: str
@@ -52,6 +54,8 @@ class TrainingRecord:
     stopped_step: int | None
     switches: tuple[SwitchAtStep, ...]
     snapshots: tuple[SnapshotEntry, ...]
+    never: tuple[str, ...] = ()
+    sampling: str = "reshuffle"
 
     @property
     def measured_steps(self) -> list[int]:
@@ -76,6 +80,7 @@ def read_training(run: Path) -> TrainingRecord:
     try:
         switches = tuple(SwitchAtStep(**switch) for switch in content.pop("switches"))
         snapshots = tuple(SnapshotEntry(**entry) for entry in content.pop("snapshots"))
-        return TrainingRecord(**content, switches=switches, snapshots=snapshots)
+        never = tuple(content.pop("never", ()))
+        return TrainingRecord(**content, switches=switches, snapshots=snapshots, never=never)
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"'{path}' is no {WHAT} ({error!r}): delete it, {AGAIN}") from error

@@ -57,7 +57,7 @@ def read_run(folder: Path, labels: Mapping[str, Any], optional: Collection[str] 
     if run != folder.name:
         raise UserError(f"the folder '{folder}' holds the run {run}: delete it, {AGAIN}")
     training = read_training(folder)
-    history = read_table(folder / "history.csv", ["step", "epoch", "split", "loss", "accuracy"])
+    history = read_table(folder / "history.csv", ["step", "epoch", "split", "loss", "accuracy", "learning_rate"])
     end = training.steps if training.stopped_step is None else training.stopped_step
     if not training.diverged and not history["step"].max() >= end:
         raise UserError(f"'{folder / 'history.csv'}' ends before the run does: delete it, {AGAIN}")
@@ -130,8 +130,8 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     missing. ``break_even_*``, ``predicted_lambda_H``: see `breakeven.summary.break_even`. ``first_peak_step``: where λ_H^1 stops
     growing, see `_first_peak`; later peaks are often larger, as λ_H^1 goes up and down about the break-even value.
     ``threshold_epoch``: the first epoch (a fraction, at an evaluated step) at which the training accuracy is above the
-    threshold. ``first_switch_step``: where the learning rate switched first. Without a value, the cell is empty; ``remarks``
-    say what could not be computed.
+    threshold. ``first_switch_step``: where the learning rate switched first. ``sampling``: how mini-batches were drawn. Without a
+    value, the cell is empty; ``remarks`` say what could not be computed.
     """
     training, history = run.training, run.tables["history"]
     k, h, stability = (run.tables[name] for name in ("covariance", "hessian", "stability"))
@@ -166,6 +166,7 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "max_trace_H": _max(h, "trace"),
         "max_g_over_g5": _max(ratios, "g_over_g5"),
         "remarks": remarks(training, history, k, h, stability),
+        "sampling": training.sampling,
     }
     maxima = {each.maximum: each for each in QUANTITIES if each.maximum and each.maximum not in row}
     row |= {

@@ -10,8 +10,10 @@ def first_switch(training: TrainingRecord) -> int | None:
 
 
 def unreached(training: TrainingRecord) -> list[str]:
-    """A sentence on each switch of the run's schedule that it never reached."""
-    sentences = []
+    """A sentence on each switch of the run's schedule that it never reached, and on each multiplier that never took effect."""
+    sentences = [
+        f"the learning rate has no {kind}: there is no break-even point to count in" for kind in training.never
+    ]
     for switch in training.switches:
         reason = _why_not(training, switch)
         if reason:

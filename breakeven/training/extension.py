@@ -17,7 +17,7 @@ from breakeven.store.progress import say
 from breakeven.store.record import is_current, recorded_key
 from breakeven.store.training_record import FILE, SNAPSHOTS, SnapshotEntry, read_training
 from breakeven.training.checkpoint_file import read_last_state
-from breakeven.training.registry import build_schedule
+from breakeven.training.schedules import schedule
 from breakeven.training.training import Training, TrainingState
 
 
@@ -61,7 +61,8 @@ def _shorter(training: Training, out: Path) -> Iterator[Path]:
 def _is_continued(training: Training, spec: RunSpec) -> bool:
     """Whether the run of ``spec`` ends before this one, takes the same steps up to there, and saves all snapshots of this one.
 
-    Where one counts in a break-even point, that of a longer run may be another.
+    A decay to the end of the run is another one in a longer run. Where one counts in a break-even point, that of a longer run may
+    be another, too.
     """
     steps = training.steps_per_epoch
     end = total_steps(spec, steps)
@@ -71,8 +72,8 @@ def _is_continued(training: Training, spec: RunSpec) -> bool:
         return False
     if not {step for step in training.snapshot_steps if step <= end} <= {*snapshot_steps(spec, steps)}:
         return False
-    schedule = build_schedule(spec, steps, None)
-    return all(schedule.rate(step) == training.schedule.rate(step) for step in range(end + 1))
+    rate = schedule.build(spec, steps, None).rate
+    return all(rate(step) == training.schedule.rate(step) for step in range(end + 1))
 
 
 def _last_state(run: Path, family: str, state: Path) -> TrainingState | None:

@@ -1,8 +1,8 @@
-"""What a run is trained with, by name: its optimizer, its schedule, its augmentation.
+"""What a run is trained with, by name: its optimizer, what multiplies its learning rate, its augmentation.
 
-A new one is a module in ``optimizers``, ``schedules`` or ``augmentations``, whose packages say what it holds; an optimizer has a line
-here, the others a value in `breakeven.specs.run`. A config may also name an optimizer in a file of the user's own, see
-`breakeven.specs.own_code`. Planning imports this, so nothing here imports torch.
+A new one is a module in ``optimizers``, ``schedules`` or ``augmentations``, whose packages say what it holds; an optimizer has a
+line here, the others a value in `breakeven.specs.run` or `breakeven.specs.multipliers`. A config may also name an optimizer in a
+file of the user's own, see `breakeven.specs.own_code`. Planning imports this, so nothing here imports torch.
 """
 
 import importlib
@@ -15,8 +15,9 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 from breakeven.specs.condition import Condition
+from breakeven.specs.multipliers import Multiplier
 from breakeven.specs.own_code import is_own, own_source
-from breakeven.specs.run import RunSpec
+from breakeven.specs.run import RunSpec, Switch
 from breakeven.specs.source import Source, source
 from breakeven.store.errors import UserError
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from breakeven.training.augmentations import Augmentation
     from breakeven.training.optimizers import Optimizer
-    from breakeven.training.schedules import Schedule
+    from breakeven.training.schedules import Factor, InSteps
 
 # optimizers, and which hyperparameters of a run are theirs, beside their own options
 OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
@@ -48,7 +49,8 @@ Preconditioner = Callable[["Mapping[str, Tensor]"], "dict[str, Tensor]"]
 def modules_of(spec: RunSpec) -> list[str]:
     """The modules by these names, which the digest of a training's code starts from: those of other runs don't count."""
     own = [OWN] if is_own(spec.optimizer) else []
-    return [optimizer_module(spec), *own, _schedule(spec), *augmentation_modules(spec)]
+    multipliers = {_multiplier(each) for each in spec.schedule if not isinstance(each, Switch)}
+    return [optimizer_module(spec), *own, *sorted(multipliers), *augmentation_modules(spec)]
 
 
 def augmentation_modules(spec: RunSpec) -> list[str]:
@@ -157,10 +159,10 @@ def _told(name: str) -> Iterator[None]:
 # ------------------------------------------------------------------ schedules and augmentations
 
 
-def build_schedule(spec: RunSpec, steps_per_epoch: int, break_even_step: int | None) -> "Schedule":
-    """The schedule of a run, see `breakeven.training.schedules`."""
-    schedule: Schedule = importlib.import_module(_schedule(spec)).build(spec, steps_per_epoch, break_even_step)
-    return schedule
+def build_factor(entry: Multiplier, in_steps: "InSteps", end: int) -> "Factor":
+    """What an entry of a schedule multiplies the learning rate by, see `breakeven.training.schedules`."""
+    factor: Factor = importlib.import_module(_multiplier(entry)).build(entry, in_steps, end)
+    return factor
 
 
 def augmentation(spec: RunSpec) -> "Augmentation | None":
@@ -171,8 +173,8 @@ def augmentation(spec: RunSpec) -> "Augmentation | None":
     return module
 
 
-def _schedule(spec: RunSpec) -> str:
-    return f"breakeven.training.schedules.{spec.schedule_kind}"
+def _multiplier(entry: Multiplier) -> str:
+    return f"breakeven.training.schedules.{entry.kind}"
 
 
 def _augmentation(spec: RunSpec) -> str:

@@ -18,7 +18,7 @@ from breakeven.store.training_record import (
 )
 from breakeven.training.training import Training
 
-HISTORY = ["step", "epoch", "split", "loss", "accuracy"]
+HISTORY = ["step", "epoch", "split", "loss", "accuracy", "learning_rate"]
 
 
 def is_published(out: Path, key: str) -> bool:
@@ -34,10 +34,14 @@ def is_published(out: Path, key: str) -> bool:
 def publish(training: Training, key: str, out: Path, state: Path) -> None:
     """Write the results into the folder ``out``, ``training.json`` last.
 
+    ``learning_rate`` in the history is η of the SGD step from there, also from the last one, which is taken for its snapshot, and
+    from where the run diverged or stopped.
     The checkpoint and its snapshots stay in ``state``: whoever has lost the results needs no other training for them.
     """
     write_spec(out, training.spec)
-    write_rows(out / HISTORY_FILE, HISTORY, map(asdict, training.history))
+    rate = training.schedule.rate
+    history = [asdict(row) | {"learning_rate": rate(row.step)} for row in training.history]
+    write_rows(out / HISTORY_FILE, HISTORY, history)
     shutil.rmtree(out / SNAPSHOTS, ignore_errors=True)
     (out / SNAPSHOTS).mkdir()
     for entry in training.snapshots:
@@ -50,6 +54,8 @@ def publish(training: Training, key: str, out: Path, state: Path) -> None:
         diverged_step=training.diverged_step,
         stopped_step=training.stopped_step,
         switches=training.schedule.switches,
+        never=training.schedule.never,
+        sampling=training.spec.sampling,
         snapshots=tuple(training.snapshots),
     )
     write_training(out, record)

@@ -68,7 +68,7 @@ def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
         return None
     if source is None:
         raise UserError(
-            "source: this run's learning rate switches at the break-even point of another; give the folder of that run"
+            "source: this run's schedule counts in the break-even point of another; give the folder of that run"
         )
     steps = read_training(source).measured_steps
     return first_unstable(read_steps(source / "stability.csv", ["stability_lhs"], steps))
@@ -76,5 +76,5 @@ def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
 
 def _key(training: Training, data: Path, key: str) -> str:
     """The digest of all that the results depend on, also where no ``key`` is given."""
-    parts = [canonical_json(training.spec), str(training.schedule.switches), read_manifest(data)["sha256"], key]
+    parts = [canonical_json(training.spec), str(training.schedule), read_manifest(data)["sha256"], key]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -21,7 +21,8 @@ from breakeven.training.evaluation import Evaluation, evaluate
 from breakeven.training.initial_weights import set_initial_weights
 from breakeven.training.mini_batches import MiniBatches
 from breakeven.training.precision import WEIGHTS
-from breakeven.training.registry import build_optimizer, build_schedule
+from breakeven.training.registry import build_optimizer
+from breakeven.training.schedules import schedule
 from breakeven.training.step import Step
 
 
@@ -70,7 +71,7 @@ class Training:
         self.steps_per_epoch = self.mini_batches.steps_per_epoch
         self.steps = total_steps(spec, self.steps_per_epoch)
         self.snapshot_steps = frozenset(snapshot_steps(spec, self.steps_per_epoch))
-        self.schedule = build_schedule(spec, self.steps_per_epoch, break_even_step)
+        self.schedule = schedule.build(spec, self.steps_per_epoch, break_even_step)
 
         if dataset.predicts_numbers and spec.stop_at_accuracy is not None:
             raise UserError(

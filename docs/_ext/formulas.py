@@ -14,6 +14,7 @@ QUANTITIES = {
     "validation_accuracy": SPLIT_ACCURACY,
     "test_loss": SPLIT_LOSS,
     "test_accuracy": SPLIT_ACCURACY,
+    "learning_rate": r"\eta_t",
     "lambda_K_1": r"\lambda_K^1 = \max_{\|v\| = 1} v^\top K v",
     "lambda_K_star": r"\lambda_K^{*} = \lambda_K^{L-1}",
     "trace_K": r"\mathrm{Tr}(K) = \frac{1}{L} \sum_i \|g_i - \bar{g}\|^2",
@@ -55,7 +56,7 @@ COLUMNS = {
     "predicted_lambda_H": r"\frac{2 (1 + \beta)}{\eta (1 + r^2 \nu \frac{1 + \beta}{1 - \beta})}, "
     r"\; r = \frac{s}{\lambda_H^1}, \; \nu = \frac{N - S}{S (N - 1)}",
     "first_peak_step": r"\min \{t : \lambda_H^1(t) \text{ a local maximum} \ge \frac{1}{2} \max \lambda_H^1\}",
-    "first_switch_step": r"\min \{t : \eta_t \ne \eta_0\}",
+    "first_switch_step": r"\min \{t : \text{a switch of the schedule}\}",
     "threshold_epoch": r"\min \{t : \text{training accuracy} > \text{threshold}\} / \lfloor N / S \rfloor",
     "final_train_accuracy": r"\text{training accuracy at } t = T",
     "final_validation_accuracy": r"\text{validation accuracy at } t = T",

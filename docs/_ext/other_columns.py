@@ -12,6 +12,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "split": ("`train`, `test`, or `validation` where there is one", ""),
         "loss": ("mean loss of the split, without label smoothing", "nat"),
         "accuracy": ("share of the split's examples that are classified right", "1"),
+        "learning_rate": ("η of the SGD step from there, also from the last one, which is taken for its snapshot", "1"),
     },
     "covariance": STEP | NOTE,
     "hessian": STEP
@@ -61,6 +62,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "seed": ("seed of the run; beside it stand the swept hyperparameters, η and S", ""),
         "break_even_note": ("why there is no break-even point, or what is doubtful of it", ""),
         "remarks": ("what could not be computed of the run, in sentences", ""),
+        "sampling": ("how its mini-batches were drawn: `reshuffle`, or `replacement` for independent ones, as Eq. 1 assumes", ""),
     },
     "claims": {
         "claim": ("id of the claim", ""),

@@ -7,7 +7,7 @@ from switched_worlds import SWEPT, switched_runs
 
 from breakeven.claims.early_switch import NO_CONTROL, Comparison, EarlySwitch, Switched, closest_to_zero, comparisons
 from breakeven.claims.hypothesis_tests import LEVEL, Seeds
-from breakeven.specs.run import Switch
+from breakeven.specs.run import Switch, entry
 from breakeven.specs.words import in_words
 
 EARLY, LATE, CONTROL = (
@@ -203,6 +203,29 @@ def at(multiple, first=0.03, second=0.3, of=None):
 ALL = [(0.03,), (0.3,), at(0.9), at(1.25), at(3)]
 BOTH = Comparison("0.3", Switched(EARLY, "0.03"), Switched(LATE, "0.03"))
 CONTROLLED = Comparison("0.3", Switched(EARLY, "0.03"), Switched(LATE, "0.03"), Switched(CONTROL, "0.02"))
+
+
+def test_schedules_that_do_more_than_switch_are_left_out():
+    """They are no constant rate, nor a switch to one, and change nothing of what is compared."""
+    described = {
+        in_words(rate, described): (rate, tuple(map(entry, described)))
+        for rate, described in (
+            (0.03, [{"kind": "cosine"}]),
+            (0.3, [{"kind": "warm_up", "until": 5}]),
+            (0.03, [{"kind": "warm_up", "until": 5}, {"at": 1.1, "unit": "break_even", "learning_rate": 0.3}]),
+            (0.03, [{"at": 1.2, "unit": "break_even", "learning_rate": 0.3}, {"kind": "linear"}]),
+            (0.03, [{"kind": "step_decay", "every": 1.0, "factor": 0.5, "unit": "break_even"}]),
+        )
+    }
+    assert len(described) == 5 and comparisons(described) == []
+    switched = {
+        in_words(rate, of_rate): (rate, tuple(map(entry, of_rate)))
+        for rate, of_rate in [
+            (rate, [{"at": pair[0], "learning_rate": pair[1], "unit": pair[2]} for pair in pairs])
+            for rate, *pairs in ALL
+        ]
+    }
+    assert comparisons(switched) == comparisons(described | switched) == [BOTH]
 
 
 def test_which_schedules_are_compared():

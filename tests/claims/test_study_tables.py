@@ -141,11 +141,11 @@ def test_schedules_are_read_as_numbers_and_told_in_words(tmp_path):
     described = written(tmp_path, ["[]", '[{"at": 0.5, "learning_rate": 0.3, "unit": "break_even"}]'])
     runs = study_tables.read_study(tmp_path, described).runs
     assert list(runs["schedule"]) == ["0.1", "0.1, 0.3 from 0.5 x break-even"]
-    assert list(runs["switches"]) == [(), (Switch(0.5, 0.3, "break_even"),)]
+    assert list(runs["entries"]) == [(), (Switch(0.5, 0.3, "break_even"),)]
 
 
 @pytest.mark.parametrize("text", ["0.1, 0.3 from step 20", '{"at": 1}', "[1]", '[{"at": 1}]', "3", None])
 def test_a_schedule_that_is_none_is_told(tmp_path, text):
     described = written(tmp_path, ["[]", text])
-    with pytest.raises(UserError, match=r"'main/runs\.csv' has a schedule that is no list of switches"):
+    with pytest.raises(UserError, match=r"'main/runs\.csv' has a schedule that can't be read"):
         study_tables.read_study(tmp_path, described)

@@ -7,7 +7,7 @@ from breakeven.config.models import Config, Hyperparameters, StudyConfig
 from tests.config.example import CONFIG, mistakes
 
 STEPS = "      steps: 500\n"
-SCHEDULE = "list when the learning rate changes, as in [{at: 1000, learning_rate: 0.01}]"
+SCHEDULE = "list how the learning rate changes, as in [{at: 1000, learning_rate: 0.01}] or [{kind: cosine}]"
 
 
 def base(line, message):
@@ -25,7 +25,7 @@ def told(old, new, message):
         base("schedule: [10]", f"schedule[0]: 10 is not a mapping; {SCHEDULE}"),
         base("schedule: [{step: 9, learning_rate: 1}]", "schedule[0].step: unknown key; did you mean 'at'?"),
         base("schedule: [{at: 9, lr: 1}]", "schedule[0].lr: unknown key; did you mean 'learning_rate'?"),
-        base("warmup: 5", f"warmup: unknown key; 'schedule' {SCHEDULE.replace('list when', 'lists when')}"),
+        base("warmup: 5", f"warmup: unknown key; 'schedule' {SCHEDULE.replace('list how', 'lists how')}"),
         base("beta1: 0.9", "beta1: unknown key; options of an optimizer stand in 'optimizer_options'"),
         base(
             "loss: mse",

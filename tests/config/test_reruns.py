@@ -12,7 +12,7 @@ NETWORK, FIGURE, LOADER = "networks.simple_cnn", "figures.lambda_K", "data.digit
 # Each stage and the modules that its rule names: the one place with their names.
 STAGES = {
     "prepare": ("data.prepare", LOADER),
-    "train": ("training.train", NETWORK, "training.optimizers.sgd", "training.schedules.switches"),
+    "train": ("training.train", NETWORK, "training.optimizers.sgd"),
     "covariance": ("measurements.covariance", NETWORK),
     "hessian": ("measurements.hessian", NETWORK),
     "stability": ("measurements.stability", NETWORK, "training.optimizers.sgd"),
@@ -79,6 +79,7 @@ EXACTLY = {
     "training.extension": {"train"},
     "training.optimizers.sgd": {"train", "stability"},  # whose condition is its module's
     "training.schedules.switches": {"train"},
+    "training.schedules.cosine": set(),
     "training.augmentations.crop_flip": set(),
     "measurements.measured": MEASURED,
     "measurements.covariance": {"covariance"},
@@ -104,6 +105,7 @@ EXACTLY = {
     "figures.registry": set(),
     "report.build": {"report"},
     "specs.schedule": {"train", "summarise"},
+    "specs.multipliers": set(),
     "specs.run": set(),  # what it says of a run is in the run's id
 }
 

@@ -153,6 +153,7 @@ def test_defaults_at_all_depths(tmp_path):
         "weight_decay": 0.0,
         "schedule": (),
         "initial_weights": None,
+        "sampling": "reshuffle",
         "augmentation": "none",
         "precision": "float32",
         "label_smoothing": 0.0,

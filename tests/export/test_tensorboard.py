@@ -59,6 +59,7 @@ def test_the_scalars_are_those_of_the_tables(pipeline, tmp_path):
         for split in ("train", "test"):
             chosen = tables["history"][tables["history"]["split"] == split]
             expected |= {f"{split}/{column}": rows(chosen, column) for column in ("loss", "accuracy")}
+        expected["learning_rate"] = rows(chosen, "learning_rate")
         for name, tag in (("covariance", "K"), ("hessian", "H"), ("stability", "stability")):
             table = tables[name].drop(columns="note")
             table["step"] = table["step"].astype(int)
@@ -123,7 +124,13 @@ def test_what_is_not_measured_yet_is_left_out_and_what_was_changed_refused(tmp_p
     pipeline.train()
     export(results=pipeline.results, tensorboard=tmp_path / "a")
     events = read(tmp_path / "a" / pipeline.run().name)
-    assert set(events.Tags()["scalars"]) == {"train/loss", "train/accuracy", "test/loss", "test/accuracy"}
+    assert set(events.Tags()["scalars"]) == {
+        "train/loss",
+        "train/accuracy",
+        "test/loss",
+        "test/accuracy",
+        "learning_rate",
+    }
     history = pipeline.run() / "history.csv"
     write_record(pipeline.run() / "training.json", "key", [history])
     history.write_text(history.read_text().replace("train", "trial"))

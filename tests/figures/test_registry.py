@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 from breakeven.config.code_digest import closure
+from breakeven.config.plan import plain
 from breakeven.figures.labels import compared, label, with_schedules_in_words
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING, ON_REQUEST, figures_in
+from breakeven.specs.run import entry
 from breakeven.specs.study import Study
+from breakeven.specs.words import in_words
 from breakeven.store.errors import UserError
 
 
@@ -58,6 +61,24 @@ def test_the_list_is_cheap():
 def test_no_figure_depends_on_another(figure):
     imported = {module.removeprefix("breakeven.figures.") for module in closure([f"breakeven.figures.{figure}"])}
     assert imported & FIGURES.keys() == {figure}
+
+
+def test_what_multiplies_the_learning_rate_in_words():
+    def words(*schedule):
+        return in_words(0.1, [plain(entry(each)) for each in schedule])  # as tables have it
+
+    warm_up = {"kind": "warm_up", "until": 2, "unit": "epoch"}
+    assert words(warm_up, {"kind": "cosine"}) == "0.1, warm-up from 0 to epoch 2, cosine to 0"
+    assert (
+        words(warm_up | {"initial": 0.5}, {"at": 9, "learning_rate": 0.3})
+        == "0.1, warm-up from 0.5 to epoch 2, 0.3 from step 9"
+    )
+    of_another = {"kind": "linear", "at": 1.5, "until": 3.0, "unit": "break_even", "of": 0.3, "final": 0.1}
+    assert words(of_another) == "0.1, linear to 0.1 from 1.5 x break-even of 0.3 until 3 x break-even of 0.3"
+    decay = {"kind": "step_decay", "every": 30, "factor": 0.1}
+    assert words(decay) == "0.1, x 0.1 each 30 steps"
+    assert words(decay | {"every": 1, "unit": "epoch"}) == "0.1, x 0.1 each epoch"
+    assert words(decay | {"every": 2.0, "unit": "break_even"}) == "0.1, x 0.1 each 2 x break-even"
 
 
 def test_schedules_are_told_in_words_with_the_learning_rate_that_they_begin_at():

@@ -30,6 +30,8 @@ def test_the_numbers_stay_what_they_are():
         "lanczos": 4,
         "trace": 5,
         "density": 6,
+        "sampling": 7,
+        "preconditioned": 9,
         "sharpness": 10,
     }
     assert (

@@ -8,7 +8,8 @@ from typing import Annotated
 import pytest
 
 from breakeven.specs.dataset import dataset_id
-from breakeven.specs.run import RunSpec, Segment, Switch, canonical_json, from_hand, from_json, run_id
+from breakeven.specs.multipliers import Cosine, Linear, StepDecay, WarmUp
+from breakeven.specs.run import RunSpec, Segment, Switch, canonical_json, from_hand, from_json, run_id, source_of
 from breakeven.store.errors import UserError
 
 PLAIN = RunSpec(
@@ -73,6 +74,42 @@ def test_whose_break_even_point_a_switch_counts_in_is_part_of_the_identity_where
     assert from_json(canonical_json(of_another)) == of_another and run_id(of_another) != run_id(plain)
 
 
+MULTIPLIED = dataclasses.replace(
+    PLAIN,
+    schedule=(
+        WarmUp(until=2, unit="epoch"),
+        Cosine(final=0.1),
+        Linear(at=1.5, until=3.0, unit="break_even", of=1),
+        StepDecay(every=5, factor=0.5),
+        Switch(9, 1),
+    ),
+)
+
+
+def test_what_multiplies_the_learning_rate_is_part_of_the_identity():
+    """Each is told by its kind, which a switch has not: users' results are found again by this. Don't edit the id."""
+    said = [
+        {"kind": "warm_up", "unit": "epoch", "until": 2},
+        {"final": 0.1, "kind": "cosine"},
+        {"at": 1.5, "kind": "linear", "of": 1.0, "unit": "break_even", "until": 3.0},
+        {"every": 5, "factor": 0.5, "kind": "step_decay"},
+        {"at": 9, "learning_rate": 1.0},
+    ]
+    assert json.loads(canonical_json(MULTIPLIED))["schedule"] == said and '"of":1.0' in canonical_json(MULTIPLIED)
+    assert from_json(canonical_json(MULTIPLIED)) == from_hand(canonical_json(MULTIPLIED)) == MULTIPLIED
+    assert run_id(MULTIPLIED) == "digits-simple_cnn-lr0.1-bs32-seed0-351b2af030"
+    kinds = [dataclasses.replace(PLAIN, schedule=(kind(),)) for kind in (Cosine, Linear)]
+    assert len({run_id(spec) for spec in (PLAIN, MULTIPLIED, *kinds)}) == 4
+
+
+def test_the_run_whose_break_even_point_a_schedule_counts_in():
+    """Without this and all later entries."""
+    assert source_of(PLAIN) is None
+    assert source_of(MULTIPLIED) == dataclasses.replace(PLAIN, learning_rate=1, schedule=MULTIPLIED.schedule[:2])
+    first = dataclasses.replace(PLAIN, schedule=(StepDecay(every=1.0, factor=0.5, unit="break_even"), Cosine()))
+    assert source_of(first) == PLAIN
+
+
 LATER = {
     "steps": None,
     "label_smoothing": 0.1,
@@ -81,6 +118,7 @@ LATER = {
     "optimizer": "adam",
     "optimizer_options": {"beta2": 0.99},
     "initial_weights": "0123456789abcdef",
+    "sampling": "replacement",
 }  # fields that came after the pinned ids
 
 
@@ -132,6 +170,12 @@ def test_what_is_written_by_hand_may_be_the_canonical_form(spec):
         canonical_json(PLAIN).replace('"every":50', '"every":"50"'),
         canonical_json(PLAIN).replace('[{"every":10,"until":100},{"every":50}]', "[]"),
         canonical_json(PLAIN).replace('[{"every":10,"until":100},{"every":50}]', "[3]"),
+        canonical_json(MULTIPLIED).replace('"cosine"', '"cosin"'),
+        canonical_json(MULTIPLIED).replace('"cosine"', "[]"),
+        canonical_json(MULTIPLIED).replace('"final":0.1', '"final":1.5'),
+        canonical_json(MULTIPLIED).replace('"final":0.1', '"factor":0.1'),
+        canonical_json(MULTIPLIED).replace('"factor":0.5,', ""),
+        canonical_json(MULTIPLIED).replace('{"final":0.1,"kind":"cosine"}', "7"),
         "[" * 100_000,
     ],
 )

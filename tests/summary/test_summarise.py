@@ -36,7 +36,7 @@ def folders_are_called_as_their_runs(monkeypatch):
     monkeypatch.setattr(module, "run_in", lambda folder: folder.name)
 
 
-def record(steps=(), diverged_step=None, stopped_step=None, switches=()):
+def record(steps=(), diverged_step=None, stopped_step=None, switches=(), **others):
     return TrainingRecord(
         key="",
         steps=20,
@@ -46,6 +46,7 @@ def record(steps=(), diverged_step=None, stopped_step=None, switches=()):
         stopped_step=stopped_step,
         switches=tuple(SwitchAtStep(*switch) for switch in switches),
         snapshots=tuple(SnapshotEntry(step, f"step-{step}", "", 0.1) for step in steps),
+        **others,
     )
 
 
@@ -87,9 +88,9 @@ def write_run(
             ),
         ],
         "history": [
-            "step,epoch,split,loss,accuracy",
+            "step,epoch,split,loss,accuracy,learning_rate",
             *(
-                f"{step},{step / 8},{split},{loss},{accuracy}"
+                f"{step},{step / 8},{split},{loss},{accuracy},{0.1 - step / 1000}"
                 for step, (a, b, c, d) in history.items()
                 for split, loss, accuracy in (("train", a, b), ("test", c, d))
             ),
@@ -150,6 +151,7 @@ def test_one_row_per_run(tmp_path):
         "max_trace_H": "12.0",
         "max_g_over_g5": "0.25",
         "remarks": "",
+        "sampling": "reshuffle",
         "max_trace_H_over_lambda_1": str(9 / 7),
         "max_trace_top_5_H_over_lambda_1": str(18 / 7),
     }
@@ -186,6 +188,7 @@ def test_the_long_table(tmp_path):
         "train_accuracy": {step: h[1] for step, h in HISTORY.items()},
         "test_loss": {step: h[2] for step, h in HISTORY.items()},
         "test_accuracy": {step: h[3] for step, h in HISTORY.items()},
+        "learning_rate": {step: 0.1 - step / 1000 for step in HISTORY},
     }
     assert {row["quantity"] for row in rows} == expected.keys()
     for quantity, trajectory in expected.items():
@@ -295,6 +298,14 @@ def test_switches_that_never_come(tmp_path, switches, first, remarks):
     (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
     assert row["remarks"] == "; ".join(f"the learning rate never switches to {remark}" for remark in remarks)
     assert row["first_switch_step"] == first
+
+
+def test_what_counts_in_a_break_even_point_that_never_comes(tmp_path):
+    write_run(tmp_path, "a", switches=[(4, 0.2)], never=("warm_up", "cosine"), sampling="replacement")
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    why = "there is no break-even point to count in"
+    assert row["remarks"] == f"the learning rate has no warm_up: {why}; the learning rate has no cosine: {why}"
+    assert (row["first_switch_step"], row["sampling"]) == ("4", "replacement")
 
 
 def test_few_eigenvalues_of_k_are_no_remark():

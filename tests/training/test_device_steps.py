@@ -6,6 +6,7 @@ All but the recording itself is the same on a CPU, where a function that repeats
 import pytest
 import torch
 
+from breakeven.specs.multipliers import Cosine, Linear, WarmUp
 from breakeven.specs.run import Segment, Switch
 from breakeven.training import checkpoints, device_steps, training
 from breakeven.training import train as module
@@ -31,6 +32,7 @@ OPTIONS = [
     {"precision": "float64"},
     {"batch_size": 43},
     {"schedule": (Switch(10, 0.1), Switch(20, 0.05), Switch(21, 0.04), Switch(23, 0.05))},
+    {"sampling": "replacement"},
     BATCH_NORM,
     DROPOUT,
 ]
@@ -96,6 +98,25 @@ def test_the_same_bytes(train, changes, device):
     assert found == train(HostSteps, device, **changes)
     assert len(found) == 3 + 4
     assert len(replayed) > 25
+
+
+@pytest.mark.parametrize("device", [CPU, GPU], ids=str)
+def test_nothing_is_recorded_for_a_learning_rate_that_does_not_stay(train, device):
+    """A graph holds its rate: while that changes at each step, steps are plain; they are replayed before, between and after."""
+    rates = []
+
+    def record(work):
+        rates.append(seen[-1]._rate)
+        return (cuda_graph if device.type == "cuda" else repeated)(work)
+
+    changes = {"schedule": (WarmUp(until=10), Linear(at=20, until=30, final=0.5), Switch(25, 0.1))}
+    seen = []
+    assert train(recorded_by(record, seen), device, **changes) == train(HostSteps, device, **changes)
+    assert rates == [0.05, 0.05]  # of the steps 10 to 20, and 30 on
+    assert train(recorded_by(record, seen), device, schedule=(Cosine(),)) == train(
+        HostSteps, device, schedule=(Cosine(),)
+    )
+    assert len(rates) == 2
 
 
 @pytest.mark.parametrize("device", [CPU, GPU], ids=str)

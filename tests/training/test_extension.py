@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from breakeven.specs.multipliers import Cosine, Linear, WarmUp
 from breakeven.specs.run import Segment, Switch, run_id
 from breakeven.store import snapshots
 from breakeven.store.record import write_record
@@ -103,6 +104,11 @@ WORLDS = {
         replace(ALL, snapshots=(Segment(2, 6), Segment(1))),
         {"steps": 6, "snapshots": (Segment(2),)},
     ),
+    "a decay that ends before the end": (
+        replace(ALL, schedule=(WarmUp(until=3), Cosine(at=2, until=6, final=0.1))),
+        {"steps": 7},
+    ),
+    "mini-batches that are drawn by themselves": (replace(ALL, sampling="replacement"), {"steps": 7}),
     "an accuracy that is not reached": (tiny_spec(stop_at_accuracy=1.0), {"steps": 4}),
 }
 
@@ -259,6 +265,8 @@ OTHERS = {
     "another learning rate": {"learning_rate": 0.06},
     "a rate that switches": {"schedule": (Switch(6, 0.1),)},
     "a rate that switches at its last step": {"schedule": (Switch(7, 0.1),)},
+    "a warm-up that is longer than it": {"schedule": (WarmUp(until=9),)},
+    "another sampling": {"sampling": "replacement"},
     "no augmentation": {"augmentation": "none"},
     "too few snapshots": {"snapshots": (Segment(4),)},
     "the same length": {"steps": 12, "snapshots": (Segment(1),)},
@@ -274,6 +282,14 @@ def test_another_run_is_not_gone_on_from(folder, at_one_go, other):
     )
     assert folder.train(ALL) == list(range(13))
     assert contents(folder.run(ALL)) == at_one_go(ALL)
+
+
+@pytest.mark.parametrize("decay", [Cosine(), Linear(final=0.5), Cosine(at=2)])
+def test_a_decay_to_the_end_is_another_one_in_a_longer_run(folder, at_one_go, decay):
+    spec = replace(ALL, schedule=(decay,))
+    folder.train(replace(spec, steps=7))
+    assert folder.train(spec) == list(range(13))
+    assert contents(folder.run(spec)) == at_one_go(spec)
 
 
 def test_other_code_or_data_are_not_gone_on_from(folder):

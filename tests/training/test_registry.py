@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
 
 from breakeven.config.code_digest import closure
-from breakeven.specs.run import Segment, canonical_json, run_id
+from breakeven.specs.multipliers import Cosine, Multiplier, WarmUp
+from breakeven.specs.run import Segment, Switch, canonical_json, run_id
 from breakeven.store import snapshots
 from breakeven.store.training_record import read_training
 from breakeven.training import checkpoints, optimizers, training
@@ -19,18 +21,22 @@ from breakeven.training.train import train
 from tests.tiny import tiny_dataset, tiny_spec
 
 CPU = torch.device("cpu")
-SGD, SWITCHES = "breakeven.training.optimizers.sgd", "breakeven.training.schedules.switches"
+SGD, SCHEDULES = "breakeven.training.optimizers.sgd", "breakeven.training.schedules"
 CROP_FLIP = "breakeven.training.augmentations.crop_flip"
 
 
 def test_the_modules_of_a_run():
-    assert modules_of(tiny_spec()) == [SGD, SWITCHES]
-    assert modules_of(tiny_spec(augmentation="crop_flip")) == [SGD, SWITCHES, CROP_FLIP]
+    assert modules_of(tiny_spec()) == modules_of(tiny_spec(schedule=(Switch(3, 0.1),))) == [SGD]
+    assert modules_of(tiny_spec(augmentation="crop_flip")) == [SGD, CROP_FLIP]
+    both = (Cosine(until=5), WarmUp(until=2), Cosine(at=5), Switch(3, 0.1))
+    assert modules_of(tiny_spec(schedule=both)) == [SGD, f"{SCHEDULES}.cosine", f"{SCHEDULES}.warm_up"]
 
 
 def test_no_training_depends_on_those_of_others():
-    assert not {SGD, SWITCHES, CROP_FLIP} & closure(["breakeven.training.train"])
-    assert {SGD, SWITCHES} < closure(["breakeven.training.train", *modules_of(tiny_spec())])
+    kinds = {f"{SCHEDULES}.{get_args(get_type_hints(cls)['kind'])[0]}" for cls in get_args(Multiplier)}
+    assert len(kinds) == 4
+    assert not {SGD, CROP_FLIP, *kinds} & closure(["breakeven.training.train"])
+    assert {SGD, f"{SCHEDULES}.switches"} < closure(["breakeven.training.train", *modules_of(tiny_spec())])
 
 
 def test_planning_imports_nothing_slow():
@@ -51,7 +57,7 @@ print(json.dumps([name for name in sys.modules if name.startswith("breakeven.tra
 
 def test_what_a_training_loads_is_covered(tmp_path):
     """The oracle is Python itself: the modules that a whole training has loaded."""
-    spec = tiny_spec(augmentation="crop_flip", steps=1)
+    spec = tiny_spec(augmentation="crop_flip", steps=1, schedule=(Cosine(),))
     folders = [tiny_dataset(tmp_path / "data"), tmp_path / "out", tmp_path / "state"]
     loaded = subprocess.check_output([sys.executable, "-c", LOADED, canonical_json(spec), *folders], text=True)
     counted = closure(["breakeven.training.train", *modules_of(spec)])

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors import SafetensorError, safe_open
 
+from breakeven.specs.multipliers import Cosine, WarmUp
 from breakeven.specs.run import canonical_json
 from breakeven.store import snapshots
 from breakeven.training import checkpoint_file, checkpoints, results
@@ -23,6 +24,7 @@ CPU = torch.device("cpu")
 # everything that has a state: momentum, running averages, random numbers, a schedule
 SPEC = tiny_spec(network="simple_cnn_bn", momentum=0.9, augmentation="crop_flip", label_smoothing=0.1)
 DIVERGING = tiny_spec(learning_rate=1e6, seed=1)
+CHANGING = tiny_spec(sampling="replacement", schedule=(WarmUp(until=5), Cosine()))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def checkpoint_at_each_step(monkeypatch):
 def uninterrupted(data, tmp_path_factory):
     """The files of each specification's run, trained at one go."""
     files = {}
-    for spec in (SPEC, DIVERGING):
+    for spec in (SPEC, DIVERGING, CHANGING):
         folder = tmp_path_factory.mktemp("uninterrupted")
         module.train(spec, data, folder / "out", folder / "state", CPU, "code")
         files[canonical_json(spec)] = contents(folder / "out")
@@ -140,11 +142,12 @@ def test_interrupted_once(attempt, uninterrupted, tmp_path, until):
     assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
 
 
-def test_interrupted_at_every_step(attempt, uninterrupted, tmp_path):
+@pytest.mark.parametrize("spec", [SPEC, CHANGING], ids=["everything", "mini-batches and rates of their step"])
+def test_interrupted_at_every_step(attempt, uninterrupted, tmp_path, spec):
     for step in range(13):
-        attempt(until=step)
-    attempt()
-    assert contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
+        attempt(spec, until=step)
+    attempt(spec)
+    assert contents(tmp_path / "out") == uninterrupted[canonical_json(spec)]
 
 
 def test_interrupted_some_steps_after_the_checkpoint(attempt, uninterrupted, tmp_path, monkeypatch):

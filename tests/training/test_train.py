@@ -9,6 +9,7 @@ import yaml
 from torch.nn.functional import batch_norm, conv2d, cross_entropy, max_pool2d
 
 from breakeven.data.dataset import load
+from breakeven.specs.multipliers import Cosine, Linear, WarmUp
 from breakeven.specs.run import Segment, Switch, canonical_json, run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.store import snapshots
@@ -148,6 +149,16 @@ def test_the_learning_rate_switches(data, train, schedule, rates):
     assert_same(found[12].now, by_hand(found[0].now, batches, rates, momentum=0.5), 1e-12)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_a_learning_rate_that_changes_at_each_step(data, train, momentum):
+    schedule = (WarmUp(until=1, unit="epoch", initial=0.2), Linear(final=0.1), Switch(6, 0.5))
+    changes = {"schedule": schedule, "momentum": momentum, "precision": "float64"}
+    found = read_snapshots(train(**changes))
+    rates = [(0.05 if t < 6 else 0.5) * min(1, 0.2 + 0.8 * (t + 1) / 5) * (1 - 0.9 * t / 12) for t in range(12)]
+    batches = mini_batches(data, tiny_spec(**changes), 12)
+    assert_same(found[12].now, by_hand(found[0].now, batches, rates, momentum=momentum), 1e-12)
+
+
 def test_an_epoch_takes_each_example_at_most_once(data):
     """43 examples and S = 8: five steps of eight different examples, three left out, in another order each epoch."""
     key = {image.tobytes(): number for number, image in enumerate(tiny_splits().train_inputs)}
@@ -164,6 +175,46 @@ def test_an_epoch_takes_each_example_at_most_once(data):
             assert len(set(together)) == len(together) == 40
             epochs.append(tuple(together))
     assert len(set(epochs)) == 4
+
+
+def drawn(data, until, **changes):
+    batches = MiniBatches(load(data, CPU), tiny_spec(**changes))
+    return np.array([batches.examples_of(step).tolist() for step in range(until)])
+
+
+@pytest.mark.parametrize("sampling", ["replacement", "reshuffle"])
+def test_how_mini_batches_go_together(data, sampling):
+    """Each example, and each pair, is as often in a mini-batch as others; those of an epoch share none, or as many as by chance."""
+    steps, chance = 4000, 8 / 43
+    members = np.zeros((steps, 43))
+    for step, numbers in enumerate(drawn(data, steps, sampling=sampling)):
+        assert len(set(numbers)) == 8
+        members[step, numbers] = 1
+    error = np.sqrt(chance * (1 - chance) / steps)
+    assert np.abs(members.mean(axis=0) - chance).max() < 5 * error
+    pairs = members.T @ members / steps  # of two examples in one mini-batch
+    expected = chance * 7 / 42
+    assert np.abs(pairs[~np.eye(43, dtype=bool)] - expected).max() < 5 * np.sqrt(expected / steps)
+    epochs = members.reshape(-1, 5, 43)
+    again = (epochs[:, 0] * epochs[:, 1]).sum(axis=1)  # examples that two mini-batches of an epoch share
+    if sampling == "reshuffle":
+        assert not again.any()
+    else:  # hypergeometric: mean S²/N, variance S²/N (N − S)²/(N (N − 1))
+        assert abs(again.mean() - 64 / 43) < 5 * np.sqrt(64 / 43 * 35**2 / (43 * 42) / len(epochs))
+        assert again.var() == pytest.approx(64 / 43 * 35**2 / (43 * 42), rel=0.25)
+        counts = epochs.sum(axis=1)
+        assert counts.var() == pytest.approx(5 * chance * (1 - chance), rel=0.05)  # how often an epoch has an example
+
+
+def test_independent_mini_batches_depend_on_seed_and_step_alone(data):
+    first = drawn(data, 12, sampling="replacement")
+    np.testing.assert_array_equal(drawn(data, 12, sampling="replacement", steps=99, learning_rate=1.0), first)
+    assert (drawn(data, 12, sampling="replacement", seed=1) != first).any(axis=1).all()
+    assert (drawn(data, 12) != first).any(axis=1).all()
+    assert len({tuple(numbers) for numbers in first}) == 12
+    assert [sorted(numbers) for numbers in drawn(data, 3, sampling="replacement", batch_size=43)] == [
+        list(range(43))
+    ] * 3
 
 
 def test_snapshots_are_taken_at_the_scheduled_steps(train):
@@ -215,6 +266,22 @@ def test_history(train):
             assert float(row["accuracy"]) == np.mean(outputs.argmax(axis=1) == labels)
 
 
+def test_the_learning_rate_of_each_row(train):
+    """That of the SGD step from there, as in the snapshots; the last one's step is taken, too."""
+    out = train(schedule=(WarmUp(until=4), Cosine(at=4)), learning_rate=0.08, snapshots=(Segment(3),))
+    rates = {int(row["step"]): float(row["learning_rate"]) for row in read_history(out)}
+    by_hand = {0: 0.02, 3: 0.08, 5: 0.04 * (1 + math.cos(math.pi / 8)), 6: 0.04 * (1 + math.cos(math.pi / 4)), 12: 0.0}
+    assert list(rates) == [0, 3, 5, 6, 9, 10, 12]
+    assert {step: rates[step] for step in by_hand} == pytest.approx(by_hand, rel=1e-12, abs=0)
+    assert {entry.step: entry.learning_rate for entry in read_training(out).snapshots} == {
+        step: rates[step] for step in (0, 3, 6, 9, 12)
+    }
+    last = read_snapshots(out)[12]
+    assert_same(last.next, last.now, 0)  # η is 0
+    constant = read_history(train(schedule=(Switch(5, 0.3),)))
+    assert [row["learning_rate"] for row in constant] == ["0.05"] * 6 + ["0.3"] * 10
+
+
 def test_it_learns(train):
     rows = read_history(train(epochs=40, steps=None, learning_rate=0.1, snapshots=(Segment(20, unit="epoch"),)))
     assert float(rows[-2]["accuracy"]) > 0.9 > 0.6 > float(rows[0]["accuracy"])
@@ -235,6 +302,8 @@ def test_what_is_recorded(train):
         "steps_per_epoch": 5,
         "train_examples": 43,
         "switches": [],
+        "never": [],
+        "sampling": "reshuffle",
     }
     assert [entry["step"] for entry in entries] == [0, 2, 4, 6, 8, 10, 12]
     assert all(

@@ -1,22 +1,19 @@
-"""The schedules of the learning rate, one module for each kind.
+"""The learning rate of a run at each step: what its switches say, times the factors of its multipliers.
 
-Each has a function ``build(spec, steps_per_epoch, break_even_step)``, which gives the `Schedule` of a run. ``break_even_step`` is
-that of the run `breakeven.specs.run.source_of` (spec); None where there is none.
+There is one module for each kind of multiplier, with a function ``build(entry, in_steps, end)``, which gives the `Factor` of an
+entry of a schedule (`breakeven.specs.multipliers`). ``in_steps`` turns a moment of it into a step, ``end`` is the length of the
+run in steps. A factor is a frozen dataclass, whose text says all of it: by that text a training is known, among others.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
-from breakeven.store.training_record import SwitchAtStep
+InSteps = Callable[[int | float], int]
 
 
-class Schedule(Protocol):
-    """The learning rate at each step, and its switches in the order in which they are declared."""
+class Factor(Protocol):
+    """What the learning rate is multiplied by at each step."""
 
-    @property
-    def switches(self) -> tuple[SwitchAtStep, ...]:
-        """What is recorded of its switches; empty where it changes at each step."""
-        ...
-
-    def rate(self, step: int) -> float:
-        """The learning rate η of the update from ``step`` to the next."""
+    def at(self, step: int) -> float:
+        """The factor of the update from ``step`` to the next."""
         ...

@@ -9,8 +9,8 @@ from breakeven.specs.study import Study
 
 CAPTION = (
     "The largest λ_H^1 of each run, and λ_H^1 at its break-even point, against the value at which Eq. 1 predicts "
-    "the break-even point, from the learning rate η, the batch size S, the number of examples N and the measured variance of "
-    "the curvature. On the line, λ_H^1 stops growing where theory says."
+    "the break-even point, from the learning rate η, the batch size S, the number of examples N, the optimizer and the "
+    "measured variance of the curvature. On the line, λ_H^1 stops growing where theory says."
 )
 ORDER = 90
 SIDE = 360

@@ -51,7 +51,10 @@ def break_even(stability: pd.DataFrame) -> BreakEven:
             remarks.append(f"the left-hand side of Eq. 1 is not known at {steps}, where it may have reached 1")
     if curvature > 0:
         found = float(row["break_even_curvature"])
-        predicted = None if math.isnan(found) else found
+        if math.isnan(found):
+            remarks.append("Eq. 1 calls every λ_H^1 above 0 unstable there, and predicts none")
+        else:
+            predicted = found
     else:
         remarks.append("λ_H^1 is not above 0 there, and Eq. 1 predicts none")
     return BreakEven(

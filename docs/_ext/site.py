@@ -38,6 +38,7 @@ SHOWN = {
     "CONTRIBUTING.md": "how-to/extend",
     "benchmarks/README.md": "explanation/benchmarks",
     "benchmarks/results/2026-11-27-calibration.md": "explanation/calibration",
+    "benchmarks/results/2026-11-27-conditions.md": "explanation/conditions",
 }
 LINK = re.compile(r"\[([^\]]*)\]\(((?!\w+:|#|/)[^)#\s]+)(#[^)\s]*)?\)")
 PLACE = re.compile(r"^<!-- made: (\w+) -->$", re.MULTILINE)

@@ -9,6 +9,7 @@ import itertools
 import math
 from itertools import product
 
+import calibrate_conditions
 import numpy as np
 import pytest
 import torch
@@ -187,3 +188,38 @@ def test_at_the_ends_of_what_a_number_holds(name):
     if not (condition.weight_decay or condition.decoupled_decay):
         assert left_hand_side(1e-300, 8, 100, -3.0, 1.0, condition) == 1  # unstable, by less than numbers can tell
     assert math.isnan(full_batch_threshold(0.0, condition))
+
+
+# ------------------------------------------------------------------ benchmarks/calibrate_conditions.py, smaller
+
+
+def test_the_simulation_turns_where_the_condition_says():
+    """To 1 % with few walkers; and it would notice the condition of another optimizer."""
+    h = calibrate_conditions.curvatures("normal", 1.0, 6, seed=0)
+    for name in ("plain", "β = 0.9", "Nesterov, β = 0.9, weight decay"):
+        condition = calibrate_conditions.OPTIMIZERS[name]
+        found = calibrate_conditions.simulated(h, 2, condition, seed=0, walkers=2000, steps=80)
+        assert found == pytest.approx(1, abs=0.01), name
+    off = calibrate_conditions.predicted(h, 2, Condition(0.9)) / calibrate_conditions.predicted(h, 2, PLAIN)
+    assert abs(off - 1) > 0.1
+    assert all(row[-1] == 0 for row in calibrate_conditions.exactly(seeds=1, sizes=(2,), examples=4))
+
+
+@pytest.mark.parametrize("eta", [0.3, 0.6, 0.9])
+def test_the_growth_under_reshuffling_is_that_of_all_orders(eta):
+    """Of 12 examples in all 10,395 ways to pair them. Walkers find it, and the saddle point but for the short epoch."""
+    h = calibrate_conditions.curvatures("normal", 1.0, 12, seed=0)
+
+    def pairings(left):
+        if not left:
+            yield []
+        for place in range(1, len(left)):
+            for rest in pairings(left[1:place] + left[place + 1 :]):
+                yield [(left[0], left[place]), *rest]
+
+    products = [math.prod((1 - eta * (a + b) / 2) ** 2 for a, b in pairs) for pairs in pairings(list(h))]
+    exact = math.log(np.mean(products)) / 6
+    assert calibrate_conditions.reshuffled_growth(h, 2, eta, walkers=20_000, seed=0) / 6 == pytest.approx(
+        exact, abs=0.01
+    )
+    assert calibrate_conditions.saddle_point(h, 2, eta) == pytest.approx(exact, abs=0.03)

@@ -3,6 +3,7 @@ import math
 import pandas as pd
 import pytest
 
+from breakeven.specs.condition import Condition
 from breakeven.spectra.equation_1 import break_even_curvature, left_hand_side
 from breakeven.store.notes import Note, cell
 from breakeven.store.tables import read_table, write_table
@@ -93,6 +94,16 @@ def test_unstable_without_curvature(curvature):
     assert found.note == "λ_H^1 is not above 0 there, and Eq. 1 predicts none"
     both = break_even(table([(0, curvature, 100.0)])).note
     assert both == "at the first measured step; λ_H^1 is not above 0 there, and Eq. 1 predicts none"
+
+
+def test_where_no_curvature_is_small_enough():
+    """As with a weight decay above the threshold, 20 here."""
+    unstable = table([(0, 2.0, 1.0), (10, 3.0, 1.0)]).assign(stability_lhs=[0.9, 1.1])
+    known = Condition(weight_decay=20.5)
+    unstable.loc[1, "break_even_curvature"] = break_even_curvature(ETA, S, N, 3.0, 1.0, known)
+    found = break_even(unstable)
+    assert (found.step, found.predicted_lambda_H) == (10, None)
+    assert found.note == "Eq. 1 calls every λ_H^1 above 0 unstable there, and predicts none"
 
 
 def test_where_equation_1_does_not_apply():

@@ -184,7 +184,7 @@ def drawn(data, until, **changes):
 
 @pytest.mark.parametrize("sampling", ["replacement", "reshuffle"])
 def test_how_mini_batches_go_together(data, sampling):
-    """Each example, and each pair, is as often in a mini-batch as others; those of an epoch share none, or as many as by chance."""
+    """Each example, and each pair, is as often in one as others are; those of an epoch share none, or as many as by chance."""
     steps, chance = 4000, 8 / 43
     members = np.zeros((steps, 43))
     for step, numbers in enumerate(drawn(data, steps, sampling=sampling)):

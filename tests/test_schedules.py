@@ -1,4 +1,4 @@
-"""A learning rate that changes at each step, and ends at 0, from the training to the tables, claims and figures, and the report is made."""
+"""A learning rate that changes at each step, and ends at 0, from the training to the tables, claims, figures and the report."""
 
 from dataclasses import dataclass, replace
 

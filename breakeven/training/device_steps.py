@@ -12,7 +12,8 @@ A step of a small network is about 60 kernels of a few microseconds, and takes P
   the first two replays are compared with plain steps from the same weights, to the bit, and where they differ, no graph is used.
 
 The learning rate is a number of the graph, as it is one of the plain step's kernels. So each rate has a graph, recorded at the
-third step with it: the first two are plain, and let libraries and optimizer make what they keep.
+third step with it: the first two are plain, and let libraries and optimizer make what they keep. Where the rate changes at each
+step, as in warm-up, all are plain: none is recorded.
 """
 
 import math

@@ -29,6 +29,10 @@ PARTS = (
     ("studies: NAME: base, and what sweeps may list", "Hyperparameters"),
     ("studies: NAME: base: snapshots, each segment", "Segment"),
     ("studies: NAME: base: schedule, each switch", "Switch"),
+    ("studies: NAME: base: schedule, kind: warm_up", "WarmUp"),
+    ("studies: NAME: base: schedule, kind: cosine", "Cosine"),
+    ("studies: NAME: base: schedule, kind: linear", "Linear"),
+    ("studies: NAME: base: schedule, kind: step_decay", "StepDecay"),
 )
 BESIDE = {"Grid", "Measurements"}  # of the schema, told in words
 WHERE = {
@@ -37,6 +41,7 @@ WHERE = {
     "Grid": "mapping of a key of base to a list of values",
 }
 WHERE |= {"Segment": "segments, below", "Switch": "switches, below"}
+WHERE |= dict.fromkeys(("WarmUp", "Cosine", "Linear", "StepDecay"), "what multiplies the learning rate, below")
 
 _schema = cache(schema)
 

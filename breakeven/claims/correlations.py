@@ -19,6 +19,7 @@ from breakeven.claims.study_tables import (
     early_gaps,
     early_spearman_z,
     logarithms,
+    predicted_curvatures,
 )
 from breakeven.claims.words import joined, smallest_to_largest, symbol
 from breakeven.specs.measurements import QUANTITIES
@@ -94,7 +95,7 @@ class PredictedMaximum:
 
     def rows(self, tables: StudyTables) -> Iterator[Evidence]:
         """One row of the smoothed maxima and one of the raw."""
-        predicted = logarithms(column(tables, "predicted_lambda_H"))
+        predicted = predicted_curvatures(tables)
         for smoothed in SMOOTHED_AND_RAW:
             largest = peaks(tables, tables.runs, "lambda_H_1", smoothed)
             quantity = f"{largest.name} over its prediction by Eq. 1, logarithms"

@@ -19,6 +19,7 @@ from breakeven.claims.study_tables import (
     logarithms,
     maxima,
     peak_epochs,
+    predicted_curvatures,
 )
 from breakeven.claims.words import joined, maximum, with_names
 
@@ -100,7 +101,7 @@ class PredictedPoint:
     def rows(self, tables: StudyTables) -> Iterator[Evidence]:
         """One row, of all runs."""
         runs, notes = complete(tables.runs, tables.study.compared)
-        predicted = logarithms(column(tables, "predicted_lambda_H"))[runs.index]
+        predicted = predicted_curvatures(tables)[runs.index]
         largest = logarithms(maxima(tables, "lambda_H_1", smoothed=False))[runs.index]
         beyond = largest.where(largest - predicted > math.log(FACTOR))
         reached = logarithms(first_peaks(tables))[runs.index].fillna(beyond)
@@ -111,7 +112,7 @@ class PredictedPoint:
             Unit.RATIO,
             null=math.log(FACTOR),
             our_value=_means({"where growth ends": reached, "by Eq. 1": predicted}),
-            notes=[*notes, *lacking(off, "left out: no break-even point, or λ_H^1 still grows at the end")],
+            notes=[*notes, *lacking(off, "left out: no break-even point of λ_H^1, or it still grows at the end")],
         )
 
 

@@ -177,6 +177,16 @@ def number(tables: StudyTables, run: str, name: str) -> float:
     return value if math.isfinite(value) else math.nan
 
 
+def predicted_curvatures(tables: StudyTables) -> pd.Series:
+    """The logarithm of the λ_H^1 at which Eq. 1 puts the break-even point; NaN where that is of another curvature.
+
+    Which is so where the optimizer has a preconditioner.
+    """
+    predicted = logarithms(column(tables, "predicted_lambda_H"))
+    others = [run for quantity, run in tables.curves if quantity == "preconditioned_lambda_H_1"]
+    return predicted.where(~predicted.index.isin(others))
+
+
 def logarithms(values: pd.Series) -> pd.Series:
     """Natural logarithms; NaN where a value isn't positive."""
     logs: pd.Series = np.log(values.where(values > 0))

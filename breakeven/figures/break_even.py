@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
-from breakeven.figures import common
+from breakeven.figures import common, curve_data
 from breakeven.specs.study import Study
 
 CAPTION = (
@@ -21,9 +21,15 @@ def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.D
     """One row for each run with a break-even point and all that is drawn of it, on logarithmic axes.
 
     λ_H^1 ``predicted``, measured at the steps between which the point lies (``before``, ``after``), and ``max``.
-    Where the break-even point is at the first measured step, both ends are that step's.
+    Where the break-even point is at the first measured step, both ends are that step's. Of a run whose optimizer has a
+    preconditioner it is the preconditioned eigenvalue instead.
     """
-    measured = common.select(trajectories, "lambda_H_1", log=True).set_index(["run", "step"])["value"]
+    others = curve_data.preconditioned(trajectories)
+    rows = common.select(trajectories, "lambda_H_1", log=True)
+    largest = common.select(trajectories, curve_data.PRECONDITIONED, log=True)
+    rows = pd.concat([rows[~rows["run"].isin(others)], largest])
+    measured = rows.set_index(["run", "step"])["value"]
+    tops = largest.groupby("run")["value"].max()
     found = common.labelled(runs.dropna(subset=["break_even_step", "predicted_lambda_H"]), study)
     after = [(run, int(step)) for run, step in zip(found["run"], found["break_even_step"], strict=True)]
     first = found["break_even_after_step"].fillna(found["break_even_step"])
@@ -32,7 +38,7 @@ def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.D
         predicted=common.finite(found["predicted_lambda_H"], log=True),
         before=measured.reindex(before).to_numpy(),
         after=measured.reindex(after).to_numpy(),
-        max=common.finite(found["max_lambda_H"], log=True),
+        max=common.finite(found["max_lambda_H"].where(~found["run"].isin(others), found["run"].map(tops)), log=True),
     )
     return found.dropna(subset=LAMBDAS)
 

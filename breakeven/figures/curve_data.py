@@ -7,6 +7,7 @@ from breakeven.figures import common
 from breakeven.specs.study import Study
 
 MARKS_PER_CURVE = 8
+PRECONDITIONED = "preconditioned_lambda_H_1"
 STEADY = 1e-9  # relative: seeds are averaged with rounding
 
 
@@ -67,12 +68,20 @@ def rules_at(column: str, unit: str, rows: pd.DataFrame, runs: pd.DataFrame, stu
     ).reset_index()
 
 
-def thresholds(trajectories: pd.DataFrame, study: Study) -> pd.DataFrame:
+def preconditioned(trajectories: pd.DataFrame) -> set[str]:
+    """The runs whose optimizer has a preconditioner: Eq. 1 is then of the preconditioned eigenvalue."""
+    return set(trajectories["run"][trajectories["quantity"] == PRECONDITIONED])
+
+
+def thresholds(trajectories: pd.DataFrame, study: Study, quantity: str = "lambda_H_1") -> pd.DataFrame:
     """The full-batch threshold of each curve at each step, as its ``mean``: where λ_H^1 stops, if the batch is all examples.
 
-    ``steady``: whether it is the same all along.
+    ``steady``: whether it is the same all along. ``quantity``: λ_H^1, or the preconditioned eigenvalue, of the runs that have it,
+    whose threshold is no other's.
     """
-    rows = average(common.select(trajectories, "threshold", log=True), study)
+    rows = common.select(trajectories, "threshold", log=True)
+    rows = rows[rows["run"].isin(preconditioned(trajectories)) == (quantity == PRECONDITIONED)]
+    rows = average(rows, study)
     rows = rows[["panel", "colour", "step", "epoch", "mean"]]
     curves = rows.groupby(["panel", "colour"])["mean"]
     return rows.assign(steady=np.isclose(curves.transform("min"), curves.transform("max"), rtol=STEADY, atol=0))

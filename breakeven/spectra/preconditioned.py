@@ -41,6 +41,8 @@ def inverse_root(model: nn.Module, preconditioner: Mapping[str, Tensor]) -> Tens
             continue
         if part.shape != parameter.shape or not bool((part > 0).all()):
             what = "not above 0" if part.shape == parameter.shape else f"of shape {tuple(part.shape)}"
-            raise UserError(f"the optimizer's preconditioner of '{name}' is {what}; allowed: numbers above 0, one for each weight")
+            raise UserError(
+                f"the optimizer's preconditioner of '{name}' is {what}; allowed: numbers above 0, one for each weight"
+            )
         parts.append(part.to(parameter.device, torch.float64).rsqrt().to(parameter.dtype).reshape(-1))
     return torch.cat(parts)

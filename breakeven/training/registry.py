@@ -37,11 +37,9 @@ OPTIMIZERS: Mapping[str, tuple[str, ...]] = {
 }
 GIVEN = ("parameters", "spec")  # what ``build`` is given, before its options
 OWN_GIVEN = ("parameters",)  # one of the user's own, which has its options alone
-OWN_BESIDE: Mapping[str, tuple[str, ...]] = {
-    "condition": (),
-    "preconditioner": ("state",),
-}  # what may stand beside ``build``, and is given this
-OWN = "breakeven.training.torch_optimizer"  # makes an optimizer of what that builds; imported by name, since no other run needs it
+# what may stand beside ``build`` in such a file, and is given this
+OWN_BESIDE: Mapping[str, tuple[str, ...]] = {"condition": (), "preconditioner": ("state",)}
+OWN = "breakeven.training.torch_optimizer"  # makes one of what that builds; imported by name, no other run needs it
 
 Preconditioner = Callable[["Mapping[str, Tensor]"], "dict[str, Tensor]"]
 
@@ -139,7 +137,7 @@ def _beside_build(spec: RunSpec, name: str) -> Callable[..., Any] | None:
 
 @contextmanager
 def _told(name: str) -> Iterator[None]:
-    """Whatever goes wrong inside the block in the user's own code, in a sentence that names the optimizer and the line of its file."""
+    """Whatever goes wrong in the user's own code inside the block, in a sentence that names the optimizer and the line."""
     try:
         yield
     except UserError as error:

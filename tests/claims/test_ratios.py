@@ -85,7 +85,7 @@ def test_growth_that_has_not_ended_says_nothing_near_the_prediction():
 def test_without_break_even_points():
     runs = [run(seed, predicted_lambda_H=20.0) for seed in SEEDS]
     [row] = rows(PredictedPoint(), runs)
-    assert row.note == "6 of 6 runs left out: no break-even point, or λ_H^1 still grows at the end"
+    assert row.note == "6 of 6 runs left out: no break-even point of λ_H^1, or it still grows at the end"
     assert row.seeds == 0 and math.isnan(row.effect) and row.our_value == ""
 
 

@@ -32,8 +32,8 @@ OPTIMIZERS = {
 
 def made(folder, optimizer, **changes):
     """Train and measure a run; its specification, folder and data."""
-    settings = {"optimizer": optimizer, "precision": "float64", "learning_rate": RATE, "steps": 4} | OPTIMIZERS.get(optimizer, {})
-    spec = tiny_spec(**settings | changes)
+    settings = {"optimizer": optimizer, "precision": "float64", "learning_rate": RATE, "steps": 4}
+    spec = tiny_spec(**settings | OPTIMIZERS.get(optimizer, {}) | changes)
     data, run = tiny_dataset(folder / "data"), folder / run_id(spec)
     train(spec, data, run, folder / "state", CPU, "")
     measure_hessian(run, data, run / "hessian.csv", CPU, math.inf, precision="float64", **SETTINGS)
@@ -70,9 +70,7 @@ def test_every_snapshot_against_the_dense_matrix(measured):
     found, _ = tables(run)
     assert list(found.columns) == columns(3, preconditioned=True)
     assert found["preconditioned_converged"].all() and found["note"].isna().all()
-    for each, row in zip(
-        measured_snapshots(run, data, "float64", CPU, "test"), found.to_dict("records"), strict=True
-    ):
+    for each, row in zip(measured_snapshots(run, data, "float64", CPU, "test"), found.to_dict("records"), strict=True):
         p = p_by_hand(spec, each)
         raw = dense_hessian(each.model, each.batches(8))
         dense = torch.linalg.eigvalsh(raw / p.outer(p).sqrt()).flip(0)
@@ -101,7 +99,9 @@ def test_curvatures_along_the_preconditioned_eigenvector_and_eq_1(measured):
         d = vectors[:, -1] / p.sqrt()
         stored = load_file(run / "eigenvectors" / f"step-{each.step:08d}.safetensors")
         sign = torch.sign(stored["preconditioned"].double() @ d)
-        torch.testing.assert_close(stored["preconditioned"].double() * sign, d, rtol=1e-3, atol=1e-3 * float(d.abs().max()))
+        torch.testing.assert_close(
+            stored["preconditioned"].double() * sign, d, rtol=1e-3, atol=1e-3 * float(d.abs().max())
+        )
         h = []
         for x, y in zip(inputs, targets, strict=True):
             theta = theta_of(each.model)
@@ -131,7 +131,7 @@ def test_plain_sgd_and_momentum_have_no_such_columns(tmp_path):
 
 
 def test_float32_is_close_to_float64(tmp_path):
-    spec, run, data = made(tmp_path, "adam")
+    _, run, data = made(tmp_path, "adam")
     exact, stable = tables(run)
     single = SETTINGS | {"tolerance": 1e-4}
     measure_hessian(run, data, run / "hessian.csv", CPU, math.inf, precision="float32", **single)

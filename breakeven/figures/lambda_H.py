@@ -10,8 +10,8 @@ from breakeven.specs.study import Study
 CAPTION = (
     "The spectral norm λ_H^1 of the Hessian H of the training loss along training: the curvature in the "
     "sharpest direction. The dashed lines are at the full-batch threshold, where Eq. 1 puts the break-even point if the batch "
-    "is all examples: 2/η, with momentum β 2(1 + β)/η. They follow the learning rate. Smaller batches reach theirs below. Adam and its relatives "
-    "have none here: theirs is for the preconditioned H (figure `preconditioned`)."
+    "is all examples: 2/η, with momentum β 2(1 + β)/η. They follow the learning rate. Smaller batches reach theirs below. "
+    "Adam and its relatives have none here: theirs is for the preconditioned H."
 )
 ORDER = 60
 

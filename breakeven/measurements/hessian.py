@@ -1,5 +1,6 @@
 """Stage ``hessian``: the largest eigenvalues and the trace of H at each snapshot of a run."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -50,8 +51,8 @@ def measure_hessian(
     ``trace_over_lambda_1`` and ``trace_top_5_over_lambda_1``: Tr(H)/λ_H^1 by the one and by the other, empty where λ_H^1 is not
     above 0. The eigenvector e_H^1 of each snapshot goes into the folder ``eigenvectors`` beside ``out``, for the stability
     stage. ``note``: why cells are empty, or all 0.
-    Where the optimizer has a preconditioner P, that of the step from there, ``preconditioned_lambda_i`` are the largest eigenvalues
-    of P^(-1/2) H P^(-1/2) (`breakeven.spectra.preconditioned`), found and told in the same way.
+    Where the optimizer has a preconditioner P, that of the step from there, ``preconditioned_lambda_i`` are the largest
+    eigenvalues of P^(-1/2) H P^(-1/2) (`breakeven.spectra.preconditioned`), found and told in the same way.
     ``memory_mb``: see `Hessian`.
     """
     spec = read_spec(run)
@@ -86,9 +87,8 @@ def measure_hessian(
             root = inverse_root(measured.model, of_state(measured.snapshot.optimizer))
             operator, draws = Preconditioned(hessian, root), generator(seed, "preconditioned", measured.step)
             start = start_vectors(previous_preconditioned, operator.gradient, draws)
-            pairs = largest_eigenpairs(
-                operator.matvec, start, eigenvalues, tolerance, max_matvecs, draws, lambda u, p=root: noise(p * u)
-            )
+            rounding = _rounding(noise, root)
+            pairs = largest_eigenpairs(operator.matvec, start, eigenvalues, tolerance, max_matvecs, draws, rounding)
             previous_preconditioned = _for_the_next(pairs)
             row |= _cells(pairs, PRECONDITIONED)
             notes += _preconditioned_notes(pairs)
@@ -98,6 +98,11 @@ def measure_hessian(
         rows.append(row | {"note": cell(notes)})
         del hessian  # the graph, before that of the next snapshot
     write_rows(out, columns(eigenvalues, of_state is not None), rows)
+
+
+def _rounding(noise: Callable[[Tensor], float], root: Tensor) -> Callable[[Tensor], float]:
+    """How large uᵀ P^(-1/2) H P^(-1/2) u can be by rounding alone, from the same of H."""
+    return lambda vector: noise(root * vector)
 
 
 def _for_the_next(pairs: RitzPairs) -> Tensor | None:

@@ -25,7 +25,7 @@ class Condition:
     def along(self, squared_norm: float) -> "Condition":
         """The same along a direction of this squared norm in θ: P^(-1/2) u of a unit vector u where it is preconditioned.
 
-        Weight decay adds w I to H, and w P⁻¹ to P^(-1/2) H P^(-1/2). Along u that is w uᵀP⁻¹u; that it turns u a little is left out.
+        Weight decay adds w I to H, and w P⁻¹ to P^(-1/2) H P^(-1/2). Along u that is w uᵀP⁻¹u; that u turns a little is left out.
         """
         return replace(self, weight_decay=self.weight_decay * squared_norm) if self.preconditioned else self
 

@@ -107,8 +107,8 @@ class RunSpec:
     ] = None
     optimizer: Annotated[
         str,
-        "One of the optimizers in breakeven/training/optimizers (sgd, adam, adamw, rmsprop), or FILE.py:function, in a file of your "
-        "own.",
+        "One of the optimizers in breakeven/training/optimizers (sgd, adam, adamw, rmsprop), or FILE.py:function, in a file of "
+        "your own.",
     ] = "sgd"
     optimizer_options: Annotated[
         Mapping[str, Any],
@@ -119,8 +119,8 @@ class RunSpec:
     weight_decay: Annotated[
         float,
         Ge(0),
-        "Weight decay: an L2 penalty, of which the gradient is added to the loss's; of adamw the decay of the weights themselves, "
-        "by the learning rate times this at each step (0 here, where PyTorch's default is 0.01).",
+        "Weight decay: an L2 penalty, of which the gradient is added to the loss's; of adamw the decay of the weights "
+        "themselves, by the learning rate times this at each step (0 here, where PyTorch's default is 0.01).",
     ] = 0.0
     nesterov: Annotated[bool, "Whether the momentum of SGD is Nesterov's, in PyTorch's form."] = False
     schedule: Annotated[

@@ -1,8 +1,8 @@
 """P^(-1/2) H P^(-1/2), for the preconditioner P of an optimizer that steps by θ ← θ − η P⁻¹ m, as Adam does.
 
-In the coordinates x = P^(1/2) θ that is a step of SGD on a loss with this Hessian, so that its largest eigenvalue takes the place of
-λ_H^1 in Eq. 1. P⁻¹H, which the name is of, has the same eigenvalues. P is taken as frozen, which is the usual approximation: it
-moves as the gradients do, with a memory of 1/(1 − β₂) steps.
+In the coordinates x = P^(1/2) θ that is a step of SGD on a loss with this Hessian, so that its largest eigenvalue takes the place
+of λ_H^1 in Eq. 1. P⁻¹H, which the name is of, has the same eigenvalues. P is taken as frozen, which is the usual approximation:
+it moves as the gradients do, with a memory of 1/(1 − β₂) steps.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Adam (Kingma and Ba, 2015), the steps of `torch.optim.Adam`.
 
-With the gradient g = ∇L + w θ: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η P⁻¹ m, P = (1 − β₁ᵗ) (√(v / (1 − β₂ᵗ)) + ε)
-at the t-th step. Cohen et al. (2022, arXiv 2207.14484) write it so, and call P⁻¹H preconditioned.
+With the gradient g = ∇L + w θ: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η P⁻¹ m, with
+P = (1 − β₁ᵗ) (√(v / (1 − β₂ᵗ)) + ε) at the t-th step. Cohen et al. (2022, arXiv 2207.14484) write it so, and call P⁻¹H preconditioned.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,8 +26,8 @@ def build(
 ) -> TorchOptimizer:
     """The optimizer of a run."""
     named = dict(parameters)
-    settings = {"betas": (beta1, beta2), "eps": eps, "weight_decay": spec.weight_decay}
-    return TorchOptimizer(torch.optim.Adam(named.values(), **settings), named)
+    adam = torch.optim.Adam(named.values(), betas=(beta1, beta2), eps=eps, weight_decay=spec.weight_decay)
+    return TorchOptimizer(adam, named)
 
 
 def condition(spec: RunSpec, *, beta1: float) -> Condition:
@@ -37,5 +37,6 @@ def condition(spec: RunSpec, *, beta1: float) -> Condition:
 
 def preconditioner(state: Mapping[str, Tensor], spec: RunSpec, *, beta1: float, beta2: float, eps: float) -> Tensor:
     """P of the last step."""
-    step = float(state["step"])
-    return (1 - beta1**step) * ((state["exp_avg_sq"].double() / (1 - beta2**step)).sqrt() + eps)
+    step, squares = float(state["step"]), state["exp_avg_sq"].double()
+    p: Tensor = (1 - beta1**step) * ((squares / (1 - beta2**step)).sqrt() + eps)
+    return p

@@ -1,6 +1,6 @@
 """AdamW (Loshchilov and Hutter, 2019), the steps of `torch.optim.AdamW`: `adam` whose weights decay by themselves.
 
-θ ← (1 − η w) θ − η P⁻¹ m with the weight decay w, which is no part of the gradient. PyTorch's own default is w = 0.01; a run's is 0.
+θ ← (1 − η w) θ − η P⁻¹ m with the weight decay w, which is no part of the gradient. PyTorch's own default is 0.01; a run's is 0.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from breakeven.specs.condition import Condition
 from breakeven.specs.run import RunSpec
-from breakeven.training.optimizers.adam import preconditioner as preconditioner  # noqa: PLC0414 (the same)
+from breakeven.training.optimizers.adam import preconditioner as preconditioner
 from breakeven.training.torch_optimizer import TorchOptimizer
 
 
@@ -26,8 +26,8 @@ def build(
 ) -> TorchOptimizer:
     """The optimizer of a run."""
     named = dict(parameters)
-    settings = {"betas": (beta1, beta2), "eps": eps, "weight_decay": spec.weight_decay}
-    return TorchOptimizer(torch.optim.AdamW(named.values(), **settings), named)
+    adam = torch.optim.AdamW(named.values(), betas=(beta1, beta2), eps=eps, weight_decay=spec.weight_decay)
+    return TorchOptimizer(adam, named)
 
 
 def condition(spec: RunSpec, *, beta1: float) -> Condition:

@@ -25,8 +25,10 @@ def build(
 ) -> TorchOptimizer:
     """The optimizer of a run."""
     named = dict(parameters)
-    settings = {"alpha": alpha, "eps": eps, "weight_decay": spec.weight_decay, "momentum": spec.momentum}
-    return TorchOptimizer(torch.optim.RMSprop(named.values(), **settings), named)
+    rmsprop = torch.optim.RMSprop(
+        named.values(), alpha=alpha, eps=eps, weight_decay=spec.weight_decay, momentum=spec.momentum
+    )
+    return TorchOptimizer(rmsprop, named)
 
 
 def condition(spec: RunSpec) -> Condition:

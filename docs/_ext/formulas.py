@@ -26,6 +26,7 @@ QUANTITIES = {
     "trace_H": r"\mathrm{Tr}(H) \approx \mathrm{Tr}(Q^\top H Q) + \frac{1}{m} \sum_j z_j^\top P H P z_j",
     "trace_H_over_lambda_1": r"\mathrm{Tr}(H) / \lambda_H^1",
     "trace_top_5_H_over_lambda_1": r"\sum_{k=1}^{5} \lambda_H^k / \lambda_H^1",
+    "preconditioned_lambda_H_1": r"\max_{\|u\| = 1} u^\top P^{-1/2} H P^{-1/2} u",
     "converged_H": r"1 \text{ or } 0",
     "curvature_variance": r"s^2 = \frac{1}{n} \sum_i (H_i - \bar{H})^2",
     "stability_lhs": r"1 - 2 (1 + \beta) c + c^2 + s^2 \eta^2 \nu \frac{1 + \beta}{1 - \beta}, \; c = \eta (\lambda_H^1 + w), "

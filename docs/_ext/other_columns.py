@@ -3,7 +3,7 @@
 STEP = {"step": ("SGD step; the row is of θ before it, so that step 0 is the initialisation", "step")}
 RUN = {"run": ("id of the run, the name of its folder", "")}
 NOTE = {"note": ("why cells are empty, or doubtful: codes, below", "")}
-HESSIAN_NUMBERED = ("residual_1", "error_1")
+HESSIAN_NUMBERED = ("residual_1", "error_1", "preconditioned_residual_1", "preconditioned_error_1")
 
 TABLES: dict[str, dict[str, tuple[str, str]]] = {
     "history": STEP
@@ -24,12 +24,17 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "trace_low": ("lower end of an interval of at least 95 % for Tr(H)", "1/η"),
         "trace_high": ("upper end of that interval", "1/η"),
         "trace_top_5": ("sum of the five largest eigenvalues, the Tr(H) of the paper; empty where fewer are measured", "1/η"),
+        # only of optimizers with a preconditioner
+        "preconditioned_residual_1": ("as `residual_1`, of P^(-1/2) H P^(-1/2), where the optimizer has a preconditioner P", "1/η"),
+        "preconditioned_error_1": ("as `error_1`", "1/η"),
+        "preconditioned_matvecs": ("as `matvecs`", "1"),
+        "preconditioned_converged": ("whether these eigenvalues converged", ""),
     }
     | NOTE,
     "stability": STEP
     | {
         "learning_rate": ("η of the SGD step from there", "1"),
-        "lambda_1": ("λ_H^1, as the stage `hessian` found it", "1/η"),
+        "lambda_1": ("λ_H^1, as the stage `hessian` found it; `preconditioned_lambda_1` where there is one", "1/η"),
         "two_over_lr": ("2/η, the threshold of full-batch gradient descent", "1/η"),
         "break_even_curvature": ("λ_H^1 at which Eq. 1 puts the break-even point, with s in proportion to it as here", "1/η"),
     }

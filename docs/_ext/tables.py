@@ -15,7 +15,7 @@ from breakeven.training.results import HISTORY
 FILES: dict[str, Sequence[str]] = {
     "history": HISTORY,
     "covariance": covariance.COLUMNS,
-    "hessian": hessian.columns(1),
+    "hessian": hessian.columns(1, preconditioned=True),
     "stability": stability.COLUMNS,
     "sharpness": sharpness.COLUMNS,
     "density": ("step", "eigenvalue", "weight", "note"),

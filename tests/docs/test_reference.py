@@ -11,6 +11,7 @@ from _ext import commands, config_keys, figures, formulas, networks, site, table
 from breakeven.commands import parser_for
 from breakeven.config.plan import load_plan
 from breakeven.figures.registry import FIGURES
+from breakeven.measurements import hessian
 from breakeven.networks.registry import NETWORKS, network_source
 from breakeven.specs.measurements import QUANTITIES, RUN_COLUMNS
 from breakeven.stages import STAGES
@@ -135,6 +136,8 @@ def test_every_column_that_is_written_is_told(results):
     assert written.keys() == {"claims.csv", "runs.csv", *(f"{name}.csv" for name in tables.FILES)} - {"embedding.csv"}
     for name, columns in written.items():
         expected = {re.sub(r"(lambda|residual|error)_\d+$", r"\1_1", column) for column in columns}
+        if name == "hessian.csv":  # only of optimizers with a preconditioner
+            expected |= {column for column in hessian.columns(1, preconditioned=True) if "preconditioned" in column}
         if name == "runs.csv":
             expected = expected - labels | {"final_validation_accuracy"}  # only of data sets with a validation set
         assert {cell.split(",")[0] for cell in first_cells(told[f"`{name}`"])} == expected, name

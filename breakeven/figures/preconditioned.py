@@ -11,7 +11,7 @@ CAPTION = (
     "The largest eigenvalue of P^(-1/2) H P^(-1/2), with the preconditioner P of Adam, AdamW or RMSprop at each step: what takes "
     "the place of λ_H^1 in Eq. 1 where the optimizer scales the step of each weight by itself. The dashed lines are at the "
     "full-batch threshold, which is (2 + 2β₁)/((1 − β₁)η) for Adam, 38/η at β₁ = 0.9. P is taken as frozen. In the first steps "
-    "it is made of few gradients and moves fast, and the eigenvalue is far above; so it is where a weight has hardly had a gradient."
+    "it is made of few gradients and moves fast, and the eigenvalue is far above; so it is where a weight has had few."
 )
 ORDER = 65
 ON_REQUEST = True

@@ -1,8 +1,8 @@
 """The eigenvectors e_H^1 of a run, one file for each snapshot: the hessian stage writes them, the stability stage reads them.
 
 Names in the file: ``e_H_1``, the vector (D,) in the order of the network's parameters; ``preconditioned``, where the optimizer
-has a preconditioner P: P^(-1/2) u, with the first eigenvector u, ‖u‖ = 1, of P^(-1/2) H P^(-1/2); ``step``, a number. The metadata
-hold the run's id.
+has a preconditioner P: P^(-1/2) u, with the first eigenvector u, ‖u‖ = 1, of P^(-1/2) H P^(-1/2); ``step``, a number. The
+metadata hold the run's id.
 """
 
 from pathlib import Path

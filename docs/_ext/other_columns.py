@@ -25,7 +25,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "trace_high": ("upper end of that interval", "1/η"),
         "trace_top_5": ("sum of the five largest eigenvalues, the Tr(H) of the paper; empty where fewer are measured", "1/η"),
         # only of optimizers with a preconditioner
-        "preconditioned_residual_1": ("as `residual_1`, of P^(-1/2) H P^(-1/2), where the optimizer has a preconditioner P", "1/η"),
+        "preconditioned_residual_1": ("as `residual_1`, of P^(-1/2) H P^(-1/2), where the optimizer has such a P", "1/η"),
         "preconditioned_error_1": ("as `error_1`", "1/η"),
         "preconditioned_matvecs": ("as `matvecs`", "1"),
         "preconditioned_converged": ("whether these eigenvalues converged", ""),

@@ -1,9 +1,9 @@
 """The optimizers that a run can be trained with, one module for each.
 
 Each has a function ``build(parameters, spec, *, option: type = default, …)``, which gives the `Optimizer` of the parameters,
-pairs of name and tensor, with the settings of the run; what stands after the ``*`` are its options (`breakeven.specs.source`). One of
-PyTorch's is made into one by `breakeven.training.torch_optimizer.TorchOptimizer`. Two other functions take those of the options
-that they name:
+pairs of name and tensor, with the settings of the run; what stands after the ``*`` are its options (`breakeven.specs.source`).
+One of PyTorch's is made into one by `breakeven.training.torch_optimizer.TorchOptimizer`. Two other functions take those of the
+options that they name:
 
 - ``condition(spec, *, …)`` gives the `breakeven.specs.condition.Condition` of its stability.
 - ``preconditioner(state, spec, *, …)``, if it has one, gives P for one parameter, in its shape, from what the optimizer remembers

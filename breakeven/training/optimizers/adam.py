@@ -1,7 +1,7 @@
 """Adam (Kingma and Ba, 2015), the steps of `torch.optim.Adam`.
 
 With the gradient g = ∇L + w θ: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − η P⁻¹ m, with
-P = (1 − β₁ᵗ) (√(v / (1 − β₂ᵗ)) + ε) at the t-th step. Cohen et al. (2022, arXiv 2207.14484) write it so, and call P⁻¹H preconditioned.
+P = (1 − β₁ᵗ) (√(v / (1 − β₂ᵗ)) + ε) at the t-th step. Cohen et al. (2022, arXiv 2207.14484) write it so.
 """
 
 from collections.abc import Iterable, Mapping

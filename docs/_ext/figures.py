@@ -48,9 +48,11 @@ def draw(folder: Path) -> None:
 def picture(name: str) -> str:
     """A figure of the synthetic tables that its tests draw, as SVG."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from tests.figures.synthetic import make_embedding, make_study
+    from tests.figures.synthetic import make_embedding, make_study, with_preconditioned
 
     trajectories, runs, study = make_study(**STUDIES.get(name, {}))
+    if name == "preconditioned":
+        trajectories = with_preconditioned(trajectories)
     if name == "early_switch":
         runs["first_switch_step"] = pd.Series(np.where(runs["schedule"] == SWITCH, 40.0 + 10 * runs["seed"], np.nan))
         trajectories, runs = with_schedules_in_words(trajectories), with_schedules_in_words(runs)

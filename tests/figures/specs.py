@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 
 from breakeven.figures.registry import NEEDS_EMBEDDING
-from tests.figures.synthetic import CASES, make_embedding, make_study
+from tests.figures.synthetic import CASES, make_embedding, make_study, with_preconditioned
 
 
 def compiled(figure, trajectories, runs, study):
@@ -18,7 +18,10 @@ def compiled(figure, trajectories, runs, study):
 @cache
 def spec_of(figure, case="learning_rate"):
     """The specification of a figure of one of the `CASES`; it must not be changed."""
-    return compiled(figure, *make_study(**CASES[case]))
+    trajectories, runs, study = make_study(**CASES[case])
+    if figure == "preconditioned":
+        trajectories = with_preconditioned(trajectories)
+    return compiled(figure, trajectories, runs, study)
 
 
 def check(spec):

@@ -109,6 +109,14 @@ def make_study(
     return pd.DataFrame(rows), pd.DataFrame(runs), study
 
 
+def with_preconditioned(trajectories):
+    """As of runs of Adam: a preconditioned eigenvalue that is 20 times λ_H^1, with the threshold 38/η."""
+    rows = trajectories[trajectories["quantity"] == "lambda_H_1"]
+    rows = rows.assign(quantity="preconditioned_lambda_H_1", value=20 * rows["value"])
+    value = trajectories["value"].where(trajectories["quantity"] != "threshold", 19 * trajectories["value"])
+    return pd.concat([trajectories.assign(value=value), rows], ignore_index=True)
+
+
 def make_embedding(trajectories, runs):
     """An embedding of the snapshots: a spiral for each run, whose distance grows with the step."""
     points = trajectories[trajectories["quantity"] == "lambda_K_1"]

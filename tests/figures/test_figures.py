@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -7,10 +8,10 @@ import pytest
 import vl_convert
 from scipy.stats import gmean
 
-from breakeven.figures import common, labels
+from breakeven.figures import break_even, common, labels
 from breakeven.figures.registry import FIGURES
 from tests.figures.specs import check, compiled, spec_of
-from tests.figures.synthetic import CASES, make_study
+from tests.figures.synthetic import CASES, make_study, with_preconditioned
 
 ALONG_TRAINING = {
     "lambda_K": "lambda_K_1",
@@ -334,6 +335,32 @@ def test_the_threshold_is_the_optimizers_and_follows_the_learning_rate(name):
     assert list(along["mean"]) == [20 if step < 100 else 40 for step in steps]
     [line] = [layer for layer in switched["layer"] if layer["mark"].get("interpolate") == "step-after"]
     assert line["encoding"]["x"]["field"] == "epoch" and line["mark"]["strokeDash"]
+
+
+def test_adams_threshold_is_of_the_preconditioned_eigenvalue_and_no_others():
+    """A study of SGD at η = 0.1 and of Adam at 0.3: λ_H^1 has the line of the one, the preconditioned that of the other."""
+    trajectories, runs, study = make_study(sweeps={"learning_rate": [0.1, 0.3]})
+    adam = trajectories["learning_rate"] == 0.3
+    trajectories = pd.concat([trajectories[~adam], with_preconditioned(trajectories[adam])], ignore_index=True)
+    for name, expected in {
+        "lambda_H": {"0.1": 20},
+        "preconditioned": {"0.3": pytest.approx(38 / 0.3, rel=1e-5)},
+    }.items():
+        spec = compiled(name, trajectories, runs, study)
+        assert rows_of(spec, "level").set_index("colour")["mean"].to_dict() == expected, name
+    assert set(rows_of(spec, "curve")["colour"]) == {"0.3"}
+    view = compiled("early_phase", trajectories, runs, study)["concat"][1]
+    assert 38 / 0.3 not in [layer["encoding"].get("y", {}).get("datum") for layer in view["layer"]]
+    assert set(map(float, re.findall(r"12[67]\.\d+", json.dumps(view)))) == set()
+
+
+def test_break_even_of_adam_is_of_the_preconditioned_eigenvalue():
+    trajectories, runs, study = make_study(sweeps={"learning_rate": [0.3]})
+    plain = break_even.points(trajectories, runs, study)
+    adam = break_even.points(with_preconditioned(trajectories), runs, study)
+    for column in ("before", "after", "max"):
+        assert adam[column].to_numpy() == pytest.approx(20 * plain[column].to_numpy(), rel=1e-5), column
+    assert len(adam) == 3 and adam["predicted"].to_numpy() == pytest.approx(plain["predicted"].to_numpy())
 
 
 def test_without_a_condition_there_is_no_threshold():

@@ -1,8 +1,8 @@
 """The conditions of Adam, AdamW and RMSprop against PyTorch's own optimizers: where do second moments stop shrinking?
 
-Loss i is h_i (a·θ)²/2, so that with a frozen preconditioner P the step stays on the line x P^(-1/2) u, u ∝ P^(-1/2) a, with a
-memory y along P^(1/2) u or P^(-1/2) u. PyTorch's optimizer takes one step from x = 1 and one from y = 1 on each mini-batch there is: the
-exact map of (x², xy, y²), in the mean. P is frozen by a memory of 10¹² steps, and by weights of 10⁻⁶.
+Loss i is h_i (a·θ)²/2, so that with a frozen preconditioner P the step stays on the line x P^(-1/2) u, u ∝ P^(-1/2) a,
+with a memory y along P^(1/2) u or P^(-1/2) u. PyTorch's optimizer takes one step from x = 1 and one from y = 1 on each mini-batch
+there is: the exact map of (x², xy, y²), in the mean. P is frozen by a memory of 10¹² steps, and by weights of 10⁻⁶.
 """
 
 import itertools

@@ -9,6 +9,7 @@ import torch
 from breakeven.claims.evaluate import evaluate
 from breakeven.figures.bundle import bundle
 from breakeven.figures.plot import plot
+from breakeven.measurements.assumptions import measure_assumptions
 from breakeven.measurements.covariance import measure_covariance
 from breakeven.measurements.density import measure_density
 from breakeven.measurements.hessian import measure_hessian
@@ -81,6 +82,11 @@ class Pipeline:
         run = self.run(number)
         measure_stability(run, self.data, run / "stability.csv", CPU, batch_size=8, precision="float64")
 
+    def assumptions(self, number=0):
+        settings = {"batch_size": 8, "precision": "float64", "covariance_batch_size": 3, "covariance_batches": None}
+        run = self.run(number)
+        measure_assumptions(run, self.data, run / "assumptions.csv", CPU, 500.0, **settings)
+
     def density(self, number=0):
         settings = {"probes": 2, "steps": 4, "batch_size": 8, "precision": "float32"}
         run = self.run(number)
@@ -126,15 +132,8 @@ class Pipeline:
 
     def run_stages(self, number):
         """The stages of one run, in their order."""
-        for stage in (
-            self.train,
-            self.covariance,
-            self.hessian,
-            self.stability,
-            self.density,
-            self.sharpness,
-            self.predictions,
-        ):
+        always = (self.train, self.covariance, self.hessian, self.stability, self.assumptions)
+        for stage in (*always, self.density, self.sharpness, self.predictions):
             stage(number)
 
     def everything(self):

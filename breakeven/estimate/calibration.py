@@ -37,6 +37,8 @@ LEAST, SHORT = 32, 0.02
 EVERY = 5  # steps from one snapshot to the next
 FEW, MORE = 1, 3  # snapshots of two runs: what one takes is in their difference, since the first one takes longer
 REPEATS = 5
+# the settings that say how many mini-batches K is made of, and of which size
+OF_K = {"batches": "batch_size", "covariance_batches": "covariance_batch_size"}
 GRAPHS = ("hessian", "density")  # whose memory limits how many examples' graphs are kept
 
 
@@ -100,8 +102,9 @@ def measuring_cost(
         enough, gradient = _enough(first)
         found = {}
         for each, settings in measurements.items():
-            # the covariance needs two mini-batches
-            size = max(enough, 2 * settings["batch_size"]) if "batches" in settings else enough
+            # K needs two mini-batches
+            of_k = [settings[size] for batches, size in OF_K.items() if batches in settings]
+            size = max(enough, *(2 * each for each in of_k)) if of_k else enough
             small = replace(dataset, measured=dataset.measured[:size])
             share = 1.0 if each.of_training else len(dataset.measured) / len(small.measured)
             memory = memory_mb / share if each.name in GRAPHS else memory_mb
@@ -167,8 +170,7 @@ def _measure(
     module = import_module(f"breakeven.measurements.{measurement.name}")
     function: Callable[..., None] = getattr(module, f"measure_{measurement.name}")
     given = dict(settings) | {"run": run, "data": dataset, "out": run / measurement.table, "device": device}
-    if "batches" in given:
-        given["batches"] = None  # as many as there are
+    given |= dict.fromkeys(OF_K.keys() & given.keys())  # as many as there are
     if "memory_mb" not in signature(function).parameters:
         return _seconds(lambda: function(**given))
     try:

@@ -6,7 +6,8 @@ and the stages that the report lists are made from these rows. Row ``NAME`` is c
 measures nothing again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -92,7 +93,8 @@ class Measurement:
     ``words``: what it does, in a line. ``settings``: its section of the config; None where it has none of its own.
     ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``of_optimizer``: it
     asks the run's optimizer for its condition of stability, or its preconditioner. ``of_training``: it draws mini-batches,
-    augmented as the run's are. ``table``: the file that it writes into the run's folder; ``folders``: those that it fills beside
+    augmented as the run's are. ``borrows``: parameters that are settings of other sections, as pairs of a name and
+    ``SECTION.SETTING``. ``table``: the file that it writes into the run's folder; ``folders``: those that it fills beside
     it. ``reads``: other measurements of the same run. ``always``: made for every run; the others only where a figure asks for
     them, or the config, by a setting that isn't 0: ``asked_by``. ``quantities``: those that ``summarise`` reads where it is made.
     """
@@ -104,6 +106,7 @@ class Measurement:
     of_hessian: bool = False
     of_optimizer: bool = False
     of_training: bool = False
+    borrows: tuple[tuple[str, str], ...] = ()
     folders: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     always: bool = True
@@ -236,6 +239,64 @@ MEASUREMENTS = (
         ),
     ),
     Measurement(
+        "assumptions",
+        "Measure what the paper's model of the early phase assumes, along e_H^1, at each snapshot of a run.",
+        "assumptions.csv",
+        of_hessian=True,
+        borrows=(("covariance_batch_size", "covariance.batch_size"), ("covariance_batches", "covariance.batches")),
+        reads=("hessian",),
+        quantities=(
+            Quantity("alignment", "|⟨e_H^1, e_K^1⟩|", "alignment of e_H^1 and e_K^1", "assumptions", "alignment"),
+            Quantity(
+                "variance_along_e_H",
+                "σ_u²",
+                "variance of the gradient along e_H^1",
+                "assumptions",
+                "variance_along_e_H",
+                "nat²",
+            ),
+            Quantity(
+                "variance_ratio",
+                "σ_u²/λ_K^1",
+                "variance of the gradient along e_H^1, over the largest",
+                "assumptions",
+                "variance_ratio",
+            ),
+            Quantity(
+                "gradient_along_e_H",
+                "|g·e_H^1|",
+                "slope of the loss along e_H^1",
+                "assumptions",
+                "gradient_along_e_H",
+                "nat",
+            ),
+            Quantity("cubic", "d³L/da³", "third derivative of the loss along e_H^1", "assumptions", "cubic", "nat"),
+            Quantity("displacement", "a", "length of a step along e_H^1", "assumptions", "displacement"),
+            Quantity(
+                "quadratic_error",
+                "error of the quadratic",
+                "relative error of the quadratic model of the loss",
+                "assumptions",
+                "quadratic_error",
+            ),
+            Quantity(
+                "example_quadratic_error",
+                "error of an example's quadratic",
+                "median relative error of the quadratic models of examples",
+                "assumptions",
+                "example_quadratic_error",
+            ),
+            Quantity(
+                "curvature_after_step",
+                "e_H^1ᵀH(θ_{t+1})e_H^1",
+                "curvature along e_H^1 after the next step",
+                "assumptions",
+                "curvature_after_step",
+                "1/η",
+            ),
+        ),
+    ),
+    Measurement(
         "density",
         "Measure the density of all eigenvalues of H at each snapshot of a run; an option of a config.",
         "density.csv",
@@ -295,14 +356,20 @@ def settings_of(measurement: Measurement) -> dict[str, Setting]:
     """The settings that a measurement takes, by name."""
     own = settings(measurement.settings) if measurement.settings else {}
     shared = settings(Hessian) if measurement.of_hessian else {}
-    return own | {name: shared[name] for name in OF_HESSIAN if name in shared}
+    borrowed = {}
+    for name, place in measurement.borrows:
+        section, _, setting = place.partition(".")
+        borrowed[name] = replace(settings(BY_NAME[section].settings or object)[setting], name=name)
+    return own | {name: shared[name] for name in OF_HESSIAN if name in shared} | borrowed
 
 
 def values_of(measurement: Measurement, configured: Any) -> dict[str, Any]:
     """The values of its settings, from the config's ``measurements``, which have an attribute for each section."""
-    sections = {name: measurement.name for name in settings_of(measurement)}
+    borrowed = {name for name, _ in measurement.borrows}
+    sections = {name: measurement.name for name in settings_of(measurement) if name not in borrowed}
     sections |= dict.fromkeys(OF_HESSIAN, "hessian") if measurement.of_hessian else {}
-    return {name: getattr(getattr(configured, section), name) for name, section in sections.items()}
+    values = {name: getattr(getattr(configured, section), name) for name, section in sections.items()}
+    return values | {name: attrgetter(place)(configured) for name, place in measurement.borrows}
 
 
 def is_asked_for(measurement: Measurement, configured: Any) -> bool:

@@ -1,7 +1,7 @@
 """Why a cell of a table is empty, or doubtful: codes in its column ``note``, and a sentence for each.
 
 A note is the codes of its row, separated by ``; ``. A code is ``SUBJECT:REASON``, where the subject is what could not be
-computed: K, H, the preconditioned H (P), the left-hand side of Eq. 1 (lhs), λ_H^1, or the loss.
+computed: K, H, the preconditioned H (P), the left-hand side of Eq. 1 (lhs), λ_H^1, the loss, or what is along e_H^1 (e_H).
 """
 
 from collections.abc import Iterable
@@ -79,6 +79,20 @@ class Note(Enum):
     BATCH_LAMBDA_1_UNCONVERGED = (
         "batch_lambda_1:unconverged",
         "the largest eigenvalue of a mini-batch's Hessian did not converge, or is not finite",
+    )
+    E_H_NOT_FOUND = ("e_H:not_found", "e_H^1 was not found, and nothing is measured along it")
+    E_H_NOT_FINITE = ("e_H:not_finite", "the loss along e_H^1, or a derivative of it, is not finite")
+    NEXT_CURVATURE_NOT_FINITE = (
+        "e_H:next_not_finite",
+        "the weights after the next step, or the curvature along e_H^1 there, are not finite",
+    )
+    NO_THIRD_DERIVATIVE = (
+        "e_H:no_third_derivative",
+        "PyTorch has no third derivative of an operation of the network",
+    )
+    QUADRATIC_ROUNDING = (
+        "e_H:quadratic_rounding",
+        "the step along e_H^1 is so short, or the curvature so small, that rounding hides whether the loss is quadratic there",
     )
     LOSS_NOT_FINITE = ("loss:not_finite", "the loss is not finite")
     LOSS_ZERO = ("loss:zero", "the loss is 0 and has no α*")

@@ -37,6 +37,18 @@ QUANTITIES = {
     "alpha_star": r"\min \{\alpha : L(\theta_t - \alpha (\theta_t - \theta_{t+1})) \ge 1.2 \, L(\theta_t)\}",
     "delta_loss": r"L(\theta_{t+1}) - L(\theta_t)",
     "threshold": r"\frac{2 (1 + \beta)}{\eta} - w",
+    "alignment": r"|\langle e_H^1, e_K^1 \rangle|",
+    "variance_along_e_H": r"\sigma_u^2 = {e_H^1}^\top K \, e_H^1",
+    "variance_ratio": r"\sigma_u^2 / \lambda_K^1",
+    "gradient_along_e_H": r"|g^\top e_H^1|",
+    "cubic": r"\frac{d^3}{da^3} L(\theta + a \, e_H^1), \; g^\top e_H^1 \ge 0",
+    "displacement": r"a = |\langle \theta_{t+1} - \theta_t, e_H^1 \rangle|",
+    "quadratic_error": r"\frac{1}{2} \sum_{\pm} |L(\pm a) - L(0) \mp a L'(0) - \frac{a^2}{2} L''(0)| / |\frac{a^2}{2} L''(0)|",
+    "example_quadratic_error": (
+        r"\mathrm{median}_{i, \pm} |\ell_i(\pm a) - \ell_i(0) \mp a \ell_i'(0) - \frac{a^2}{2} \ell_i''(0)| "
+        r"/ |\frac{a^2}{2} \ell_i''(0)|"
+    ),
+    "curvature_after_step": r"{e_H^1}^\top H(\theta_{t+1}) \, e_H^1",
 }
 
 # columns of runs.csv

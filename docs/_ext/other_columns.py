@@ -39,6 +39,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "break_even_curvature": ("λ_H^1 at which Eq. 1 puts the break-even point, with s in proportion to it as here", "1/η"),
     }
     | NOTE,
+    "assumptions": STEP | NOTE,
     "density": STEP
     | {
         "eigenvalue": ("a node of the quadrature of the density of eigenvalues of H", "1/η"),

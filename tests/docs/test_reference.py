@@ -117,6 +117,7 @@ def results(tmp_path_factory):
         pipeline.covariance(number)
         pipeline.hessian(number)
         pipeline.stability(number)
+        pipeline.assumptions(number)
     pipeline.density()
     pipeline.sharpness()
     pipeline.summarise()

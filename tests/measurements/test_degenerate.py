@@ -18,6 +18,7 @@ from breakeven.data.prepare import write
 from breakeven.figures.plot import plot, specification
 from breakeven.figures.registry import FIGURES
 from breakeven.figures.symbols import html
+from breakeven.measurements.assumptions import measure_assumptions
 from breakeven.measurements.covariance import measure_covariance
 from breakeven.measurements.density import measure_density
 from breakeven.measurements.hessian import measure_hessian
@@ -219,6 +220,8 @@ def trained_and_measured(results: Path, data: Path, spec: RunSpec) -> str:
         measure_hessian(run, data, run / "hessian.csv", CPU, 2000, **SEARCH, precision="float32")
         of_hessian = {"batch_size": SEARCH["batch_size"], "precision": "float32"}
         measure_stability(run, data, run / "stability.csv", CPU, **of_hessian)
+        of_k = {"covariance_batch_size": 4, "covariance_batches": None}
+        measure_assumptions(run, data, run / "assumptions.csv", CPU, 2000, **of_hessian, **of_k)
         measure_density(run, data, run / "density.csv", CPU, 2000, probes=1, steps=3, **of_hessian)
         draws = {"max_draws": 4, "tolerance": 0.05, "eigenvalue_draws": 2, "precision": "float32"}
         measure_sharpness(run, data, run / "sharpness.csv", CPU, 2000, **draws)
@@ -330,6 +333,10 @@ def test_an_empty_cell_has_its_reason_beside_it(name, done):
         assert k["step"].tolist() == h["step"].tolist() == stability["step"].tolist() == steps
         assert set(density["step"]) == set(steps) and sharpness["step"].tolist() == steps
         assert sharpness["note"][sharpness.drop(columns="note").isna().any(axis=1)].notna().all()
+        assumptions = read_table(run / "assumptions.csv")
+        assert assumptions["step"].tolist() == steps
+        empty = assumptions.drop(columns=["note"]).isna().any(axis=1)
+        assert assumptions["note"][empty].notna().all() and assumptions["note"][~empty].isna().all()
         assert steps_with(k, "trace") == steps_with(k, "lambda_1")
         assert set(steps_with(density, "eigenvalue")) == set(steps_with(h, "lambda_1"))
         empty = k.drop(columns=["gamma_norm", "note"]).isna().any(axis=1)

@@ -21,6 +21,8 @@ COVARIANCE = {0: (1.5, 0.5, 3.0), 10: (4.0, 1.0, 6.0), 20: (2.0, 1.5, 5.0)}
 HESSIAN = {0: (7.0, 3.0, 9.0), 10: (8.0, 2.0, 8.5), 20: (9.5, 1.0, 12.0)}
 # step: (s², left-hand side of Eq. 1, α*, ΔL) at η = 0.1, S = 32, N = 288
 STABILITY = {0: (1.0, 0.4, 9.0, -0.1), 10: (2.0, 1.5, 2.5, 0.2), 20: (3.0, 0.9, 2.0, 0.1)}
+# of assumptions.csv, whose values here are the step and the place of the column
+ASSUMPTIONS = [each.column for each in QUANTITIES if each.table == "assumptions"]
 # step: (training loss and accuracy, test loss and accuracy), 8 steps per epoch
 HISTORY = {
     0: (2.3, 0.1, 2.4, 0.1),
@@ -86,6 +88,10 @@ def write_run(
                 f"{step},0.1,{hessian[step][0]},{s2},{lhs},20.0,{a},{d},38.0,{hessian[step][0] / 2},"
                 for step, (s2, lhs, a, d) in ((step, stability.get(step, (1.0, 0.5, 2.0, 0.1))) for step in hessian)
             ),
+        ],
+        "assumptions": [
+            ",".join(["step", *ASSUMPTIONS, "note"]),
+            *(",".join([str(step), *(str(step + place) for place in range(len(ASSUMPTIONS))), ""]) for step in hessian),
         ],
         "history": [
             "step,epoch,split,loss,accuracy,learning_rate",
@@ -184,6 +190,7 @@ def test_the_long_table(tmp_path):
         "alpha_star": {step: s[2] for step, s in STABILITY.items()},
         "delta_loss": {step: s[3] for step, s in STABILITY.items()},
         "threshold": dict.fromkeys(STABILITY, 38.0),
+        **{name: {step: step + place for step in HESSIAN} for place, name in enumerate(ASSUMPTIONS)},
         "train_loss": {step: h[0] for step, h in HISTORY.items()},
         "train_accuracy": {step: h[1] for step, h in HISTORY.items()},
         "test_loss": {step: h[2] for step, h in HISTORY.items()},
@@ -395,7 +402,9 @@ def test_runs_with_the_same_labels(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty"])
-@pytest.mark.parametrize("name", ["training.json", "history.csv", "covariance.csv", "hessian.csv", "stability.csv"])
+@pytest.mark.parametrize(
+    "name", ["training.json", "history.csv", "covariance.csv", "hessian.csv", "stability.csv", "assumptions.csv"]
+)
 def test_a_damaged_table_is_refused(tmp_path, name, damage):
     write_run(tmp_path, "a")
     path = tmp_path / "runs" / "a" / name

@@ -11,6 +11,7 @@ from typing import Any
 
 import common
 import numpy as np
+import pandas as pd
 from simulated_studies import run, study
 from switched_worlds import SWEPT, switched_runs
 
@@ -18,6 +19,7 @@ from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim
 from breakeven.claims.evidence import Role
 from breakeven.claims.hypothesis_tests import LEVEL, verdict
+from breakeven.summary.proportionality import proportionality
 
 SEEDS = 10
 RATES = (0.03, 0.1, 0.3)
@@ -194,6 +196,68 @@ def points(related: bool) -> Draw:
     return draw
 
 
+# --- what the model of the early phase assumes
+
+
+def levels(quantity: str, about: float) -> Draw:
+    """A quantity swings about a level until break-even, and is elsewhere after it."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        return [
+            run(
+                seed,
+                {quantity: [*(of_seed * random.lognormal(0, 0.3, 8)).tolist(), *[about**-3] * 8]},
+                learning_rate=eta,
+                break_even_epoch=7.0,
+            )
+            for seed in range(SEEDS)
+            for of_seed in [about * level(random, 0.1)]
+            for eta in RATES
+        ]
+
+    return draw
+
+
+def proportional(power: float, noise: float) -> Draw:
+    """λ_K^1 is a power of λ_H^1, which grows by two orders, times noise; both as in the tables of a run, summarised as there."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        runs = []
+        for seed in range(SEEDS):
+            for eta in RATES:
+                steps = range(0, 80, 10)
+                h = np.geomspace(0.3, 30.0, len(steps)) * random.lognormal(0, 0.1, len(steps))
+                k = 0.1 * level(random) * h**power * random.lognormal(0, noise, len(steps))
+                tables = [pd.DataFrame({"step": steps, "lambda_1": values}) for values in (k, h)]
+                early = proportionality(*tables, until=70)
+                columns = {
+                    "lambda_K_over_lambda_H": early.alpha,
+                    "lambda_K_over_lambda_H_spread": early.spread,
+                    "lambda_K_lambda_H_slope": early.slope,
+                }
+                runs.append(run(seed, learning_rate=eta, **columns))
+        return runs
+
+    return draw
+
+
+def after_steps(unstable: float, stable: float = 1.05) -> Draw:
+    """The curvature along e_H^1 changes by a factor in a step, another one where SGD is unstable."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        runs = []
+        for seed in range(SEEDS):
+            for eta in RATES:
+                side = random.lognormal(0, 0.7, 14)
+                before = random.lognormal(2, 0.5, 14)
+                change = np.where(side >= 1, unstable * level(random, 0.1), stable) * random.lognormal(0, 0.2, 14)
+                curves = {"stability_lhs": side, "lambda_H_1": before, "curvature_after_step": before * change}
+                runs.append(run(seed, {name: each.tolist() for name, each in curves.items()}, learning_rate=eta))
+        return runs
+
+    return draw
+
+
 # --- batch normalization
 
 
@@ -289,6 +353,24 @@ WORLDS = [
         growth(lambda eta, _: 1.8 * 1.6 / eta),
     ),
     World("break_even.maximum", "it is the other way round", OPPOSITE, points(related=True)),
+    World("assumption.alignment", "e_K^1 lies as much along e_H^1 as across", FALSE, levels("alignment", 2**-0.5)),
+    World("assumption.alignment", "e_K^1 has nothing to do with e_H^1", OPPOSITE, levels("alignment", 0.02)),
+    World("assumption.alignment", "e_K^1 lies along e_H^1", HOLDS, levels("alignment", 0.95)),
+    World("assumption.quadratic", "off by half", FALSE, levels("example_quadratic_error", 0.5)),
+    World(
+        "assumption.quadratic", "off by as much as the term itself", OPPOSITE, levels("example_quadratic_error", 1.0)
+    ),
+    World("assumption.quadratic", "off by a fifth", HOLDS, levels("example_quadratic_error", 0.2)),
+    World("assumption.proportional", "λ_K^1 has nothing to do with λ_H^1", OPPOSITE, proportional(0, 0.3)),
+    World("assumption.proportional", "λ_K^1 is the square of λ_H^1", OPPOSITE, proportional(2, 0.3)),
+    World("assumption.proportional", "to the power of one and a half", FALSE, proportional(1.5, 0.3)),
+    World("assumption.proportional", "in proportion", HOLDS, proportional(1, 0.3)),
+    World("assumption.spread", "in proportion, with much noise", OPPOSITE, proportional(1, 1.0)),
+    World("assumption.spread", "as its square", OPPOSITE, proportional(2, 0.1)),
+    World("assumption.spread", "in proportion", HOLDS, proportional(1, 0.2)),
+    World("assumption.falls", "unstable steps do nothing to the curvature", FALSE, after_steps(1.0)),
+    World("assumption.falls", "it rises at unstable steps, and falls at stable ones", OPPOSITE, after_steps(1.3, 0.7)),
+    World("assumption.falls", "it falls at unstable steps", HOLDS, after_steps(0.7)),
     World("batch_norm.", "a ratio of 3", OPPOSITE, two_networks(3.0), NETWORKS),
     World("batch_norm.", "a ratio of 1.5", FALSE, two_networks(1.5), NETWORKS),
     World("batch_norm.", "equal", HOLDS, two_networks(1.0), NETWORKS),

@@ -9,11 +9,14 @@ the Hessian would be needed and only its five largest are measured. Tr(H) is the
 where the paper adds up five eigenvalues.
 """
 
+import math
+
+from breakeven.claims.assumptions import Falls, Proportional, Typical
 from breakeven.claims.claim import Claim
 from breakeven.claims.correlations import EarlyCorrelation, Generalization, PredictedMaximum
 from breakeven.claims.early_switch import EarlySwitch
 from breakeven.claims.parting import Parting
-from breakeven.claims.ratios import BatchNorm, Peak, PredictedPoint
+from breakeven.claims.ratios import FACTOR, BatchNorm, Peak, PredictedPoint
 from breakeven.claims.trends import Trend
 
 CLAIMS = (
@@ -246,6 +249,69 @@ CLAIMS = (
         title="λ_H^1 stops growing where Eq. 1 says",
         main=True,
         by_equation_1=True,
+    ),
+    # what its model assumes
+    Claim(
+        "assumption.alignment",
+        "The model of the early phase assumes that curvature and the variance of the gradient are largest in the same direction, "
+        "e_H^1 = ±e_K^1. At least, more of e_K^1 lies along e_H^1 than across it: |⟨e_H^1, e_K^1⟩| is above 1/√2, where two random "
+        "directions in D dimensions have 1/√D.",
+        Typical("alignment", 1 / math.sqrt(2), 1, best=1.0),
+        "",
+        title="e_K^1 lies along e_H^1",
+        about="until break-even, |⟨e_H^1, e_K^1⟩|",
+    ),
+    Claim(
+        "assumption.variance",
+        "If e_H^1 = ±e_K^1, the gradient varies as much along e_H^1 as in any direction: e_H^1ᵀ K e_H^1 is above half of λ_K^1.",
+        Typical("variance_ratio", 0.5, 1, best=1.0),
+        "",
+        title="the gradient varies most along e_H^1",
+        about="until break-even, e_H^1ᵀ K e_H^1 over λ_K^1",
+    ),
+    Claim(
+        "assumption.proportional",
+        "The model assumes that λ_K^1 = α λ_H^1 early on: until the break-even point, log λ_K^1 rises with log λ_H^1 with a "
+        "slope of 1, or closer to that than to 0 (nothing to do with each other) or 2 (as its square).",
+        Proportional(),
+        "early_phase",
+        title="λ_K^1 grows in proportion to λ_H^1",
+    ),
+    Claim(
+        "assumption.spread",
+        "If λ_K^1 = α λ_H^1 early on, their ratio stays what it is until the break-even point: it strays by a factor of less "
+        "than 1.5.",
+        Typical("lambda_K_over_lambda_H_spread", FACTOR, -1, best=1.0),
+        "early_phase",
+        title="λ_K^1/λ_H^1 stays what it is",
+        about="until break-even, the factor by which λ_K^1/λ_H^1 strays",
+    ),
+    Claim(
+        "assumption.quadratic",
+        "The model assumes that the loss of each example is quadratic along e_H^1: until the break-even point, at the length of "
+        "a step from there, the loss of an example differs from its quadratic model by less than half of the quadratic term.",
+        Typical("example_quadratic_error", 0.5, -1),
+        "",
+        title="losses are quadratic along e_H^1, within half of the term",
+        about="until break-even, the median error of an example's quadratic model, relative to the quadratic term,",
+    ),
+    Claim(
+        "assumption.quadratic_mean",
+        "If the loss of each example is quadratic along e_H^1, so is their mean; but the kinks of ReLU and max-pooling, of which "
+        "each example meets few, add up in it. Until the break-even point, at the length of a step from there, the mean loss "
+        "differs from its quadratic model by less than half of the quadratic term.",
+        Typical("quadratic_error", 0.5, -1),
+        "",
+        title="the mean loss is quadratic along e_H^1, within half of the term",
+        about="until break-even, the error of the mean loss's quadratic model, relative to the quadratic term,",
+    ),
+    Claim(
+        "assumption.falls",
+        "The model assumes that λ_H^1 falls where SGD is unstable: after a step from where the left-hand side of Eq. 1 is at "
+        "least 1, the curvature along e_H^1 is smaller than before.",
+        Falls(),
+        "",
+        title="curvature falls after an unstable step",
     ),
     # batch normalization
     Claim(

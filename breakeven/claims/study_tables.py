@@ -159,6 +159,29 @@ def early_gaps(tables: StudyTables, x: str, y: str, until: str) -> pd.Series:
     return _of_runs(tables, lambda run: int(_early_steps(tables, run, x, y, until).isna().any(axis=1).sum()))
 
 
+def typical_early(tables: StudyTables, quantity: str) -> pd.Series:
+    """The median of a quantity over the measured steps of each run up to its break-even point; NaN for a run that has none."""
+
+    def typical(run: str) -> float:
+        rows = curve(tables, run, quantity)
+        return float(rows["value"][rows["epoch"] <= number(tables, run, "break_even_epoch")].median())
+
+    return _of_runs(tables, typical)
+
+
+def typical_ratio_after_steps(tables: StudyTables, unstable: bool) -> pd.Series:
+    """The curvature along e_H^1 after a step over that before: the median over the steps that are ``unstable``, or not."""
+
+    def typical(run: str) -> float:
+        names = ("curvature_after_step", "lambda_H_1", "stability_lhs")
+        after, before, side = (curve(tables, run, name).set_index("step")["value"] for name in names)
+        ratios = (after / before.where(before > 0)).dropna()
+        at = side.index[(side >= 1) == unstable]
+        return float(ratios[ratios.index.isin(at)].median())
+
+    return _of_runs(tables, typical)
+
+
 def _early_steps(tables: StudyTables, run: str, x: str, y: str, until: str) -> pd.DataFrame:
     curves = [curve(tables, run, name).set_index(["step", "epoch"])["value"] for name in (x, y)]
     pair = pd.concat(curves, axis=1, keys=["value_x", "value_y"])

@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from breakeven.measurements.measured import Measured, measured_snapshots
+from breakeven.networks.batch_norm import mixes_examples
 from breakeven.specs.run import run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.spectra.alignment import Alignment, alignment
+from breakeven.spectra.curvature import Way, fastest_way
 from breakeven.spectra.hessian import Batch
-from breakeven.spectra.line import Line, pieces
+from breakeven.spectra.line import Line, of_each, pieces
 from breakeven.spectra.mini_batch_gram import mini_batch_gram
 from breakeven.spectra.parameters import as_float64, in_float64
 from breakeven.spectra.per_example.gram import per_example_gram
@@ -39,6 +40,8 @@ COLUMNS = [
     "note",
 ]
 
+Examples = tuple[Tensor, Tensor, Tensor]  # ℓ_i, and its first two derivatives along e, each (n,)
+
 
 def measure_assumptions(
     run: Path,
@@ -54,50 +57,65 @@ def measure_assumptions(
 ) -> None:
     """Write ``assumptions.csv``, one row per snapshot; e is e_H^1, which the hessian stage found.
 
-    ``alignment``: |⟨e, e_K^1⟩|. ``variance_along_e_H``: eᵀ K e, and ``variance_ratio``: that over λ_K^1, with K of the mini-batches
-    of the covariance stage. ``gradient_along_e_H``: |g·e|, and ``cubic``: d³L/da³ along e, in the sense in which the loss grows.
+    ``alignment``: |⟨e, e_K^1⟩|. ``variance_along_e_H``: eᵀ K e, and ``variance_ratio``: that over λ_K^1, with K of the
+    mini-batches of the covariance stage. ``gradient_along_e_H``: |g·e|, and ``cubic``: d³L/da³, in the sense in which L grows.
     ``displacement``: a = |⟨θ_{t+1} − θ_t, e⟩|, the length of the step along e. ``quadratic_error`` and
     ``example_quadratic_error``: how far the loss, and that of an example, at θ ± a e are from their quadratic models, see
     `breakeven.spectra.quadratic`. ``curvature_after_step``: eᵀ H(θ_{t+1}) e. ``note``: why cells are empty.
 
     Losses are of mini-batches of ``batch_size``, the hessian stage's. A row costs about twelve gradients of the measured
-    examples: one for K, one for the slopes of its mini-batches, five for the derivatives at θ_t, three for those at θ_{t+1}, two
-    losses; where float32 is too coarse for the quadratic models, eight more in float64.
+    examples: one for K, two for the losses of the examples and their curvatures, five for the third derivative, two for the
+    curvature after the step, two losses; with batch normalization one for the slopes of K's mini-batches; and four in float64
+    where float32 is too coarse for the quadratic models.
     """
     spec, training = read_spec(run), read_training(run)
     found = read_steps(run / "hessian.csv", ["lambda_1"], training.measured_steps)
     eigenvalues = {step: value for step, value in found}
     rows = []
+    way: Way | None = None
     for measured in measured_snapshots(run, data, precision, device, "assumptions"):
         if not math.isfinite(eigenvalues[measured.step]):
             rows.append({"step": measured.step, "note": cell([Note.E_H_NOT_FOUND])})
             continue
-        vector = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step).to(measured.inputs.device)
-        k = along_k(measured, vector, covariance_batch_size, covariance_batches, batch_size, memory_mb)
-        line = along_loss(measured, vector, batch_size, memory_mb)
-        rows.append({"step": measured.step} | _of_k(k) | line.cells | {"note": cell([*_notes_of_k(k), *line.notes])})
+        way = way or fastest_way(measured.model, measured.inputs)
+        e = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step).to(measured.inputs)
+        batches = list(pieces(measured.model, measured.batches(batch_size), memory_mb))
+        examples = of_examples(measured.model, e, batches, way)
+        k = along_k(measured, e, examples[1], covariance_batch_size, covariance_batches, memory_mb)
+        cells, notes = along_loss(measured, e, batches, examples, way)
+        rows.append({"step": measured.step} | _of_k(k) | cells | {"note": cell([*_notes_of_k(k), *notes])})
     write_rows(out, COLUMNS, rows)
 
 
+def of_examples(model: nn.Module, e: Tensor, batches: Sequence[Batch], way: Way) -> Examples:
+    """The losses of the examples and their first two derivatives along e, each (n,)."""
+    in_turn = within(batches, "losses along the line", unit="piece")
+    found = [of_each(model, e, *batch, way) for batch in in_turn]
+    loss, slope, curvature = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return loss, slope, curvature
+
+
 def along_k(
-    measured: Measured, vector: Tensor, size: int, batches: int | None, at_once: int, memory_mb: float
+    measured: Measured, e: Tensor, slopes: Tensor, size: int, batches: int | None, memory_mb: float
 ) -> Alignment:
-    """How e, ``vector``, lies to K of mini-batches of ``size``, as the covariance stage cuts them."""
+    """How e lies to K of mini-batches of ``size``, as the covariance stage cuts them; ``slopes``: of the examples, along e."""
     whole = [batch for batch in measured.batches(size) if len(batch[1]) == size][:batches]
     if len(whole) < 2:
         raise UserError(
             f"measurements.covariance.batch_size: {size} leaves {len(whole)} mini-batches of the "
             f"{len(measured.targets)} measured examples, and K needs at least 2: lower it, or raise measured_fraction"
         )
-    inputs, targets = (torch.cat(parts) for parts in zip(*whole, strict=True))
+    count = size * len(whole)
     if size == 1:
+        inputs, targets = measured.inputs[:count], measured.targets[:count]
         gram = per_example_gram(measured.model, inputs, targets, memory_mb, seed=measured.step)
-        whole = list(zip(inputs.split(at_once), targets.split(at_once), strict=True))
     else:
         gram = mini_batch_gram(measured.model, whole, memory_mb)
-    line = Line(measured.model, vector)
-    slopes = [line.derivatives(*batch, each=1, order=1)[0][1] for batch in within(whole, "slopes", unit="mini-batch")]
-    return alignment(gram, torch.cat(slopes).double().view(-1, size).mean(dim=1))
+    if size > 1 and mixes_examples(measured.model, whole[0][0]):  # each has the statistics of its own mini-batch
+        line, in_turn = Line(measured.model, e), within(whole, "slopes", unit="mini-batch")
+        sums = torch.tensor([line.derivative(*batch, order=1) for batch in in_turn], dtype=torch.float64)
+        return alignment(gram, sums / size)
+    return alignment(gram, slopes[:count].double().view(-1, size).mean(dim=1))
 
 
 def _of_k(k: Alignment) -> dict[str, float]:
@@ -111,46 +129,34 @@ def _notes_of_k(k: Alignment) -> list[Note]:
     return [] if k.lambda_1 > 0 else [Note.K_ZERO]
 
 
-@dataclass(frozen=True)
-class AlongLoss:
-    """What the loss does along e: cells of the table, and why some are empty."""
-
-    cells: dict[str, float]
-    notes: list[Note]
-
-
-def along_loss(measured: Measured, vector: Tensor, batch_size: int, memory_mb: float) -> AlongLoss:
-    """The derivatives of the loss along e, ``vector``, and how far it is from its quadratic model a step away."""
-    count, batches = len(measured.targets), list(pieces(measured.model, measured.batches(batch_size), memory_mb))
-    line, notes = Line(measured.model, vector), []
+def along_loss(
+    measured: Measured, e: Tensor, batches: Sequence[Batch], examples: Examples, way: Way
+) -> tuple[dict[str, float], list[Note]]:
+    """Cells of the table: what the loss does along e, and how far it is from its quadratic a step away; why some are empty."""
+    model, count, notes = measured.model, len(measured.targets), []
+    third = math.nan
     try:
-        values, third = _derivatives(line, batches, order=3)
+        third = _sum(Line(model, e), batches, 3) / count
     except torch.OutOfMemoryError:
         raise
     except RuntimeError:  # the second derivative is there, or the hessian stage would have said so
         notes.append(Note.NO_THIRD_DERIVATIVE)
-        values, third = _derivatives(line, batches, order=2)[0], math.nan
-    slope = float(values[1].double().mean())
-    a = displacement(measured, vector)
-    quadratic = _quadratic(line, batches, values, a)
-    if not quadratic.resolved and values[0].dtype != torch.float64 and math.isfinite(a):
-        with in_float64(measured.model):
+    slope, a = float(examples[1].double().mean()), displacement(measured, e)
+    quadratic = _quadratic(Line(model, e), batches, examples, a)
+    if not quadratic.resolved and e.dtype != torch.float64 and math.isfinite(a):
+        with in_float64(model):
             double = [(as_float64(inputs), as_float64(targets)) for inputs, targets in batches]
-            line_in_float64 = Line(measured.model, vector.double())
-            values_in_float64, _ = _derivatives(line_in_float64, double, order=2)
-            quadratic = _quadratic(line_in_float64, double, values_in_float64, a)
-    after = sum(
-        Line(measured.model, vector, measured.snapshot.next).derivatives(*b, each=0, order=2)[1] for b in batches
-    )
+            e_64 = e.double()
+            quadratic = _quadratic(Line(model, e_64), double, of_examples(model, e_64, double, way), a)
     cells = {
         "gradient_along_e_H": abs(slope),
-        "cubic": (-third if slope < 0 else third) / count,
+        "cubic": -third if slope < 0 else third,
         "displacement": a,
         "quadratic_error": quadratic.loss,
         "example_quadratic_error": quadratic.example,
-        "curvature_after_step": after / count,
+        "curvature_after_step": _sum(Line(model, e, measured.snapshot.next), batches, 2) / count,
     }
-    return AlongLoss(cells, [*notes, *_why_missing(cells, Note.NO_THIRD_DERIVATIVE in notes)])
+    return cells, [*notes, *_why_missing(cells, Note.NO_THIRD_DERIVATIVE in notes)]
 
 
 def _why_missing(cells: dict[str, float], no_third: bool) -> list[Note]:
@@ -165,26 +171,22 @@ def _why_missing(cells: dict[str, float], no_third: bool) -> list[Note]:
     return notes
 
 
-def _derivatives(line: Line, batches: Sequence[Batch], order: int) -> tuple[list[Tensor], float]:
-    """The losses and their first two derivatives, each (n,), and the sum over examples of the derivative of ``order``."""
+def _sum(line: Line, batches: Sequence[Batch], order: int) -> float:
     in_turn = within(batches, "derivatives along the line", unit="piece")
-    found = [line.derivatives(*batch, each=2, order=order) for batch in in_turn]
-    return [torch.cat(values) for values in zip(*(of_each for of_each, _ in found), strict=True)], sum(
-        total for _, total in found
-    )
+    return sum(line.derivative(*batch, order) for batch in in_turn)
 
 
 @torch.no_grad()
-def _quadratic(line: Line, batches: Sequence[Batch], values: Sequence[Tensor], a: float) -> QuadraticErrors:
+def _quadratic(line: Line, batches: Sequence[Batch], examples: Examples, a: float) -> QuadraticErrors:
     if not math.isfinite(a):
         return QuadraticErrors(math.nan, math.nan, resolved=False)
     sides = [torch.cat([line.losses(sign * a, *batch) for batch in batches]) for sign in (1, -1)]
-    return quadratic_errors((values[0], values[1], values[2]), (sides[0], sides[1]), a)
+    return quadratic_errors(examples, (sides[0], sides[1]), a)
 
 
-def displacement(measured: Measured, vector: Tensor) -> float:
+def displacement(measured: Measured, e: Tensor) -> float:
     """|⟨θ_{t+1} − θ_t, e⟩|, from the weights as they were trained, in float64."""
     snapshot = measured.snapshot
     names = [name for name, parameter in measured.model.named_parameters() if parameter.requires_grad]
     step = torch.cat([(snapshot.next[name].double() - snapshot.now[name].double()).flatten() for name in names])
-    return abs(float(step @ vector.cpu().double()))
+    return abs(float(step @ e.cpu().double()))

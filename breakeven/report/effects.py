@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from breakeven.claims.assumptions import Falls, Proportional, Typical
 from breakeven.claims.evidence import Unit
 from breakeven.claims.ratios import FACTOR, BatchNorm, PredictedPoint
 from breakeven.claims.words import joined
@@ -57,8 +58,9 @@ AXES = (
         0,
         False,
         (),
-        "Does a maximum follow its prediction, with its interval",
-        "The slope of the largest λ_H^1 over its prediction by Eq. 1, over the points of a sweep: 1 if they are proportional.",
+        "Effects that are slopes of logarithms, with their intervals",
+        "Of the largest λ_H^1 over its prediction by Eq. 1, over the points of a sweep; of λ_K^1 over λ_H^1, along the early "
+        "phase: 1 if they are proportional.",
     ),
     Axis(
         "effects-accuracy",
@@ -123,7 +125,9 @@ def _drawn(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _equal(test: Any) -> tuple[float | None, float | None]:
-    """Between which ratios two numbers count as equal, where that is the test."""
+    """Between which effects two numbers count as equal, or an assumption holds, where that is the test."""
+    if isinstance(test, Typical | Falls | Proportional):
+        return test.holds
     if isinstance(test, BatchNorm):
         return 1 / FACTOR, FACTOR
     return (1.0, FACTOR) if isinstance(test, PredictedPoint) else (None, None)

@@ -86,6 +86,9 @@ COLUMNS = (
         "final validation accuracy",
         "validation accuracy at the end; no column where no run has a validation set",
     ),
+    Column("lambda_K_over_lambda_H", "α", "λ_K^1/λ_H^1 until break-even, geometric mean over the measured steps", ".3g"),
+    Column("lambda_K_over_lambda_H_spread", "spread of α", "factor by which λ_K^1/λ_H^1 strays until break-even"),
+    Column("lambda_K_lambda_H_slope", "slope of log λ_K^1", "slope of log λ_K^1 over log λ_H^1 until break-even"),
     Column("unconverged_snapshots", "unconverged", "measured steps at which an eigenvalue of H did not converge"),
 )
 

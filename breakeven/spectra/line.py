@@ -1,8 +1,4 @@
-"""The losses of examples along a straight line in weight space, θ + a·e, and their derivatives with respect to a.
-
-All by reverse mode, which is right wherever H is: with a weight u_i for each example, d/da Σ_i u_i ℓ_i(θ + a·e) is linear in u,
-so that its derivative with respect to u is the derivative of each loss.
-"""
+"""The loss along a straight line in weight space, θ + a·e, and its derivatives by a, of the examples and of their sum."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +8,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from breakeven.networks.batch_norm import mixes_examples
-from breakeven.networks.loss import losses
+from breakeven.networks.loss import curvatures, losses
 from breakeven.spectra.convolution import fast_convolutions
+from breakeven.spectra.curvature import Way
 from breakeven.spectra.graph_memory import graph_bytes
 from breakeven.spectra.hessian import Batch
 
@@ -39,28 +36,28 @@ class Line:
         weights = {name: weight + a * self._along[name] for name, weight in self._start.items()}
         return losses(self.model, functional_call(self.model, weights, (inputs,)), targets)
 
-    def derivatives(self, inputs: Tensor, targets: Tensor, each: int, order: int) -> tuple[list[Tensor], float]:
-        """The losses and their first ``each`` derivatives, (n,); and the sum over examples of the derivative of ``order``."""
+    def derivative(self, inputs: Tensor, targets: Tensor, order: int) -> float:
+        """d^order/da^order Σ_i ℓ_i(θ + a·e) at a = 0, by reverse mode alone, which is right wherever H is."""
         with torch.enable_grad():
-            a = torch.zeros((), dtype=next(iter(self._start.values())).dtype, device=inputs.device, requires_grad=True)
-            u = a.new_ones(len(targets)).requires_grad_()
+            a = next(iter(self._start.values())).new_zeros(()).requires_grad_()
             with fast_convolutions():
-                of_each = self.losses(a, inputs, targets)
-            found, total = [of_each.detach()], of_each @ u
+                total = self.losses(a, inputs, targets).sum()
             for number in range(1, order + 1):
-                needed = number < order or number <= each
-                total = _derivative(total, a, graph=needed)
-                if number <= each:
-                    found.append(_derivative(total, u, graph=False, again=number < order))
-        return found, float(total.detach())
+                if not total.requires_grad:  # constant
+                    return 0.0
+                (total,) = torch.autograd.grad(total, a, create_graph=number < order, materialize_grads=True)
+        return float(total.detach())
 
 
-def _derivative(total: Tensor, by: Tensor, graph: bool, again: bool = True) -> Tensor:
-    """dtotal/dby; 0 where it is constant."""
-    if not total.requires_grad:
-        return torch.zeros_like(by)
-    (found,) = torch.autograd.grad(total, by, create_graph=graph, retain_graph=graph or again, materialize_grads=True)
-    return found
+def of_each(model: nn.Module, direction: Tensor, inputs: Tensor, targets: Tensor, way: Way) -> tuple[Tensor, ...]:
+    """ℓ_i, and its first two derivatives along ``direction``, each (n,)."""
+    z, first, second = way(model, direction, inputs)
+    with torch.enable_grad():
+        outputs = z.requires_grad_()
+        loss = losses(model, outputs, targets)
+        (by_output,) = torch.autograd.grad(loss.sum(), outputs)
+    slopes = (by_output * first).sum(dim=1)
+    return loss.detach(), slopes, curvatures(model, z.detach(), first, second, targets)
 
 
 def pieces(model: nn.Module, batches: Sequence[Batch], memory_mb: float) -> Iterator[Batch]:

@@ -23,6 +23,7 @@ from breakeven.store.rows import check_steps
 from breakeven.store.tables import cell, read_table, write_table
 from breakeven.store.training_record import TrainingRecord, read_training
 from breakeven.summary.break_even import break_even
+from breakeven.summary.proportionality import proportionality
 from breakeven.summary.remarks import remarks
 from breakeven.summary.switches import first_switch
 
@@ -130,13 +131,15 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     missing. ``break_even_*``, ``predicted_lambda_H``: see `breakeven.summary.break_even`. ``first_peak_step``: where λ_H^1 stops
     growing, see `_first_peak`; later peaks are often larger, as λ_H^1 goes up and down about the break-even value.
     ``threshold_epoch``: the first epoch (a fraction, at an evaluated step) at which the training accuracy is above the
-    threshold. ``first_switch_step``: where the learning rate switched first. ``sampling``: how mini-batches were drawn. Without a
-    value, the cell is empty; ``remarks`` say what could not be computed.
+    threshold. ``first_switch_step``: where the learning rate switched first. ``sampling``: how mini-batches were drawn.
+    ``lambda_K_over_lambda_H*``, ``lambda_K_lambda_H_slope``: see `proportionality`. Without a value, the cell is empty;
+    ``remarks`` say what could not be computed.
     """
     training, history = run.training, run.tables["history"]
     k, h, stability = (run.tables[name] for name in ("covariance", "hessian", "stability"))
     ratios = k[k["lambda_1"] != 0]
     point = break_even(stability)
+    early = proportionality(k, h, point.step)
     train, test = (history[history["split"] == split] for split in ("train", "test"))
     past = train[train["accuracy"] > accuracy_threshold]
     row = {
@@ -165,6 +168,9 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "first_switch_step": first_switch(training),
         "max_trace_H": _max(h, "trace"),
         "max_g_over_g5": _max(ratios, "g_over_g5"),
+        "lambda_K_over_lambda_H": early.alpha,
+        "lambda_K_over_lambda_H_spread": early.spread,
+        "lambda_K_lambda_H_slope": early.slope,
         "remarks": remarks(training, history, k, h, stability),
         "sampling": training.sampling,
     }

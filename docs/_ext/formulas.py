@@ -74,6 +74,11 @@ COLUMNS = {
     "final_train_accuracy": r"\text{training accuracy at } t = T",
     "final_validation_accuracy": r"\text{validation accuracy at } t = T",
     "final_test_accuracy": r"\text{test accuracy at } t = T",
+    "lambda_K_over_lambda_H": r"\alpha = \exp \, \mathrm{mean}_{t \le t_b} \log \frac{\lambda_K^1}{\lambda_H^1}",
+    "lambda_K_over_lambda_H_spread": r"\exp \, \mathrm{std}_{t \le t_b} \log \frac{\lambda_K^1}{\lambda_H^1}",
+    "lambda_K_lambda_H_slope": (
+        r"\mathrm{Cov}_{t \le t_b}(\log \lambda_K^1, \log \lambda_H^1) / \mathrm{Var}_{t \le t_b}(\log \lambda_H^1)"
+    ),
     "unconverged_snapshots": r"\#\{t : \text{not converged}\}",
     "max_g_over_g5": r"\max_t \|g\| / \|g_5\|",
     "max_trace_H_over_lambda_1": r"\max_t \mathrm{Tr}(H) / \lambda_H^1",

@@ -207,14 +207,14 @@ def test_an_eigenvector_that_was_not_found_leaves_a_note(tmp_path):
 def test_without_a_third_derivative_the_rest_is_measured(tmp_path, monkeypatch):
     run, data = trained(tmp_path, tiny_spec())
     whole = assumptions(run, data)
-    right = module.Line.derivatives
+    right = module.Line.derivative
 
-    def without(self, inputs, targets, each, order):
+    def without(self, inputs, targets, order):
         if order == 3:
             raise NotImplementedError("derivative for aten::grid_sampler_2d_backward is not implemented")
-        return right(self, inputs, targets, each, order)
+        return right(self, inputs, targets, order)
 
-    monkeypatch.setattr(module.Line, "derivatives", without)
+    monkeypatch.setattr(module.Line, "derivative", without)
     table = assumptions(run, data)
     assert (table["note"] == Note.NO_THIRD_DERIVATIVE.code).all() and table["cubic"].isna().all()
     others = [name for name in COLUMNS[1:-1] if name != "cubic"]

@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from breakeven.networks.exact_kernels import exact_kernels
-from breakeven.spectra.line import Line, pieces
+from breakeven.spectra.curvature import forward_mode, reverse_mode
+from breakeven.spectra.line import Line, of_each, pieces
 from tests.spectra.networks import CASES, case
 from tests.spectra.test_curvature import direction_for
 
@@ -59,9 +60,14 @@ def third_by_differences(made, direction, step=1e-4):
 def test_equals_nested_gradients_of_each_loss(name):
     made = case(name, EXAMPLES)
     direction = direction_for(made)
-    of_each, third = Line(made.model, direction).derivatives(made.inputs, made.targets, each=2, order=3)
-    for found, exact in zip(of_each, nested(made, direction, 2), strict=True):
-        torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-11)
+    line, expected = Line(made.model, direction), nested(made, direction, 2)
+    for way in (forward_mode, reverse_mode):
+        for found, exact in zip(of_each(made.model, direction, made.inputs, made.targets, way), expected, strict=True):
+            torch.testing.assert_close(found, exact, rtol=1e-9, atol=1e-11)
+    for order in (1, 2):
+        of_sum = line.derivative(made.inputs, made.targets, order)
+        assert of_sum == pytest.approx(float(expected[order].sum()), rel=1e-9, abs=1e-10)
+    third = line.derivative(made.inputs, made.targets, 3)
     assert third == pytest.approx(third_by_differences(made, direction), rel=1e-5, abs=1e-6)
     if not any(word in name for word in ("bn", "densenet", "bert", "attention")):  # whose oracles normalise by PyTorch
         assert third == pytest.approx(float(nested(made, direction, 3)[3].sum()), rel=1e-8, abs=1e-9)
@@ -88,8 +94,8 @@ def test_a_loss_without_curvature_has_derivatives_of_0():
     model = nn.Linear(3, 2).double()
     inputs, targets = torch.zeros(4, 3, dtype=torch.float64), torch.tensor([0, 1, 0, 1])
     direction = torch.cat([torch.ones(6), torch.zeros(2)]).double() / 6**0.5  # inputs of 0: the weights do nothing
-    of_each, third = Line(model, direction).derivatives(inputs, targets, each=2, order=3)
-    assert not bool(torch.stack(of_each[1:]).any()) and third == 0
+    for order in (1, 2, 3):
+        assert Line(model, direction).derivative(inputs, targets, order) == 0
 
 
 @pytest.mark.parametrize(("memory_mb", "count"), [(float("inf"), 2), (1e-9, 7), (1000.0, 2)])

@@ -20,7 +20,7 @@ STAGES = {
     "K of single examples": ([], ["covariance", "gradients", "inner products"]),
     "hessian": ([], ["hessian", "gradients of the loss", "products with the matrix, at most", "trace"]),
     "stability": ([], ["stability", "curvatures", "losses along the step, at most"]),
-    "assumptions": ([], ["assumptions", "gradients", "slopes", "derivatives along the line"]),
+    "assumptions": ([], ["assumptions", "gradients", "losses along the line", "derivatives along the line"]),
     "density": ([], ["density", "products with the matrix, at most"]),
     "sharpness": ([], ["sharpness", "mini-batches, at most", "the whole gradient"]),
     "predictions": ([], ["predictions", "test set"]),

@@ -1,0 +1,74 @@
+"""What the model of the early phase assumes: a number of each run, beside a threshold."""
+
+import math
+
+import pytest
+from simulated_studies import run, study
+
+from breakeven.claims.assumptions import Falls, Proportional, Typical
+
+SEEDS = range(6)
+
+
+def row(test, runs):
+    [found] = test.rows(study(runs))
+    return found
+
+
+def test_the_median_until_break_even():
+    curve = [0.1, 0.9, 0.9, 0.2, 0.2]  # after the break-even point at epoch 2, it is something else
+    runs = [run(seed, {"alignment": curve}, break_even_epoch=2.0) for seed in SEEDS]
+    test = Typical("alignment", 0.5, 1)
+    found = row(test, runs)
+    assert found.effect == pytest.approx(0.9) and found.sample.p_value == 2 / 64
+    assert test.outcomes[found.sample.direction] == "above 0.5" and found.our_value == "0.9 to 0.9 (6 runs)"
+    assert row(Typical("alignment", 0.95, 1), runs).sample.direction == -1
+
+
+def test_a_run_without_break_even_has_no_early_phase():
+    runs = [run(seed, {"alignment": [0.9, 0.9]}) for seed in SEEDS]
+    found = row(Typical("alignment", 0.5, 1), runs)
+    assert found.sample is None and found.note.startswith("6 of 6 runs left out: no break-even point")
+
+
+def test_what_is_0_counts():
+    runs = [run(seed, {"alignment": [0.0] * 3}, break_even_epoch=2.0) for seed in SEEDS]
+    found = row(Typical("alignment", 0.5, 1), runs)
+    assert found.sample.direction == -1 and found.sample.p_value == 2 / 64
+
+
+def test_a_column_of_the_runs():
+    runs = [run(seed, lambda_K_over_lambda_H_spread=1.2) for seed in SEEDS]
+    assert row(Typical("lambda_K_over_lambda_H_spread", 1.5, -1), runs).sample.direction == -1
+
+
+@pytest.mark.parametrize(("slope", "direction"), [(1.0, 1), (0.6, 1), (1.4, 1), (0.0, -1), (2.0, -1), (-1.0, -1)])
+def test_the_slope_is_1_or_close_to_it(slope, direction):
+    runs = [
+        run(seed, lambda_K_lambda_H_slope=slope + 0.01 * (seed % 3 - 1), lambda_K_over_lambda_H=0.5) for seed in SEEDS
+    ]
+    found = row(Proportional(), runs)
+    assert found.effect == pytest.approx(slope) and found.sample.direction == direction
+    assert found.sample.p_value == 2 / 64 and found.our_value.endswith("α = 0.5 to 0.5 (6 runs)")
+
+
+def test_the_curvature_after_unstable_steps_alone():
+    curves = {
+        "stability_lhs": [0.5, 1.0, math.inf, 0.9],
+        "lambda_H_1": [1.0, 10.0, 20.0, 5.0],
+        "curvature_after_step": [2.0, 8.0, 16.0, 10.0],
+    }
+    found = row(Falls(), [run(seed, curves) for seed in SEEDS])
+    assert found.effect == pytest.approx(0.8) and found.sample.direction == -1
+    assert found.note == "after stable steps: 2 to 2 (6 runs)"
+
+
+def test_a_curvature_that_falls_below_0_falls():
+    curves = {"stability_lhs": [2.0], "lambda_H_1": [1.0], "curvature_after_step": [-3.0]}
+    assert row(Falls(), [run(seed, curves) for seed in SEEDS]).sample.direction == -1
+
+
+def test_runs_that_are_never_unstable_say_nothing():
+    curves = {"stability_lhs": [0.5], "lambda_H_1": [1.0], "curvature_after_step": [0.5]}
+    found = row(Falls(), [run(seed, curves) for seed in SEEDS])
+    assert found.sample is None and "no unstable step" in found.note

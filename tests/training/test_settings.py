@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 from breakeven.data.dataset import load
 from breakeven.data.targets import training_targets
 from breakeven.networks.build import build
+from breakeven.specs.multipliers import Linear
 from breakeven.specs.run import Segment, Switch, run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.store import snapshots
@@ -145,3 +146,12 @@ def test_dropout_draws_the_same_numbers_again(train):
     plain = weights(train(), 12)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(a, b) for a, b in zip(first.values(), plain.values(), strict=True))
+
+
+def test_a_decay_from_the_break_even_point_is_another_one_where_that_is_another(train):
+    """The results of before are of the same specification, and are not taken for those of this training."""
+    changes = {"schedule": (Linear(at=1.0, unit="break_even", final=0.5),), "snapshots": (Segment(4),)}
+    assert rates_of(train(break_even_step=8, **changes)) == pytest.approx([0.05, 0.05, 0.05, 0.025])
+    out = train(**changes)
+    assert rates_of(out) == [0.05] * 4
+    assert read_training(out).never == ("linear",)

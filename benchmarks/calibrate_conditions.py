@@ -192,12 +192,16 @@ def exactly(seeds: int = 2, sizes: Sequence[int] = (1, 2, 3, 6, 8), examples: in
 
 
 def by_simulation(repeats: int, walkers: int = 10_000, steps: int = 160, examples: int = 8) -> list[list[object]]:
-    """For each optimizer, spread and batch size: the simulated η over Eq. 1's, with its standard error."""
+    """For each optimizer, spread and batch size: the simulated η over Eq. 1's, with its standard error.
+
+    At least ``steps``, and ten times as many as momentum remembers.
+    """
     rows: list[list[object]] = []
     for name, condition in OPTIMIZERS.items():
         for spread, size in ((0.5, 4), (2.0, 2)):
             h = curvatures("normal", spread, examples, seed=1)
-            found = [simulated(h, size, condition, 1000 * seed, walkers, steps) for seed in range(repeats)]
+            long = max(steps, round(10 / (1 - condition.momentum)))
+            found = [simulated(h, size, condition, 1000 * seed, walkers, long) for seed in range(repeats)]
             rows.append([name, spread, size, with_error(found)])
     return rows
 

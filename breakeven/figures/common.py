@@ -123,6 +123,15 @@ def log_y(field: str, title: str | list[str], domain: list[float], **scale: Any)
     return alt.Y(field, title=title, axis=axis, scale=alt.Scale(type="log", domain=domain, nice=False, **scale))
 
 
+def signed_y(field: str, title: str | list[str], domain: list[float]) -> alt.Y:
+    """A y axis over ``domain`` that is logarithmic away from 0 and linear about it, so that it has both signs."""
+    powers = [10.0**power for power in range(39)]
+    several = [sign * factor * power for power in powers for factor in (1, 2, 5) for sign in (1, -1)]
+    inside = [sorted(tick for tick in [0.0, *some] if domain[0] <= tick <= domain[1]) for some in (several, powers)]
+    axis = alt.Axis(format="~g", values=inside[0] if len(inside[0]) <= 10 else inside[1])
+    return alt.Y(field, title=title, axis=axis, scale=alt.Scale(type="symlog", domain=domain, nice=False))
+
+
 def colour_scale(runs: pd.DataFrame, study: Study) -> tuple[alt.Color, alt.Shape]:
     """Colour and symbol of every value, the same in all figures of a study, in one merged legend."""
     first = compared(study)[0]
@@ -170,7 +179,13 @@ def words_axis(quantity: str) -> list[str]:
     return [f"{QUANTITIES[quantity].words},", symbol_axis(quantity)]
 
 
-EQUATION_1_AXIS = [f"{QUANTITIES['stability_lhs'].symbol},", "unstable above 1 (log scale)"]
+def equation_1_axis(trajectories: pd.DataFrame) -> tuple[list[str], dict[str, Any]]:
+    """Title and look of the axis of Eq. 1's left-hand side: logarithmic, with both signs where momentum makes it negative."""
+    values = finite(trajectories["value"][trajectories["quantity"] == "stability_lhs"], log=False)
+    signed = bool((values <= 0).any())
+    scale = "log scale, linear about 0" if signed else "log scale"
+    look = {"log": False, "signed": True} if signed else {}
+    return [f"{QUANTITIES['stability_lhs'].symbol},", f"unstable above 1 ({scale})"], look
 
 
 def data(rows: list[dict[str, Any]], name: str) -> alt.InlineData:

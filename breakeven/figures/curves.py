@@ -28,14 +28,15 @@ class Rules:
 class Look:
     """How the curves of a quantity are drawn.
 
-    ``log``: on a logarithmic y axis; ``domain``: that of the y axis, otherwise of the runs that didn't diverge. ``x``: epoch or
-    step, shown ``until`` there at first. ``of_hessian``: what depends on the eigenvalues of H has a cross where they did not
-    converge. ``level``: a horizontal line at this value. ``thresholds``: a dashed line for each curve, of those that
-    `breakeven.figures.curve_data.thresholds` makes. ``overlay``: the combinations of the hyperparameters after the first are
-    dashes in one panel, instead of panels. ``zoom``: these axes.
+    ``log``: on a logarithmic y axis; ``signed``: on one that is logarithmic away from 0, with both signs; ``domain``: that of the
+    y axis, otherwise of the runs that didn't diverge. ``x``: epoch or step, shown ``until`` there at first. ``of_hessian``: what
+    depends on the eigenvalues of H has a cross where they did not converge. ``level``: a horizontal line at this value.
+    ``thresholds``: a dashed line for each curve, of those that `breakeven.figures.curve_data.thresholds` makes. ``overlay``: the
+    combinations of the hyperparameters after the first are dashes in one panel, instead of panels. ``zoom``: these axes.
     """
 
     log: bool = True
+    signed: bool = False
     domain: list[float] | None = None
     x: str = "epoch"
     until: float | None = None
@@ -181,7 +182,7 @@ def _shared(rows: pd.DataFrame, runs: pd.DataFrame, study: Study, axis: str | li
     colour, shape = common.colour_scale(runs, study)
     return layers.Shared(
         x=_x(look),
-        y=_y(axis, look.log, look.domain or common.span(_shown(rows, look), runs, look.log)),
+        y=_y(axis, look, look.domain or common.span(_shown(rows, look), runs, look.log)),
         colour=colour,
         shape=shape,
         dash=_dash(runs, study) if dashes else None,
@@ -203,9 +204,9 @@ def _x(look: Look) -> alt.X:
     return alt.X(f"{look.x}:Q", title=look.x, scale=scale, axis=alt.Axis(tickCount=8))
 
 
-def _y(axis: str | list[str], log: bool, domain: list[float]) -> alt.Y:
-    if log:
-        return common.log_y("mean:Q", axis, domain)
+def _y(axis: str | list[str], look: Look, domain: list[float]) -> alt.Y:
+    if look.log or look.signed:
+        return (common.log_y if look.log else common.signed_y)("mean:Q", axis, domain)
     ticks = alt.Axis(format="~g", tickCount=6)
     return alt.Y("mean:Q", title=axis, axis=ticks, scale=alt.Scale(domain=domain, nice=False))
 

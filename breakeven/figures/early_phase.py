@@ -32,6 +32,8 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
     single = thresholds["steady"].all() and thresholds["mean"].map(common.rounded).nunique() == 1
     limit: dict[str, Any] = {"level": float(thresholds["mean"].iloc[0])} if single else {"thresholds": thresholds}
 
+    side, look_of_side = common.equation_1_axis(trajectories)
+
     def view(quantity: str, axis: str | list[str], **look: Any) -> ChartType:
         look_of_panel = Look(until=until, width=290, height=200, **look)
         return curves.curves(trajectories, runs, study, quantity, axis, look_of_panel)
@@ -39,7 +41,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
     views = [
         view("lambda_K_1", common.symbol_axis("lambda_K_1")),
         view("lambda_H_1", common.symbol_axis("lambda_H_1"), of_hessian=True, **limit),
-        view("stability_lhs", common.EQUATION_1_AXIS, of_hessian=True, level=1.0),
+        view("stability_lhs", side, of_hessian=True, level=1.0, **look_of_side),
         view("alpha_star", common.symbol_axis("alpha_star"), level=2.0),
         view("delta_loss", f"{SYMBOLS['delta_loss']} of one SGD step", log=False, level=0.0),
     ]

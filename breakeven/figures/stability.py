@@ -17,5 +17,7 @@ ORDER = 70
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw the left-hand side of Eq. 1 against the epoch, with a line at 1."""
     title = f"Stability of SGD along e_H^1: the {SYMBOLS['stability_lhs']}"
-    axis = common.EQUATION_1_AXIS
-    return curves.trajectory(trajectories, runs, study, "stability_lhs", title, axis, of_hessian=True, level=1.0)
+    axis, look = common.equation_1_axis(trajectories)
+    return curves.trajectory(
+        trajectories, runs, study, "stability_lhs", title, axis, of_hessian=True, level=1.0, **look
+    )

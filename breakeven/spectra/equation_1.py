@@ -66,10 +66,9 @@ def left_hand_side(
     It is below 1 where λ is positive and so small that 1 is the nearest number; infinite where no number is large enough.
     """
     step = _step(learning_rate, curvature, condition)
+    # A alone makes it grow, for reasons that the sum below does not see: absurd settings, momentum on a negative curvature
     if math.isinf(step.trace) or step.response < 0 or step.determinant >= 1 or max(step.at_plus_1, step.at_minus_1) < 0:
-        return (
-            math.inf
-        )  # of absurd settings, or momentum on a negative curvature: A alone, not only noise, makes it grow
+        return math.inf
     scale, nu = condition.scale, noise(batch_size, examples)
     try:
         fed = variance * (learning_rate * scale) ** 2 * nu * step.response

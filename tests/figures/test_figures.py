@@ -363,6 +363,25 @@ def test_break_even_of_adam_is_of_the_preconditioned_eigenvalue():
     assert len(adam) == 3 and adam["predicted"].to_numpy() == pytest.approx(plain["predicted"].to_numpy())
 
 
+@pytest.mark.parametrize("name", ["stability", "early_phase"])
+def test_a_negative_left_hand_side_is_drawn(name):
+    """As momentum has it, where the curvature is far below its threshold: a logarithmic axis would leave it out."""
+    trajectories, runs, study = make_study(seeds=[0])
+    at = (trajectories["quantity"] == "stability_lhs") & (trajectories["step"] == 50)
+    for lowered in (trajectories.assign(value=trajectories["value"].mask(at, -0.7)), trajectories):
+        spec = compiled(name, lowered, runs, study)
+        view = spec["concat"][2] if name == "early_phase" else spec
+        curve, scale = rows_of(view, "curve"), view["layer"][0]["encoding"]["y"]["scale"]
+        assert set(curve["step"]) == set(trajectories["step"])
+        if lowered is trajectories:
+            assert scale["type"] == "log" and (curve["mean"] > 0).all()
+        else:
+            assert scale["type"] == "symlog" and scale["domain"][0] < -0.7
+            assert (curve["mean"][curve["step"] == 50] == -0.7).all()
+        check(spec)
+        assert "NaN" not in vl_convert.vegalite_to_svg(spec)
+
+
 def test_without_a_condition_there_is_no_threshold():
     trajectories, runs, study = make_study()
     trajectories = trajectories[trajectories["quantity"] != "threshold"]

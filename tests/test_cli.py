@@ -38,7 +38,7 @@ studies:
       snapshots: [{every: 2}]
     seeds: [3]
 """
-MEASURED = ["covariance", "hessian", "stability", "assumptions", "density", "sharpness", "predictions"]
+MEASURED = ["covariance", "hessian", "stability", "assumptions", "density", "sharpness", "blocks", "predictions"]
 STAGES = [
     "prepare",
     "train",

@@ -10,6 +10,7 @@ from breakeven.claims.evaluate import evaluate
 from breakeven.figures.bundle import bundle
 from breakeven.figures.plot import plot
 from breakeven.measurements.assumptions import measure_assumptions
+from breakeven.measurements.blocks import measure_blocks
 from breakeven.measurements.covariance import measure_covariance
 from breakeven.measurements.density import measure_density
 from breakeven.measurements.hessian import measure_hessian
@@ -97,6 +98,11 @@ class Pipeline:
         run = self.run(number)
         measure_sharpness(run, self.data, run / "sharpness.csv", CPU, 500.0, **settings)
 
+    def blocks(self, number=0):
+        settings = {"blocks": "layer", "tolerance": 1e-3, "max_matvecs": 30, "batch_size": 8, "precision": "float64"}
+        run = self.run(number)
+        measure_blocks(run, self.data, run / "blocks.csv", CPU, 500.0, **settings)
+
     def predictions(self, number=0):
         run = self.run(number)
         measure_predictions(run, self.data, run / "predictions.safetensors", CPU)
@@ -133,7 +139,7 @@ class Pipeline:
     def run_stages(self, number):
         """The stages of one run, in their order."""
         always = (self.train, self.covariance, self.hessian, self.stability, self.assumptions)
-        for stage in (*always, self.density, self.sharpness, self.predictions):
+        for stage in (*always, self.density, self.sharpness, self.blocks, self.predictions):
             stage(number)
 
     def everything(self):

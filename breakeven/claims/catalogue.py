@@ -254,7 +254,7 @@ CLAIMS = (
     Claim(
         "assumption.alignment",
         "The model of the early phase assumes that curvature and the variance of the gradient are largest in the same direction, "
-        "e_H^1 = ±e_K^1. At least, more of e_K^1 lies along e_H^1 than across it: |⟨e_H^1, e_K^1⟩| is above 1/√2, where two random "
+        "e_H^1 = ±e_K^1. At least, more of e_K^1 lies along e_H^1 than across it: |⟨e_H^1, e_K^1⟩| is above 1/√2, where random "
         "directions in D dimensions have 1/√D.",
         Typical("alignment", 1 / math.sqrt(2), 1, best=1.0),
         "",

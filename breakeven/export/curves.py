@@ -69,7 +69,12 @@ def _measured(run: Path, measurement: Measurement, training: TrainingRecord) -> 
     path, what = run / measurement.table, SYMBOLS.get(measurement.name, measurement.name)
     check_recorded(path, path)
     table = read_table(path, ["step"])
-    check_steps(path, table["step"].tolist(), training.measured_steps)
+    [by] = {each.by for each in measurement.quantities}  # one table, one form
+    check_steps(path, (table["step"].drop_duplicates() if by else table["step"]).tolist(), training.measured_steps)
+    if by:
+        names = [each.column for each in measurement.quantities]
+        pairs = [(value, rows, name) for value, rows in table.groupby(by, sort=False) for name in names]
+        return {f"{what}/{value}/{name}": _points(rows, name) for value, rows, name in pairs}
     columns = table.columns.difference(NO_CURVES, sort=False)
     return {f"{what}/{column.removeprefix(f'{what}_')}": _points(table, column) for column in columns}
 

@@ -58,6 +58,11 @@ class Hessian:
         int, Ge(2), "Random vectors for the estimate of Tr(H); its interval narrows with their square root."
     ] = 5
     precision: Annotated[Precision, PRECISION] = "float32"
+    blocks: Annotated[
+        Literal["none", "layer", "parameter"],
+        "Also measure the largest eigenvalue of H of each block of parameters alone: a layer, as its weight and bias, or each "
+        "parameter; none leaves it out. It costs about as many products for each block as for the whole.",
+    ] = "none"
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,10 @@ class Measurement:
     ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``of_optimizer``: it
     asks the run's optimizer for its condition of stability, or its preconditioner. ``of_training``: it draws mini-batches,
     augmented as the run's are. ``borrows``: parameters that are settings of other sections, as pairs of a name and
-    ``SECTION.SETTING``. ``table``: the file that it writes into the run's folder; ``folders``: those that it fills beside
-    it. ``reads``: other measurements of the same run. ``always``: made for every run; the others only where a figure asks for
-    them, or the config, by a setting that isn't 0: ``asked_by``. ``quantities``: those that ``summarise`` reads where it is made.
+    ``SECTION.SETTING``; ``lends``: settings of its section that are another's alone. ``table``: the file that it writes into the
+    run's folder; ``folders``: those that it fills beside it. ``reads``: other measurements of the same run. ``always``: made for
+    every run; the others only where a figure asks for them, or the config, by a setting that isn't 0 or none, ``SETTING`` or
+    ``SECTION.SETTING``: ``asked_by``. ``quantities``: those that ``summarise`` reads where it is made.
     """
 
     name: str
@@ -107,6 +113,7 @@ class Measurement:
     of_optimizer: bool = False
     of_training: bool = False
     borrows: tuple[tuple[str, str], ...] = ()
+    lends: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     always: bool = True
@@ -173,6 +180,7 @@ MEASUREMENTS = (
         "Measure the largest eigenvalues and the trace of the Hessian H at each snapshot of a run.",
         "hessian.csv",
         settings=Hessian,
+        lends=("blocks",),
         of_optimizer=True,
         folders=("eigenvectors",),
         quantities=(
@@ -341,6 +349,27 @@ MEASUREMENTS = (
         ),
     ),
     Measurement(
+        "blocks",
+        "Measure the largest eigenvalue of H of each block of parameters at each snapshot of a run; an option of a config.",
+        "blocks.csv",
+        of_hessian=True,
+        reads=("hessian",),
+        borrows=tuple((name, f"hessian.{name}") for name in ("blocks", "tolerance", "max_matvecs")),
+        always=False,
+        asked_by="hessian.blocks",
+        quantities=(
+            Quantity(
+                "lambda_H_1_of_block",
+                "λ_H^1 of a block",
+                "spectral norm of a block of H",
+                "blocks",
+                "lambda_1",
+                "1/η",
+                by="block",
+            ),
+        ),
+    ),
+    Measurement(
         "predictions",
         "Predict the test set at each snapshot of a run; only where a figure asks for it.",
         "predictions.safetensors",
@@ -355,6 +384,7 @@ OF_HESSIAN = ("batch_size", "precision")
 def settings_of(measurement: Measurement) -> dict[str, Setting]:
     """The settings that a measurement takes, by name."""
     own = settings(measurement.settings) if measurement.settings else {}
+    own = {name: setting for name, setting in own.items() if name not in measurement.lends}
     shared = settings(Hessian) if measurement.of_hessian else {}
     borrowed = {}
     for name, place in measurement.borrows:
@@ -374,7 +404,10 @@ def values_of(measurement: Measurement, configured: Any) -> dict[str, Any]:
 
 def is_asked_for(measurement: Measurement, configured: Any) -> bool:
     """Whether the config asks for it, which no figure reads."""
-    return bool(measurement.asked_by and getattr(getattr(configured, measurement.name), measurement.asked_by))
+    if not measurement.asked_by:
+        return False
+    section, _, setting = measurement.asked_by.rpartition(".")
+    return attrgetter(f"{section or measurement.name}.{setting}")(configured) not in (0, "none")
 
 
 def summarised(configured: Any) -> tuple[str, ...]:

@@ -15,4 +15,5 @@ PURPOSES = {
     "sampling": 7,
     "preconditioned": 9,
     "sharpness": 10,
+    "blocks": 11,
 }

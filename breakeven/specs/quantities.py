@@ -16,7 +16,8 @@ class Quantity:
     those of an axis, ``unit`` is empty for a pure number. ``maximum``: the column of ``runs.csv`` with its largest value along
     the run, empty where a value could not be computed; ``empty_with``: where there is none, another that is empty then.
     ``numbered``: one quantity for each of the columns ``lambda_1``, ``lambda_2`` …, whose names end in that number, and
-    this row is of the first. ``optional``: runs that don't have it lack the column.
+    this row is of the first. ``optional``: runs that don't have it lack the column. ``by``: one quantity for each value of this
+    column, whose names end in it, in brackets; the table has several rows for a step.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Quantity:
     empty_with: str = ""
     numbered: bool = False
     optional: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ COLUMNS = (
         "final validation accuracy",
         "validation accuracy at the end; no column where no run has a validation set",
     ),
-    Column("lambda_K_over_lambda_H", "α", "λ_K^1/λ_H^1 until break-even, geometric mean over the measured steps", ".3g"),
+    Column(
+        "lambda_K_over_lambda_H", "α", "λ_K^1/λ_H^1 until break-even, geometric mean over the measured steps", ".3g"
+    ),
     Column("lambda_K_over_lambda_H_spread", "spread of α", "factor by which λ_K^1/λ_H^1 strays until break-even"),
     Column("lambda_K_lambda_H_slope", "slope of log λ_K^1", "slope of log λ_K^1 over log λ_H^1 until break-even"),
     Column("unconverged_snapshots", "unconverged", "measured steps at which an eigenvalue of H did not converge"),

@@ -12,7 +12,7 @@ from breakeven.store.errors import UserError
 from breakeven.store.files import AGAIN, missing, whole_file
 
 # of columns whose type their text does not say
-TYPES = {"study": str, "run": str, "diverged": bool, "converged": bool}
+TYPES = {"study": str, "run": str, "block": str, "diverged": bool, "converged": bool}
 
 
 def write_table(

@@ -67,7 +67,8 @@ def read_run(folder: Path, labels: Mapping[str, Any], optional: Collection[str] 
         path = folder / measurement.table
         columns = [quantity.column for quantity in measurement.quantities if not quantity.optional]
         table = tables[measurement.name] = read_table(path, ["step", *columns, "note"])
-        check_steps(path, table["step"].tolist(), training.measured_steps)
+        steps = table["step"].drop_duplicates() if any(each.by for each in measurement.quantities) else table["step"]
+        check_steps(path, steps.tolist(), training.measured_steps)
     return RunTables(folder.name, labels, training, tables)
 
 
@@ -111,6 +112,10 @@ def _values(table: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
     """The steps and values of a quantity, or of all that its row stands for, one below the other."""
     if quantity.split:
         table = table[table["split"] == quantity.split]
+    if quantity.by:
+        names = [f"{quantity.name}[{value}]" for value in table[quantity.by]]
+        found = pd.DataFrame({"step": table["step"], "quantity": names, "value": table[quantity.column].astype(float)})
+        return found.dropna(subset="value")
     columns = {quantity.name: quantity.column}
     if quantity.numbered:
         stem, name = quantity.column.removesuffix("1"), quantity.name.removesuffix("1")

@@ -37,6 +37,7 @@ QUANTITIES = {
     "alpha_star": r"\min \{\alpha : L(\theta_t - \alpha (\theta_t - \theta_{t+1})) \ge 1.2 \, L(\theta_t)\}",
     "delta_loss": r"L(\theta_{t+1}) - L(\theta_t)",
     "threshold": r"\frac{2 (1 + \beta)}{\eta} - w",
+    "lambda_H_1_of_block": r"\max \{v^\top H v : \|v\| = 1, \; v = 0 \text{ outside of the block}\}",
     "alignment": r"|\langle e_H^1, e_K^1 \rangle|",
     "variance_along_e_H": r"\sigma_u^2 = {e_H^1}^\top K \, e_H^1",
     "variance_ratio": r"\sigma_u^2 / \lambda_K^1",

@@ -40,6 +40,16 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
     }
     | NOTE,
     "assumptions": STEP | NOTE,
+    "blocks": STEP
+    | {
+        "block": ("name of the layer, or of the parameter", ""),
+        "parameters": ("how many numbers the block has", "1"),
+        "residual": ("‖B v − λ v‖ of the Ritz pair (λ, v) of the block B of H", "1/η"),
+        "error": ("estimated error of `lambda_1`", "1/η"),
+        "matvecs": ("products that the eigensolver took", "1"),
+        "converged": ("whether the error is below the tolerance", ""),
+    }
+    | NOTE,
     "density": STEP
     | {
         "eigenvalue": ("a node of the quadrature of the density of eigenvalues of H", "1/η"),

@@ -67,6 +67,8 @@ def make_study(
             "lambda_star_over_lambda_1": 0.004 * heat**0.5 * noise[5],
             "trace_over_lambda_1": 4 + 6 * heat**0.3 * noise[6],
             "lambda_H_1": 60 * hump / np.sqrt(heat) * noise[7],
+            "lambda_H_1_of_block[conv1]": 20 * hump / np.sqrt(heat) * noise[7],
+            "lambda_H_1_of_block[dense.2]": 30 * hump / np.sqrt(heat) * noise[6],
             "threshold": np.full(len(step), 2 / rate),
             "stability_lhs": 4 * hump * noise[7],
             "alpha_star": 2 + 20 * (1 - progress) * noise[6],

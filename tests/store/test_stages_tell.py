@@ -23,6 +23,7 @@ STAGES = {
     "assumptions": ([], ["assumptions", "gradients", "losses along the line", "derivatives along the line"]),
     "density": ([], ["density", "products with the matrix, at most"]),
     "sharpness": ([], ["sharpness", "mini-batches, at most", "the whole gradient"]),
+    "blocks": ([], ["blocks", "products with the matrix, at most"]),
     "predictions": ([], ["predictions", "test set"]),
     "embed": (["lay out 4 snapshots by UMAP: half a minute, and more for thousands"], ["read predictions"]),
     "summarise": ([], ["read tables"]),

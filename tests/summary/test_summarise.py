@@ -154,6 +154,9 @@ def test_one_row_per_run(tmp_path):
         "first_peak_step": "",  # it grows until the end
         "unconverged_snapshots": "1",
         "first_switch_step": "",
+        "lambda_K_over_lambda_H": str(math.exp(sum(math.log(COVARIANCE[t][0] / HESSIAN[t][0]) for t in (0, 10)) / 2)),
+        "lambda_K_over_lambda_H_spread": "",  # of two steps until break-even
+        "lambda_K_lambda_H_slope": "",
         "max_trace_H": "12.0",
         "max_g_over_g5": "0.25",
         "remarks": "",
@@ -448,3 +451,21 @@ def test_an_optional_measurement_stands_in_the_long_table_where_the_study_has_it
     }
     summarise(tmp_path, replace(study, measurements=()), out)
     assert not set(pd.read_csv(out / "trajectories.csv")["quantity"]) & {quantity for quantity, _ in told}
+
+
+def test_the_eigenvalues_of_blocks_are_quantities_of_their_names(tmp_path):
+    write_run(tmp_path, "a")
+    lines = ["step,block,parameters,lambda_1,residual,error,matvecs,converged,note"]
+    lines += [
+        f"{step},{block},9,{value},0,0,9,True," for step in HESSIAN for block, value in (("0", 3.0), ("fc", step + 1))
+    ]
+    (tmp_path / "runs/a/blocks.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "tables" / "main"
+    summarise(tmp_path, Study(points=points_of(("a", 0.1, 32, 3)), measurements=("blocks",)), out)
+    with (out / "trajectories.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert values(rows, "lambda_H_1_of_block[fc]") == {step: step + 1 for step in HESSIAN}
+    assert values(rows, "lambda_H_1_of_block[0]") == dict.fromkeys(HESSIAN, 3.0)
+    (tmp_path / "runs/a/blocks.csv").write_text("\n".join(lines[:-2]) + "\n")  # a step is missing
+    with pytest.raises(UserError, match=r"blocks\.csv' does not have the steps of the run's snapshots"):
+        summarise(tmp_path, Study(points=points_of(("a", 0.1, 32, 3)), measurements=("blocks",)), out)

@@ -14,7 +14,7 @@ from tests.config.example import CONFIG, edited, plan_of
 
 DENSITY = edited(("measurements:", "measurements:\n  density: {probes: 1}"))
 SHARPNESS = edited(("measurements:", "measurements:\n  sharpness: {max_draws: 10}"))
-UNASKED = ("embed", "sharpness", "predictions", "thin")  # for which no one asks here
+UNASKED = ("embed", "sharpness", "blocks", "predictions", "thin")  # for which no one asks here
 MAKE_NOTHING = ("status", "check", "estimate", "new", "run", "export", "prune")
 MAKING = [stage for stage in STAGES if stage.name not in MAKE_NOTHING]
 RUN = "digits-simple_cnn-lr0.1-bs32-seed0"  # and its digest
@@ -62,6 +62,15 @@ def test_an_optional_measurement_reaches_the_tables_only_where_the_config_asks(t
     assert rules_that_change(tmp_path, looser, before=SHARPNESS) == {"measure_sharpness", *AFTER_ONE}
 
 
+def test_blocks_of_the_hessian_measure_no_hessian_again(tmp_path):
+    """The setting stands in the section of hessian, and is in the key of the blocks alone."""
+    blocks = edited(("measurements:", "measurements:\n  hessian: {blocks: layer}"))
+    assert rules_that_change(tmp_path, blocks) == {"measure_blocks", *AFTER_ONE}
+    by_parameter = blocks.replace("layer", "parameter")
+    assert rules_that_change(tmp_path, by_parameter, before=blocks) == {"measure_blocks", *AFTER_ONE}
+    assert rules_that_change(tmp_path, blocks.replace("layer", "none")) == set()
+
+
 def test_the_augmentation_is_part_of_the_code_of_what_draws_mini_batches(tmp_path, monkeypatch):
     """Of runs that augment, and of no others."""
     seen = {}
@@ -79,7 +88,7 @@ def test_the_augmentation_is_part_of_the_code_of_what_draws_mini_batches(tmp_pat
     assert with_it == {"breakeven.training.train", "breakeven.measurements.sharpness"}
 
 
-SETTING = {f"measure_{name}" for name in ("hessian", "stability")} | set(AFTER_ONE)
+SETTING = {f"measure_{name}" for name in ("hessian", "stability", "assumptions")} | set(AFTER_ONE)
 TRAINED = {"train_run"} | {f"measure_{each.name}" for each in MEASUREMENTS if each.always} | set(AFTER_ONE)
 
 
@@ -95,7 +104,7 @@ TRAINED = {"train_run"} | {f"measure_{each.name}" for each in MEASUREMENTS if ea
         ("  main:\n", "  main:\n    description: What?\n", {"write_report"}),
         ("  main:\n", "  main:\n    accuracy_threshold: 0.7\n", set(AFTER_ONE)),
         ("measurements:", "measurements:\n  hessian: {trace_probes: 6}", SETTING),
-        ("{batch_size: 16}", "{batch_size: 8}", {"measure_covariance", *AFTER_ONE}),
+        ("{batch_size: 16}", "{batch_size: 8}", {"measure_covariance", "measure_assumptions", *AFTER_ONE}),
         ("learning_rate: [0.03, 0.1]", "learning_rate: [0.03]", set(AFTER_ONE)),
         ("learning_rate: [0.03, 0.1]", "learning_rate: [0.03, 0.2]", TRAINED),
         ("{loader: digits}", "{loader: digits, measured_fraction: 0.1}", {"prepare_dataset"} | TRAINED),

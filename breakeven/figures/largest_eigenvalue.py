@@ -12,9 +12,17 @@ NEAR = 3.0  # lines that are further beyond the curves would leave little room f
 
 
 def against_threshold(
-    trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study, quantity: str, title: str
+    trajectories: pd.DataFrame,
+    runs: pd.DataFrame,
+    study: Study,
+    quantity: str,
+    title: str,
+    words: str = curves.THRESHOLD,
 ) -> ChartType:
-    """Draw ``quantity`` against the epoch, with lines at the full-batch thresholds that are not far beyond the curves."""
+    """Draw ``quantity`` against the epoch, with lines at the full-batch thresholds that are not far beyond the curves.
+
+    ``words``: what these are.
+    """
     rows = common.select(trajectories, quantity, log=True)
     low, high = common.span(rows, runs, log=True) if len(rows) else (1.0, 1.0)
     thresholds = curve_data.thresholds(trajectories, study, quantity)
@@ -24,5 +32,5 @@ def against_threshold(
     look: dict[str, Any] = {"thresholds": drawn, "domain": domain} if len(drawn) else {}
     figure = curves.trajectory(trajectories, runs, study, quantity, title, of_hessian=True, **look)
     if len(drawn):
-        figure.title.subtitle.append(f"Dashed lines: {curves.THRESHOLD}.")
+        figure.title.subtitle.append(f"Dashed lines: {words}.")
     return figure

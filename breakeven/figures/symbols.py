@@ -5,7 +5,7 @@ import re
 from markupsafe import Markup, escape
 
 # base, lower and upper index; or base and lower index. Also a regular expression of JavaScript, see `breakeven.figures.browser`
-PATTERN = r"([λe])_([KH])\^(\d|\*)|(‖g)_(5)"
+PATTERN = r"([λe])_(K|H|PH)\^(\d|\*)|(‖g)_(5)"
 SIZE, DOWN, UP = 0.7, 0.25, 0.4  # of an index: its size, and how far from the line, in units of the text around it
 
 

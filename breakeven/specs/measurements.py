@@ -213,7 +213,7 @@ MEASUREMENTS = (
             ),
             Quantity(
                 "preconditioned_lambda_H_1",
-                "λ_{P⁻¹H}^1",
+                "λ_PH^1",
                 "largest eigenvalue of the preconditioned H",
                 "hessian",
                 "preconditioned_lambda_1",

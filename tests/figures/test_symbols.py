@@ -23,6 +23,7 @@ LARGE = f'<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"><text {
         ("max λ_K^1 < 3", "max λ<sub>K</sub><sup>1</sup> &lt; 3"),
         ("λ_K^*/λ_K^1", "λ<sub>K</sub><sup>*</sup>/λ<sub>K</sub><sup>1</sup>"),
         ("(λ_H^1+…+λ_H^5)/e_H^1", "(λ<sub>H</sub><sup>1</sup>+…+λ<sub>H</sub><sup>5</sup>)/e<sub>H</sub><sup>1</sup>"),
+        ("λ_PH^1", "λ<sub>PH</sub><sup>1</sup>"),
         ("‖g‖/‖g_5‖", "‖g‖/‖g<sub>5</sub>‖"),
         ("my_K^1, a file_g_5", "my_K^1, a file_g_5"),  # a user's own names
     ],

@@ -20,7 +20,12 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>$])", r"\\\1", text)
 
 
-SYMBOL = re.compile(r"(λ|e)_([KH])\^(\d|\*)|‖g‖|‖g_5‖|‖γ‖")
+def _index(letters: str) -> str:
+    """As LaTeX takes it."""
+    return letters if len(letters) == 1 else f"{{{letters}}}"
+
+
+SYMBOL = re.compile(r"(λ|e)_(PH|[KH])\^(\d|\*)|‖g‖|‖g_5‖|‖γ‖")
 LATEX = {"λ": r"\lambda", "e": "e", "‖g‖": r"\|g\|", "‖g_5‖": r"\|g_5\|", "‖γ‖": r"\|\gamma\|"}
 
 
@@ -28,7 +33,7 @@ def prose(text: str) -> str:
     """Text in which symbols are typeset, and nothing else is markup."""
     pieces, end = [], 0
     for found in SYMBOL.finditer(text):
-        formula = LATEX.get(found[0]) or f"{LATEX[found[1]]}_{found[2]}^{{{found[3]}}}"
+        formula = LATEX.get(found[0]) or f"{LATEX[found[1]]}_{_index(found[2])}^{{{found[3]}}}"
         pieces += [plain(text[end : found.start()]), f"${formula}$"]
         end = found.end()
     return "".join([*pieces, plain(text[end:])])

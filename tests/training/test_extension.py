@@ -94,6 +94,7 @@ WORLDS = {
     "everything that has a state": (ALL, {"steps": 7}),
     "momentum": (tiny_spec(momentum=0.9, weight_decay=0.1), {"steps": 7}),
     "augmentation": (tiny_spec(augmentation="crop_flip"), {"steps": 7}),
+    "adam": (tiny_spec(optimizer="adam", learning_rate=0.01), {"steps": 7}),
     "batch normalization": (tiny_spec(network="simple_cnn_bn"), {"steps": 7}),
     "float64": (tiny_spec(precision="float64"), {"steps": 7}),
     "epochs": (replace(ALL, steps=12), {"steps": None, "epochs": 2}),

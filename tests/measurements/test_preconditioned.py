@@ -1,6 +1,7 @@
 """Runs of Adam, AdamW and RMSprop: the preconditioned spectrum and Eq. 1 against dense matrices in float64."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -168,6 +169,15 @@ def own(folder, monkeypatch, text, **changes):
 def test_one_of_the_users_own_is_the_same_where_it_says_the_same(tmp_path, monkeypatch):
     _, run, _ = own(tmp_path, monkeypatch, OWN + CONDITION + PRECONDITIONER)
     _, adam, _ = made(tmp_path / "adam", "adam")
+    for ours, theirs in zip(tables(run), tables(adam), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, rtol=1e-12)
+
+
+def test_the_one_in_the_documentation(tmp_path, monkeypatch):
+    """Adam with β₁ = β₂."""
+    text = Path(__file__).parents[2].joinpath("docs/examples/own_optimizer.py").read_text(encoding="utf-8")
+    _, run, _ = own(tmp_path, monkeypatch, text)
+    _, adam, _ = made(tmp_path / "adam", "adam", optimizer_options={"beta2": 0.9})
     for ours, theirs in zip(tables(run), tables(adam), strict=True):
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-12)
 

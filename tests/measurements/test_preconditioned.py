@@ -160,10 +160,11 @@ def preconditioner(state, *, beta: float, power: float):
 """
 
 
-def own(folder, monkeypatch, text, **changes):
+def own(folder, monkeypatch, text, file="my.py", **changes):
+    """As `made`, with the optimizer of this ``file``, whose options are read once in a process."""
     monkeypatch.chdir(folder)
-    (folder / "my.py").write_text(text)
-    return made(folder, "my.py:build", **changes)
+    (folder / file).write_text(text)
+    return made(folder, f"{file}:build", **changes)
 
 
 def test_one_of_the_users_own_is_the_same_where_it_says_the_same(tmp_path, monkeypatch):
@@ -176,7 +177,7 @@ def test_one_of_the_users_own_is_the_same_where_it_says_the_same(tmp_path, monke
 def test_the_one_in_the_documentation(tmp_path, monkeypatch):
     """Adam with β₁ = β₂."""
     text = Path(__file__).parents[2].joinpath("docs/examples/own_optimizer.py").read_text(encoding="utf-8")
-    _, run, _ = own(tmp_path, monkeypatch, text)
+    _, run, _ = own(tmp_path, monkeypatch, text, file="documented.py")
     _, adam, _ = made(tmp_path / "adam", "adam", optimizer_options={"beta2": 0.9})
     for ours, theirs in zip(tables(run), tables(adam), strict=True):
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-12)

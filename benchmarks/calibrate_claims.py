@@ -258,6 +258,57 @@ def after_steps(unstable: float, stable: float = 1.05) -> Draw:
     return draw
 
 
+# --- what stays at the edge
+
+Ratio = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def edge(full: Ratio, equation_1: Ratio, batch: Ratio, beta: float = 0.0) -> Draw:
+    """Three quantities grow to their thresholds, and are then what these say, over their thresholds, at so many steps.
+
+    2/η is 20, and Eq. 1 puts λ_H^1 at 12; where the two theories of λ_H^1 differ, that of the full batch is asked first. With
+    momentum, ``batch`` is over the lower plateau.
+    """
+
+    def draw(random: np.random.Generator) -> Runs:
+        runs = []
+        for seed in range(SEEDS):
+            before, steps, of_seed = 6, 24, level(random, 0.05)
+            growth = np.geomspace(0.05, 0.9, before)
+            curvature = full(random, steps) * of_seed
+            follows = equation_1(random, steps) * of_seed
+            sharpness = 20 * (1 - beta) * batch(random, steps) * of_seed
+            curve = np.concatenate([growth, curvature]) * 20 * (1 + beta)
+            curves = {
+                "lambda_H_1": curve,
+                "threshold": np.full(before + steps, 20 * (1 + beta)),
+                "break_even_curvature": curve / np.concatenate([growth, follows]),
+                "batch_sharpness": np.concatenate([20 * growth, sharpness]),
+                "lower_plateau": np.full(before + steps, 20 * (1 - beta)),
+                "upper_plateau": np.full(before + steps, 20 * (1 + beta)),
+            }
+            lists = {name: values.tolist() for name, values in curves.items()}
+            runs.append(run(seed, lists, break_even_step=10.0 * before))
+        return runs
+
+    return draw
+
+
+def about(middle: float, spread: float = 0.15) -> Ratio:
+    """Noise about a level."""
+    return lambda random, steps: middle * random.lognormal(0, spread, steps)
+
+
+def swinging(size: float) -> Ratio:
+    """Up and down about 1 by a factor: right on average, and hardly ever there."""
+    return lambda random, steps: size ** np.where(np.arange(steps) % 2, 1.0, -1.0) * random.lognormal(0, 0.1, steps)
+
+
+def vanishing(random: np.random.Generator, steps: int) -> np.ndarray:
+    """At the edge, and ever less: the left-hand side of Eq. 1 goes to 1 as well."""
+    return np.geomspace(1.0, 0.001, steps) * random.lognormal(0, 0.1, steps)
+
+
 # --- batch normalization
 
 
@@ -322,6 +373,7 @@ def switched(**settings: Any) -> Draw:
 
 
 NETWORKS = ("learning_rate", "network")
+THEORIES = ("full_batch", "equation_1", "batch_sharpness")  # in the order in which `edge` takes them
 WORLDS = [
     World("C1.lambda_K.learning_rate", "λ_K^1 has nothing to do with η", FALSE, maxima(0)),
     World("C1.lambda_K.learning_rate", "λ_K^1 rises with η", OPPOSITE, maxima(0.5)),
@@ -371,6 +423,26 @@ WORLDS = [
     World("assumption.falls", "unstable steps do nothing to the curvature", FALSE, after_steps(1.0)),
     World("assumption.falls", "it rises at unstable steps, and falls at stable ones", OPPOSITE, after_steps(1.3, 0.7)),
     World("assumption.falls", "it falls at unstable steps", HOLDS, after_steps(0.7)),
+    *(
+        World(f"theories.{name}", words, truth, edge(*(ratio if name == each else about(3.0) for each in THEORIES)))
+        for name in THEORIES
+        for words, truth, ratio in (
+            ("it stays a factor of 3 below its threshold", OPPOSITE, about(1 / 3)),
+            ("it stays at a factor of 1.5", FALSE, about(1.5, 0.02)),
+            ("it swings about it by a factor of 3", OPPOSITE, swinging(3.0)),
+            ("it vanishes", OPPOSITE, vanishing),
+            ("it stays there, and the others do not", HOLDS, about(1.0)),
+        )
+    ),
+    World("theories.batch_sharpness", "it is at the upper plateau", OPPOSITE, edge(about(1), about(1), about(19), 0.9)),
+    World("theories.batch_sharpness", "it is at the lower one", HOLDS, edge(about(1), about(1), about(1), 0.9)),
+    World(
+        "theories.batch_sharpness_upper", "it is at the upper plateau", HOLDS, edge(about(1), about(1), about(19), 0.9)
+    ),
+    World(
+        "theories.batch_sharpness_upper", "it is at the lower one", OPPOSITE, edge(about(1), about(1), about(1), 0.9)
+    ),
+    World("theories.batch_sharpness_upper", "it is between the two", OPPOSITE, edge(about(1), about(1), about(4), 0.9)),
     World("batch_norm.", "a ratio of 3", OPPOSITE, two_networks(3.0), NETWORKS),
     World("batch_norm.", "a ratio of 1.5", FALSE, two_networks(1.5), NETWORKS),
     World("batch_norm.", "equal", HOLDS, two_networks(1.0), NETWORKS),

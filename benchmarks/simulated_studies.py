@@ -10,6 +10,7 @@ COLUMNS = {
     "break_even_lambda_H": None,
     "predicted_lambda_H": None,
     "break_even_epoch": None,
+    "break_even_step": None,
     "threshold_epoch": None,
     "final_test_accuracy": None,
     "first_switch_step": None,

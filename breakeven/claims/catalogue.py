@@ -15,6 +15,7 @@ from breakeven.claims.assumptions import Falls, Proportional, Typical
 from breakeven.claims.claim import Claim
 from breakeven.claims.correlations import EarlyCorrelation, Generalization, PredictedMaximum
 from breakeven.claims.early_switch import EarlySwitch
+from breakeven.claims.edge import AtTheEdge
 from breakeven.claims.parting import Parting
 from breakeven.claims.ratios import FACTOR, BatchNorm, Peak, PredictedPoint
 from breakeven.claims.trends import Trend
@@ -312,6 +313,43 @@ CLAIMS = (
         Falls(),
         "",
         title="curvature falls after an unstable step",
+    ),
+    # what stays at the edge of stability: three theories, of which data may prefer one
+    Claim(
+        "theories.full_batch",
+        "After the break-even point, λ_H^1 stays at the threshold of the full batch, 2/η for plain SGD, as gradient descent's "
+        "does (Cohen et al. 2021).",
+        AtTheEdge("lambda_H_1", "threshold"),
+        "theories",
+        title="λ_H^1 stays at the full-batch threshold",
+        about="λ_H^1 stays at the full-batch threshold",
+    ),
+    Claim(
+        "theories.equation_1",
+        "After the break-even point, λ_H^1 stays at the value at which Eq. 1 says unstable, so that the left-hand side of Eq. 1 "
+        "stays at 1. Tested is λ_H^1 over that value: the left-hand side is near 1 also where there is hardly any curvature.",
+        AtTheEdge("lambda_H_1", "break_even_curvature"),
+        "theories",
+        title="λ_H^1 stays at the threshold of Eq. 1",
+        about="λ_H^1 stays at the threshold of Eq. 1",
+    ),
+    Claim(
+        "theories.batch_sharpness",
+        "After the break-even point, batch sharpness stays at 2/η at every batch size (Andreyev, Beneventano 2024); with momentum "
+        "β at 2(1 − β)/η, which is reported for small batches (Andreyev et al. 2026).",
+        AtTheEdge("batch_sharpness", "lower_plateau"),
+        "theories",
+        title="batch sharpness stays at 2(1 − β)/η",
+        about="batch sharpness stays at 2(1 − β)/η",
+    ),
+    Claim(
+        "theories.batch_sharpness_upper",
+        "With momentum β, batch sharpness stays at 2(1 + β)/η after the break-even point, which is reported for large batches "
+        "(Andreyev et al. 2026).",
+        AtTheEdge("batch_sharpness", "upper_plateau", apart_from="lower_plateau"),
+        "theories",
+        title="batch sharpness stays at 2(1 + β)/η",
+        about="batch sharpness stays at 2(1 + β)/η",
     ),
     # batch normalization
     Claim(

@@ -81,6 +81,11 @@ def thresholds(trajectories: pd.DataFrame, study: Study, quantity: str = "lambda
     """
     rows = common.select(trajectories, "threshold", log=True)
     rows = rows[rows["run"].isin(preconditioned(trajectories)) == (quantity == PRECONDITIONED)]
+    return lines(rows, study)
+
+
+def lines(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Rows of a threshold as one line for each curve, see `thresholds`."""
     rows = average(rows, study)
     rows = rows[["panel", "colour", "step", "epoch", "mean"]]
     curves = rows.groupby(["panel", "colour"])["mean"]
@@ -88,8 +93,9 @@ def thresholds(trajectories: pd.DataFrame, study: Study, quantity: str = "lambda
 
 
 def levels(thresholds: pd.DataFrame) -> pd.DataFrame:
-    """Those that are the same all along, in one row for each curve."""
-    return thresholds[thresholds["steady"]].groupby(["panel", "colour"], sort=True)[["mean"]].first().reset_index()
+    """Those that are the same all along, in one row for each curve; and for each ``line``, where curves have several."""
+    lines = ["panel", "colour", *(["line"] if "line" in thresholds else [])]
+    return thresholds[thresholds["steady"]].groupby(lines, sort=True)[["mean"]].first().reset_index()
 
 
 def break_even_points(rows: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -13,13 +13,14 @@ from breakeven.networks.batch_norm import mixes_examples
 from breakeven.specs.randomness import generator
 from breakeven.specs.run import RunSpec
 from breakeven.specs.run_file import read_spec
-from breakeven.spectra.batch_sharpness import Draws, draw_until, is_precise, mean, squared_gradient
+from breakeven.spectra.batch_sharpness import Draws, draw_until, is_precise, mean, plateaus, squared_gradient
 from breakeven.spectra.hessian import Batch
 from breakeven.store.errors import UserError
-from breakeven.store.notes import Note, cell
+from breakeven.store.notes import Note, cell, notes_of
 from breakeven.store.progress import within
 from breakeven.store.rows import write_rows
 from breakeven.training.mini_batches import MiniBatches
+from breakeven.training.registry import condition
 
 COLUMNS = [
     "step",
@@ -30,6 +31,8 @@ COLUMNS = [
     "draws",
     "batch_lambda_1_error",
     "gradient_noise_interaction_error",
+    "lower_plateau",
+    "upper_plateau",
     "note",
 ]
 AT_ONCE = 256  # examples of which the gradient of the whole loss is made
@@ -53,6 +56,7 @@ def measure_sharpness(
     ``batch_sharpness``: the mean over ``draws`` mini-batches, drawn until ``batch_sharpness_error``, its standard error, is
     ``tolerance`` of it, at most ``max_draws``. ``gradient_noise_interaction``: of the whole training loss; its error leaves out
     that of ‖g‖². ``batch_lambda_1``: the largest eigenvalue of a mini-batch's Hessian, mean over ``eigenvalue_draws`` of them.
+    ``lower_plateau``, ``upper_plateau``: where batch sharpness is reported to settle, empty where η is 0, see `plateaus`.
     Errors are 0 where a mini-batch is the whole training set, and empty of a single other one. ``note``: why other cells are
     empty, or doubtful. ``memory_mb``: see `Hessian`.
 
@@ -67,7 +71,7 @@ def measure_sharpness(
     given: Path | Dataset = data  # as in `measured_snapshots`
     dataset = given if isinstance(given, Dataset) else load(given, device, spec.dataset)
     drawing = Drawing(dataset, spec)
-    rows = []
+    known, rows = condition(spec), []
     for measured in measured_snapshots(run, dataset, precision, device, "sharpness"):
         most = 1 if drawing.is_whole else max_draws
         found = draw_until(
@@ -82,7 +86,11 @@ def measure_sharpness(
         squared = math.nan
         if found.finite and not drawing.is_whole:
             squared = squared_gradient(measured.model, drawing.everything(measured))
-        rows.append({"step": measured.step} | row(found, squared, tolerance, drawing.is_whole))
+        cells = row(found, squared, tolerance, drawing.is_whole)
+        lower, upper = plateaus(measured.learning_rate, known) if known else (math.nan, math.nan)
+        if known is None or known.preconditioned:
+            cells["note"] = cell([*notes_of(cells["note"]), Note.NO_PLATEAU])
+        rows.append({"step": measured.step} | cells | {"lower_plateau": lower, "upper_plateau": upper})
     write_rows(out, COLUMNS, rows)
 
 

@@ -13,6 +13,7 @@ from breakeven.report import facts
 from breakeven.report.effects import effects_view
 from breakeven.report.inside import Tables, own_code
 from breakeven.report.study_view import study_view
+from breakeven.report.theories import sentences
 from breakeven.report.verdicts import told_rows, verdicts_view
 from breakeven.specs.run_file import read_spec
 from breakeven.specs.study import Study
@@ -33,7 +34,10 @@ def build(out: Path, results: Path, studies: list[Study], config: Path, javascri
     tables, claims = Tables(out), results / "tables" / "claims.csv"
     of_claims = tables.table(claims, "claims.csv")
     views = [study_view(study, results, out, tables) for study in progress(studies, "report", unit="study")]
-    effects = effects_view(told_rows(claims, views))
+    told = told_rows(claims, views)
+    effects = effects_view(told)
+    for view in views:
+        view["theories"] = sentences(told, view["name"])
     picture = next((view for view in views if any(each["name"] == PICTURE for each in view["figures"])), None)
     number_figures(views, effects, first=2 if picture else 1)
     add_others(views)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from breakeven.claims.assumptions import Falls, Proportional, Typical
+from breakeven.claims.edge import AtTheEdge
 from breakeven.claims.evidence import Unit
 from breakeven.claims.ratios import FACTOR, BatchNorm, PredictedPoint
 from breakeven.claims.words import joined
@@ -130,4 +131,4 @@ def _equal(test: Any) -> tuple[float | None, float | None]:
         return test.holds
     if isinstance(test, BatchNorm):
         return 1 / FACTOR, FACTOR
-    return (1.0, FACTOR) if isinstance(test, PredictedPoint) else (None, None)
+    return (1.0, FACTOR) if isinstance(test, PredictedPoint | AtTheEdge) else (None, None)

@@ -12,13 +12,15 @@ operations. Beside that, every second of the first `IN_PAIRS` draws costs anothe
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
+from breakeven.specs.condition import Condition
 from breakeven.spectra.curvature import reverse_mode
 from breakeven.spectra.curvature_check import MeasuredNetwork
+from breakeven.spectra.equation_1 import full_batch_threshold
 from breakeven.spectra.hessian import Batch, Hessian
 from breakeven.spectra.lanczos import largest_eigenpairs, norm
 from breakeven.spectra.parameters import loss_gradient
@@ -97,6 +99,19 @@ def draw_until(
         if not found.finite or (number >= FIRST and number % ROUND == 0 and is_precise(found.along, tolerance)):
             break
     return found
+
+
+def plateaus(learning_rate: float, condition: Condition) -> tuple[float, float]:
+    """Where batch sharpness is reported to settle (Andreyev et al., arXiv 2604.14108): at small batch sizes, and at large ones.
+
+    Without momentum 2/η for both; with momentum β 2(1 − β)/η, at which noise alone is unstable, and the full-batch threshold,
+    2(1 + β)/η. Of Nesterov's momentum and weight decay that is our extension. NaN where η is 0, and for an optimizer with a
+    preconditioner, of which batch sharpness is in other coordinates.
+    """
+    if condition.preconditioned:
+        return math.nan, math.nan
+    noisy = replace(condition, momentum=-condition.momentum, nesterov=False)
+    return full_batch_threshold(learning_rate, noisy), full_batch_threshold(learning_rate, condition)
 
 
 def is_precise(values: Sequence[float], tolerance: float) -> bool:

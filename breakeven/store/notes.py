@@ -94,6 +94,7 @@ class Note(Enum):
         "e_H:quadratic_rounding",
         "the step along e_H^1 is so short, or the curvature so small, that rounding hides whether the loss is quadratic there",
     )
+    NO_PLATEAU = ("plateau:unknown", "no plateau of batch sharpness is known for the optimizer")
     LOSS_NOT_FINITE = ("loss:not_finite", "the loss is not finite")
     LOSS_ZERO = ("loss:zero", "the loss is 0 and has no α*")
     NEXT_LOSS_NOT_FINITE = ("loss:next_not_finite", "the loss is not finite after the next SGD step")

@@ -8,6 +8,7 @@ from breakeven.claims.assumptions import Typical
 from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.correlations import EarlyCorrelation
 from breakeven.claims.early_switch import EarlySwitch
+from breakeven.claims.edge import AtTheEdge
 from breakeven.claims.study_tables import EMPTY_WITH
 from breakeven.claims.trends import Trend
 from breakeven.figures.registry import FIGURES
@@ -46,6 +47,7 @@ def test_every_claim_of_the_paper_that_the_tables_can_test():
         "Typical": 5,
         "Proportional": 1,
         "Falls": 1,
+        "AtTheEdge": 4,
     }
 
 
@@ -64,7 +66,7 @@ def test_a_claim_is_well_formed(claim):
         assert {claim.test.x, claim.test.y} <= along_runs and claim.test.until in of_runs
     quantity = getattr(claim.test, "quantity", None)
     # its largest value is taken where no value is missing, which a column of runs.csv must tell
-    if isinstance(claim.test, EarlySwitch):
+    if isinstance(claim.test, EarlySwitch | AtTheEdge):
         assert quantity in along_runs
     elif isinstance(claim.test, Typical):
         assert quantity in along_runs | of_runs
@@ -83,7 +85,7 @@ def test_a_claim_is_well_formed(claim):
     ],
 )
 def test_which_studies_a_claim_is_about(swept, kinds):
-    of_any = {"EarlyCorrelation", "Peak", "PredictedPoint", "Typical", "Proportional", "Falls"}
+    of_any = {"AtTheEdge", "EarlyCorrelation", "Peak", "PredictedPoint", "Typical", "Proportional", "Falls"}
     assert {type(claim.test).__name__ for claim in CLAIMS if claim.test.applies(swept)} == kinds | of_any
     trends = {
         claim.test.hyperparameter for claim in CLAIMS if isinstance(claim.test, Trend) and claim.test.applies(swept)

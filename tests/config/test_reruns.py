@@ -17,7 +17,7 @@ STAGES = {
     "hessian": ("measurements.hessian", NETWORK, "training.optimizers.sgd"),
     "stability": ("measurements.stability", NETWORK, "training.optimizers.sgd"),
     "density": ("measurements.density", NETWORK),
-    "sharpness": ("measurements.sharpness", NETWORK),
+    "sharpness": ("measurements.sharpness", NETWORK, "training.optimizers.sgd"),
     "predictions": ("measurements.predictions", NETWORK),
     "thin": ("training.thin",),
     "summarise": ("summary.summarise",),

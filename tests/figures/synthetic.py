@@ -22,6 +22,7 @@ BREAK_EVEN = [
     "predicted_lambda_H",
 ]
 EXAMPLES = 1437
+CONSTANT = ("threshold", "two_over_lr", "lower_plateau", "upper_plateau")
 
 
 def make_study(
@@ -69,7 +70,12 @@ def make_study(
             "lambda_H_1": 60 * hump / np.sqrt(heat) * noise[7],
             "lambda_H_1_of_block[conv1]": 20 * hump / np.sqrt(heat) * noise[7],
             "lambda_H_1_of_block[dense.2]": 30 * hump / np.sqrt(heat) * noise[6],
-            "threshold": np.full(len(step), 2 / rate),
+            "threshold": np.full(len(step), 2 * (1 + settings.get("momentum", 0)) / rate),
+            "two_over_lr": np.full(len(step), 2 / rate),
+            "break_even_curvature": 1.6 / rate * noise[7] ** 0.2,
+            "batch_sharpness": 2 / rate * progress * noise[5],
+            "lower_plateau": np.full(len(step), 2 * (1 - settings.get("momentum", 0)) / rate),
+            "upper_plateau": np.full(len(step), 2 * (1 + settings.get("momentum", 0)) / rate),
             "stability_lhs": 4 * hump * noise[7],
             "alpha_star": 2 + 20 * (1 - progress) * noise[6],
             "delta_loss": 0.1 * np.log(noise[5]),
@@ -79,7 +85,7 @@ def make_study(
         }
         if index in diverging:
             half = len(step) // 2
-            measured = {quantity: series for quantity, series in values.items() if quantity != "threshold"}
+            measured = {quantity: series for quantity, series in values.items() if quantity not in CONSTANT}
             for quantity, series in measured.items():
                 series[half - 1] *= 1 if quantity.endswith("accuracy") else 1e12
                 series[half] = np.inf
@@ -139,6 +145,7 @@ CASES = {
     "diverged": {"name": "diverged", "sweeps": {"learning_rate": [0.03, 0.1, 0.3, 3.0]}, "diverging": (4, 9, 10, 11)},
     "unconverged": {"name": "unconverged", "unconverged": (0, 4)},
     "missing": {"name": "missing", "missing": True},
+    "momentum": {"name": "momentum", "sweeps": {"batch_size": [8, 32], "momentum": [0.0, 0.9]}},
     "names": {"name": "names", "sweeps": {"network": ["mlp", "simple_cnn"]}},
     "many": {"name": "many", "sweeps": {"learning_rate": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]}},
 }  # fmt: skip

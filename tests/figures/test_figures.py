@@ -404,3 +404,33 @@ def test_maxima_of_traces_are_drawn_where_there_are_values():
     titles = [view["layer"][1]["encoding"]["y"]["title"] for view in spec["concat"]]
     assert titles[4:] == ["max Tr(K) (log scale)", "max Tr(H) (log scale)"]
     assert "1 of 9 runs lack a point" in " ".join(spec["title"]["subtitle"])
+
+
+# ------------------------------------------------------------------ theories
+
+
+def test_theories_are_drawn_over_their_thresholds():
+    """λ_H^1 and batch sharpness over 2/η, λ_H^1 over the threshold of Eq. 1, and where the plateaus with momentum are."""
+    trajectories, _, _ = make_study(**CASES["momentum"])
+    spec = spec_of("theories", "momentum")
+    check(spec)
+    parts = {view["data"]["name"]: view for view in spec["concat"]}
+    assert list(parts) == ["full_batch", "batch", "equation_1", "stability_lhs"]
+    values = trajectories.set_index(["momentum", "batch_size", "step", "quantity", "seed"])["value"]
+    for name, quantity, divisor in (
+        ("full_batch", "lambda_H_1", "two_over_lr"),
+        ("batch", "batch_sharpness", "two_over_lr"),
+        ("equation_1", "lambda_H_1", "break_even_curvature"),
+    ):
+        row = next(
+            row
+            for row in parts[name]["data"]["values"]
+            if row["part"] == "curve" and row["step"] == 50 and row["colour"] == "8" and row["panel"].endswith("0.9")
+        )
+        of_step = [values[0.9, 8, 50, quantity, seed] / values[0.9, 8, 50, divisor, seed] for seed in range(3)]
+        assert row["mean"] == pytest.approx(np.mean(of_step), rel=1e-4), name
+    lines = {
+        name: {round(row["mean"], 6) for row in parts[name]["data"]["values"] if row["part"] == "level"}
+        for name in parts
+    }
+    assert lines == {"full_batch": {1.9}, "batch": {0.1, 1.9}, "equation_1": set(), "stability_lhs": set()}

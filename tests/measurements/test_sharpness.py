@@ -191,3 +191,21 @@ def test_float32_is_close_to_float64(tmp_path):
     exact, single = (measured(tmp_path, {"precision": p}, out=f"{p}.csv") for p in ("float64", "float32"))
     for column in ("batch_sharpness", "gradient_noise_interaction", "batch_lambda_1"):
         assert list(single[column]) == pytest.approx(list(exact[column]), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({}, (40.0, 40.0)), ({"momentum": 0.9}, (4.0, 76.0)), ({"momentum": 0.5, "weight_decay": 0.1}, (19.9, 59.9))],
+)
+def test_the_plateaus_are_those_of_the_optimizer(tmp_path, changes, expected):
+    """2(1 − β)/η and 2(1 + β)/η at η = 0.05, less the weight decay, which is no part of the loss that is measured."""
+    table = measured(tmp_path, {"max_draws": 2, "eigenvalue_draws": 0}, **changes)
+    found = table[["lower_plateau", "upper_plateau"]].to_numpy()
+    assert found == pytest.approx(np.tile(expected, (3, 1)))
+    assert table["batch_lambda_1"].isna().all()
+
+
+def test_an_optimizer_with_a_preconditioner_has_no_plateau(tmp_path):
+    table = measured(tmp_path, {"max_draws": 2}, optimizer="adam", learning_rate=0.01)
+    assert table[["lower_plateau", "upper_plateau"]].isna().all(axis=None)
+    assert table["note"].str.endswith(Note.NO_PLATEAU.code).all() and table["batch_sharpness"].notna().all()

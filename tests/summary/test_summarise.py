@@ -432,8 +432,9 @@ def test_an_optional_measurement_stands_in_the_long_table_where_the_study_has_it
     out = tmp_path / "tables"
     with pytest.raises(UserError, match=r"sharpness.csv' is missing"):
         summarise(tmp_path, study, out)
-    lines = ["step,batch_sharpness,batch_sharpness_error,batch_lambda_1,gradient_noise_interaction,draws,note"]
-    lines += ["0,1.5,0.1,9.0,4.0,40,", "10,,,9.5,,3,sharpness:not_finite", "20,2.5,0.1,8.0,5.0,40,"]
+    lines = ["step,batch_sharpness,batch_sharpness_error,batch_lambda_1,gradient_noise_interaction,draws,"]
+    lines[0] += "lower_plateau,upper_plateau,note"
+    lines += ["0,1.5,0.1,9.0,4.0,40,2,38,", "10,,,9.5,,3,2,38,sharpness:not_finite", "20,2.5,0.1,8.0,5.0,40,2,38,"]
     (tmp_path / "runs/a/sharpness.csv").write_text("\n".join(lines) + "\n")
     summarise(tmp_path, study, out)
     rows = pd.read_csv(out / "trajectories.csv")

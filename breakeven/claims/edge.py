@@ -1,0 +1,111 @@
+"""What stays at the edge of stability after the break-even point: a quantity over its threshold, by one of three theories."""
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from breakeven.claims.blocks import by_seed, combinations, complete, lacking
+from breakeven.claims.evidence import Evidence, Unit, from_seeds
+from breakeven.claims.ratios import FACTOR
+from breakeven.claims.study_tables import StudyTables, column, curve
+from breakeven.claims.words import joined, symbol, with_names
+
+FEWEST = 4  # measured steps after break-even of which a run has a typical one
+FURTHEST = 100.0  # a factor; what is further off, or not above 0, counts as that
+MEASURED = "batch_sharpness"  # the theories are compared where this was measured
+PRECONDITIONED = "preconditioned_lambda_H_1"  # in place of λ_H^1 where a run has it
+
+
+@dataclass(frozen=True)
+class AtTheEdge:
+    """Is a quantity within a factor of 1.5 of its threshold at most measured steps from the break-even point on?
+
+    Of each run, the factor between the two at each of these steps, either way; its median over the steps. So half of the steps at
+    least are within that factor, and one that swings far about its threshold is not at it, however right its mean. Effect: the
+    factor, median over seeds; a row for each combination of the swept hyperparameters. The band is as wide as what this project
+    takes for the same elsewhere: curvature goes up and down about its edge by as much, and the theories are further apart, by
+    1.9 (full batch) to 19 (small batches) at β = 0.9, and by the factor that small batches keep λ_H^1 below 2/η.
+
+    ``apart_from``: only runs whose threshold is another than this one, by more than a percent, are tested.
+    """
+
+    quantity: str
+    threshold: str
+    apart_from: str = ""
+    direction: int = -1
+    outcomes: ClassVar[dict[int, str]] = {
+        -1: f"stays within a factor of {FACTOR}",
+        1: f"off by more than a factor of {FACTOR}",
+    }
+    findings: ClassVar[dict[int, str]] = {
+        -1: f"after break-even, {{about}}: to a factor of {{effect}}, within {FACTOR}",
+        1: f"after break-even, it is not so that {{about}}: off by a factor of {{effect}}, more than {FACTOR}",
+        0: f"after break-even, {{about}} to a factor of {{effect}}: not clear whether within {FACTOR}",
+    }
+    needs: ClassVar[str] = "measures batch sharpness (measurements: sharpness) where it passes a break-even point"
+
+    def applies(self, compared: Collection[str]) -> bool:
+        """On any study; whether it has measured what is needed, its tables say."""
+        return True
+
+    def rows(self, tables: StudyTables) -> Iterator[Evidence]:
+        """A row for each combination of the swept hyperparameters, where the optimizer has such a threshold."""
+        if not any(name == MEASURED for name, _ in tables.curves):
+            return
+        for others, runs in combinations(tables, without=[]):
+            ratios = {str(run): self.over_threshold(tables, str(run)) for run in runs.index}
+            if all(found.empty for found in ratios.values()):
+                continue
+            yield self._row(tables, others, runs, ratios)
+
+    def over_threshold(self, tables: StudyTables, run: str) -> pd.Series:
+        """The quantity over its threshold at each measured step from the break-even point on; empty where there is none."""
+        values, thresholds = _values(tables, run, self.quantity), _values(tables, run, self.threshold)
+        if self.apart_from:
+            other = _values(tables, run, self.apart_from).reindex(thresholds.index)
+            thresholds = thresholds[(thresholds / other - 1).abs() > 0.01]
+        # before the comparison, which is False for NaN: no break-even point
+        after = column(tables, "break_even_step")[run]
+        ratios = (values / thresholds).dropna()
+        return ratios[ratios.index >= after] if len(ratios) else ratios
+
+    def _row(self, tables: StudyTables, others: str, runs: pd.DataFrame, ratios: dict[str, pd.Series]) -> Evidence:
+        off = pd.Series({run: distance(found) for run, found in ratios.items()}, dtype=float)
+        runs, notes = complete(runs, tables.study.compared)
+        off = off.reindex(runs.index)
+        levels = [float(ratios[run].median()) for run in off.dropna().index]
+        why = f"left out: no break-even point, or fewer than {FEWEST} measured steps from there"
+        return from_seeds(
+            joined(
+                [
+                    f"{symbol(self.quantity)} over its threshold {symbol(self.threshold)}: the factor between them",
+                    others,
+                ]
+            ),
+            by_seed(off, runs),
+            Unit.RATIO,
+            null=math.log(FACTOR),
+            our_value=with_names([(float(np.median(levels)), "median ratio")]) if levels else "",
+            notes=[*notes, *lacking(off, why)],
+            where=others,
+        )
+
+
+def distance(ratios: pd.Series) -> float:
+    """The median distance of ratios from 1, either way, as a logarithm; NaN of too few."""
+    if len(ratios) < FEWEST:
+        return math.nan
+    bounded = ratios.clip(1 / FURTHEST, FURTHEST)
+    return float(np.log(bounded).abs().median())
+
+
+def _values(tables: StudyTables, run: str, quantity: str) -> pd.Series:
+    """A quantity along a run, by step; of the preconditioned H where the run has one."""
+    if quantity == "lambda_H_1" and (PRECONDITIONED, run) in tables.curves:
+        quantity = PRECONDITIONED
+    values: pd.Series = curve(tables, run, quantity).set_index("step")["value"]
+    return values

@@ -335,8 +335,8 @@ CLAIMS = (
     ),
     Claim(
         "theories.batch_sharpness",
-        "After the break-even point, batch sharpness stays at 2/η at every batch size (Andreyev, Beneventano 2024); with momentum "
-        "β at 2(1 − β)/η, which is reported for small batches (Andreyev et al. 2026).",
+        "After the break-even point, batch sharpness stays at 2/η at every batch size (Andreyev, Beneventano 2024); with "
+        "momentum β at 2(1 − β)/η, which is reported for small batches (Andreyev et al. 2026).",
         AtTheEdge("batch_sharpness", "lower_plateau"),
         "theories",
         title="batch sharpness stays at 2(1 − β)/η",

@@ -45,8 +45,9 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
             views.append(common.no_values(quantity, WIDTH, HEIGHT))
         else:
             views.append(curves.curves(rows, runs, study, name, f"{title} (log scale)", look))
-    look = Look(x="step", rules=None, level=1.0, width=WIDTH, height=HEIGHT)
-    views.append(curves.curves(trajectories, runs, study, "stability_lhs", common.EQUATION_1_AXIS, look))
+    axis, signed = common.equation_1_axis(trajectories)
+    look = Look(x="step", rules=None, level=1.0, width=WIDTH, height=HEIGHT, **signed)
+    views.append(curves.curves(trajectories, runs, study, "stability_lhs", axis, look))
     notes = [curves.averaged(runs, study), "Each over its threshold: a theory holds where its curves stay at 1."]
     if any(len(rules(trajectories, line, study)) for _, _, _, _, dashed in VIEWS for line in dashed):
         notes.append("Dashed lines: thresholds with momentum, in units of 2/η.")

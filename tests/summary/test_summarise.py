@@ -439,7 +439,9 @@ def test_an_optional_measurement_stands_in_the_long_table_where_the_study_has_it
     summarise(tmp_path, study, out)
     rows = pd.read_csv(out / "trajectories.csv")
     told = {
-        (row.quantity, row.step): row.value for row in rows.itertuples() if row.quantity.startswith(("batch_", "gradient_noise"))
+        (row.quantity, row.step): row.value
+        for row in rows.itertuples()
+        if row.quantity.startswith(("batch_", "gradient_noise"))
     }
     assert told == {
         ("batch_sharpness", 0): 1.5,

@@ -58,22 +58,21 @@ class AtTheEdge:
             return
         for others, runs in combinations(tables, without=[]):
             ratios = {str(run): self.over_threshold(tables, str(run)) for run in runs.index}
-            if all(found.empty for found in ratios.values()):
-                continue
-            yield self._row(tables, others, runs, ratios)
+            if not all(found.empty for found in ratios.values()):
+                yield self._row(tables, others, runs, ratios)
 
     def over_threshold(self, tables: StudyTables, run: str) -> pd.Series:
-        """The quantity over its threshold at each measured step from the break-even point on; empty where there is none."""
+        """The quantity over its threshold at each measured step; empty where no threshold is known, or it is the other one."""
         values, thresholds = _values(tables, run, self.quantity), _values(tables, run, self.threshold)
         if self.apart_from:
             other = _values(tables, run, self.apart_from).reindex(thresholds.index)
             thresholds = thresholds[(thresholds / other - 1).abs() > 0.01]
-        # before the comparison, which is False for NaN: no break-even point
-        after = column(tables, "break_even_step")[run]
-        ratios = (values / thresholds).dropna()
-        return ratios[ratios.index >= after] if len(ratios) else ratios
+        ratios: pd.Series = (values / thresholds).dropna()
+        return ratios
 
     def _row(self, tables: StudyTables, others: str, runs: pd.DataFrame, ratios: dict[str, pd.Series]) -> Evidence:
+        begins = column(tables, "break_even_step")  # NaN without a break-even point, which no step comes after
+        ratios = {run: found[found.index >= begins[run]] for run, found in ratios.items()}
         off = pd.Series({run: distance(found) for run, found in ratios.items()}, dtype=float)
         runs, notes = complete(runs, tables.study.compared)
         off = off.reindex(runs.index)

@@ -77,7 +77,12 @@ EXACTLY = {
     "training.thin": {"thin"},
     "training.checkpoint_file": {"train"},
     "training.extension": {"train"},
-    "training.optimizers.sgd": {"train", "hessian", "stability"},  # whose condition and preconditioner are its module's
+    "training.optimizers.sgd": {
+        "train",
+        "hessian",
+        "stability",
+        "sharpness",
+    },  # whose condition and preconditioner are its module's
     "training.schedules.switches": {"train"},
     "training.schedules.cosine": set(),
     "training.augmentations.crop_flip": set(),
@@ -92,7 +97,7 @@ EXACTLY = {
     "spectra.gram_spectrum": {"covariance"},
     "spectra.hessian": {"hessian", "stability", "density", "sharpness"},
     "spectra.lanczos": {"hessian", "density", "sharpness"},
-    "spectra.equation_1": {"stability"},
+    "spectra.equation_1": {"stability", "sharpness"},
     "summary.summarise": {"summarise"},
     "summary.break_even": {"summarise"},
     "summary.embed": {"embed"},

@@ -193,6 +193,8 @@ def test_the_long_table(tmp_path):
         "alpha_star": {step: s[2] for step, s in STABILITY.items()},
         "delta_loss": {step: s[3] for step, s in STABILITY.items()},
         "threshold": dict.fromkeys(STABILITY, 38.0),
+        "two_over_lr": dict.fromkeys(STABILITY, 20.0),
+        "break_even_curvature": {step: h[0] / 2 for step, h in HESSIAN.items()},
         **{name: {step: step + place for step in HESSIAN} for place, name in enumerate(ASSUMPTIONS)},
         "train_loss": {step: h[0] for step, h in HISTORY.items()},
         "train_accuracy": {step: h[1] for step, h in HISTORY.items()},

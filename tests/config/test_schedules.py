@@ -30,7 +30,7 @@ def text(schedule, length=STEPS, more=""):
             "[{kind: cosine, learning_rate: 3}]",
             ".learning_rate: unknown key; allowed: kind, at, until, unit, of, final",
         ),
-        ("[{kind: warm_up, untill: 3}]", ".untill: unknown key; did you mean 'until'?"),
+        ("[{kind: warm_up, untl: 3}]", ".untl: unknown key; did you mean 'until'?"),
         ("[{kind: step_decay, step_size: 3, gamma: 0.1}]", ".step_size: unknown key; did you mean 'every'?"),
         ("[{kind: step_decay, every: 3}]", ".factor: required, but missing"),
         ("[{kind: warm_up}]", ".until: required, but missing"),

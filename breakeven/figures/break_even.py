@@ -48,6 +48,8 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
     title = "Where λ_H^1 stops growing: theory against measurement"
     table = points(trajectories, runs, study)
     lines = notes(table, runs)
+    if not curve_data.preconditioned(trajectories).isdisjoint(table["run"]):
+        lines.append("Of Adam and its relatives it is the preconditioned curvature, λ_PH^1.")
     if table.empty:
         return common.finish(common.no_values("a break-even point", SIDE, SIDE), title, study, lines)
     low, high = table[LAMBDAS].min().min() / 1.3, table[LAMBDAS].max().max() * 1.3

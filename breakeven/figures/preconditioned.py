@@ -21,5 +21,5 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
     """Draw the preconditioned eigenvalue against the epoch."""
     quantity = "preconditioned_lambda_H_1"
     title = f"Largest eigenvalue of the preconditioned Hessian, {SYMBOLS[quantity]}"
-    words = "the full-batch threshold, 38/η for Adam at β₁ = 0.9"
+    words = "the full-batch threshold, 38/η for Adam with its usual momentum"
     return against_threshold(trajectories, runs, study, quantity, title, words)

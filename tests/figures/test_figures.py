@@ -360,6 +360,8 @@ def test_break_even_of_adam_is_of_the_preconditioned_eigenvalue():
     adam = break_even.points(with_preconditioned(trajectories), runs, study)
     for column in ("before", "after", "max"):
         assert adam[column].to_numpy() == pytest.approx(20 * plain[column].to_numpy(), rel=1e-5), column
+    told = compiled("break_even", with_preconditioned(trajectories), runs, study)["title"]["subtitle"]
+    assert "Of Adam and its relatives it is the preconditioned curvature, λ_PH^1." in told
     assert len(adam) == 3 and adam["predicted"].to_numpy() == pytest.approx(plain["predicted"].to_numpy())
 
 

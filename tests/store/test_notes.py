@@ -11,7 +11,7 @@ def test_a_cell_holds_codes_and_gives_back_the_notes():
     assert notes_of(float("nan")) == notes_of(None) == notes_of("") == []
 
 
-OPTIONAL = {"sharpness", "interaction", "batch_lambda_1", "e_H"}
+OPTIONAL = {"sharpness", "interaction", "batch_lambda_1", "plateau", "e_H"}
 
 
 def test_codes_and_sentences_are_each_one():

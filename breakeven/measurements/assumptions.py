@@ -63,10 +63,10 @@ def measure_assumptions(
     ``example_quadratic_error``: how far the loss, and that of an example, at θ ± a e are from their quadratic models, see
     `breakeven.spectra.quadratic`. ``curvature_after_step``: eᵀ H(θ_{t+1}) e. ``note``: why cells are empty.
 
-    Losses are of mini-batches of ``batch_size``, the hessian stage's. A row costs about twelve gradients of the measured
-    examples: one for K, two for the losses of the examples and their curvatures, five for the third derivative, two for the
-    curvature after the step, two losses; with batch normalization one for the slopes of K's mini-batches; and four in float64
-    where float32 is too coarse for the quadratic models.
+    Losses are of mini-batches of ``batch_size``, the hessian stage's. A row costs about fifteen gradients of the measured
+    examples: one for K, and more where its mini-batches are small, three for the losses of the examples and their curvatures, six
+    for the third derivative, three for the curvature after the step, two losses; with batch normalization one for the slopes of
+    K's mini-batches. Where float32 is too coarse for the quadratic models, four in float64 come on top.
     """
     spec, training = read_spec(run), read_training(run)
     found = read_steps(run / "hessian.csv", ["lambda_1"], training.measured_steps)

@@ -16,8 +16,10 @@ STAGES = {
     "covariance": ("measurements.covariance", NETWORK),
     "hessian": ("measurements.hessian", NETWORK, "training.optimizers.sgd"),
     "stability": ("measurements.stability", NETWORK, "training.optimizers.sgd"),
+    "assumptions": ("measurements.assumptions", NETWORK),
     "density": ("measurements.density", NETWORK),
     "sharpness": ("measurements.sharpness", NETWORK, "training.optimizers.sgd"),
+    "blocks": ("measurements.blocks", NETWORK),
     "predictions": ("measurements.predictions", NETWORK),
     "thin": ("training.thin",),
     "summarise": ("summary.summarise",),
@@ -27,7 +29,7 @@ STAGES = {
     "plot": ("figures.plot", FIGURE),
     "report": ("report.build",),
 }
-MEASURED = {"covariance", "hessian", "stability", "density", "sharpness", "predictions"}
+MEASURED = {"covariance", "hessian", "stability", "assumptions", "density", "sharpness", "blocks", "predictions"}
 OF_A_RUN = {"train"} | MEASURED
 
 # What an edit in each room may rerun at most. What a room above does reruns nothing below.
@@ -42,7 +44,7 @@ ROOMS = {
     "specs": set(STAGES),
     "data": {"prepare"} | OF_A_RUN,
     "networks": OF_A_RUN,
-    "training": {"train", "hessian", "stability", "sharpness", "predictions", "thin"},
+    "training": {"train", "hessian", "stability", "sharpness", "blocks", "predictions", "thin"},
     "spectra": MEASURED - {"predictions"},
     "measurements": MEASURED,
     "summary": {"summarise", "embed"},
@@ -63,7 +65,7 @@ EXACTLY = {
     "store.training_record": set(),
     "store.record": set(),
     "store.snapshots": OF_A_RUN,
-    "store.eigenvectors": {"hessian", "stability"},
+    "store.eigenvectors": {"hessian", "stability", "assumptions", "blocks"},
     "store.predictions": {"predictions", "embed"},
     LOADER: {"prepare"},
     "data.cifar10": set(),  # nor any other loader, network or figure than the one that is used
@@ -86,17 +88,19 @@ EXACTLY = {
     "training.schedules.switches": {"train"},
     "training.schedules.cosine": set(),
     "training.augmentations.crop_flip": set(),
-    "spectra.preconditioned": {"hessian"},
+    "spectra.preconditioned": {"hessian", "blocks"},
     "measurements.measured": MEASURED,
     "measurements.covariance": {"covariance"},
-    "measurements.hessian": {"hessian"},
+    "measurements.hessian": {"hessian", "blocks"},  # whose start vectors are the same
     "measurements.stability": {"stability"},
+    "measurements.assumptions": {"assumptions"},
     "measurements.density": {"density"},
+    "measurements.blocks": {"blocks"},
     "measurements.sharpness": {"sharpness"},
     "measurements.predictions": {"predictions"},
-    "spectra.gram_spectrum": {"covariance"},
-    "spectra.hessian": {"hessian", "stability", "density", "sharpness"},
-    "spectra.lanczos": {"hessian", "density", "sharpness"},
+    "spectra.gram_spectrum": {"covariance", "assumptions"},
+    "spectra.hessian": {"hessian", "stability", "assumptions", "density", "sharpness", "blocks"},
+    "spectra.lanczos": {"hessian", "density", "sharpness", "blocks"},
     "spectra.equation_1": {"stability", "sharpness"},
     "summary.summarise": {"summarise"},
     "summary.break_even": {"summarise"},

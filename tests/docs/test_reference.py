@@ -120,6 +120,7 @@ def results(tmp_path_factory):
         pipeline.assumptions(number)
     pipeline.density()
     pipeline.sharpness()
+    pipeline.blocks()
     pipeline.summarise()
     pipeline.claims()
     return pipeline.results

@@ -17,12 +17,15 @@ from breakeven.store.record import write_record
 from tests.once import once
 from tests.tiny_pipeline import STUDY, Pipeline
 
+MEASURED = ("covariance", "hessian", "stability", "assumptions")
+
 
 def made(folder):
     pipeline = Pipeline(folder)
     pipeline.prepare()
     for number in (0, 1):
-        for stage in (pipeline.train, pipeline.covariance, pipeline.hessian, pipeline.stability, pipeline.density):
+        always = (pipeline.train, pipeline.covariance, pipeline.hessian, pipeline.stability, pipeline.assumptions)
+        for stage in (*always, pipeline.density):
             stage(number)
     pipeline.summarise()
     return ""
@@ -54,13 +57,13 @@ def test_the_scalars_are_those_of_the_tables(pipeline, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {pipeline.run(0).name, pipeline.run(1).name}
     for number in (0, 1):
         run = pipeline.run(number)
-        tables = {name: pd.read_csv(run / f"{name}.csv") for name in ("history", "covariance", "hessian", "stability")}
+        tables = {name: pd.read_csv(run / f"{name}.csv") for name in ("history", *MEASURED)}
         expected = {}
         for split in ("train", "test"):
             chosen = tables["history"][tables["history"]["split"] == split]
             expected |= {f"{split}/{column}": rows(chosen, column) for column in ("loss", "accuracy")}
         expected["learning_rate"] = rows(chosen, "learning_rate")
-        for name, tag in (("covariance", "K"), ("hessian", "H"), ("stability", "stability")):
+        for name, tag in zip(MEASURED, ("K", "H", "stability", "assumptions"), strict=True):
             table = tables[name].drop(columns="note")
             table["step"] = table["step"].astype(int)
             for column in table.columns[1:]:

@@ -42,6 +42,7 @@ def test_the_break_even_point_and_its_prediction(tmp_path, settings):
         pipeline.covariance(number)
         pipeline.hessian(number)
         pipeline.stability(number)
+        pipeline.assumptions(number)
     pipeline.summarise()
     runs = read_table(pipeline.tables() / "runs.csv").set_index("learning_rate")
     trajectories = read_table(pipeline.tables() / "trajectories.csv")

@@ -38,7 +38,17 @@ studies:
       snapshots: [{every: 2}]
     seeds: [3]
 """
-MEASURED = ["covariance", "hessian", "stability", "assumptions", "density", "sharpness", "blocks", "predictions"]
+MEASURED = [
+    "covariance",
+    "hessian",
+    "stability",
+    "assumptions",
+    "locate",
+    "density",
+    "sharpness",
+    "blocks",
+    "predictions",
+]
 STAGES = [
     "prepare",
     "train",
@@ -113,7 +123,7 @@ def test_help_lists_the_stages(tmp_path):
     listed = re.findall(r"^    (\w+)(?:  +\S|$)", done.stdout, flags=re.MULTILINE)
     assert [stage for stage in listed if stage in STAGES] == STAGES  # in the order in which data flow
     assert [stage.name for stage in TABLE] == STAGES and [row.name for row in MEASUREMENTS] == MEASURED
-    assert [row.name for row in MEASUREMENTS if row.always] == MEASURED[:4]
+    assert [row.name for row in MEASUREMENTS if row.always] == MEASURED[:5]
 
 
 @pytest.mark.parametrize("stage", STAGES)

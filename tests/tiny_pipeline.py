@@ -14,6 +14,7 @@ from breakeven.measurements.blocks import measure_blocks
 from breakeven.measurements.covariance import measure_covariance
 from breakeven.measurements.density import measure_density
 from breakeven.measurements.hessian import measure_hessian
+from breakeven.measurements.locate import measure_locate
 from breakeven.measurements.predictions import measure_predictions
 from breakeven.measurements.sharpness import measure_sharpness
 from breakeven.measurements.stability import measure_stability
@@ -88,6 +89,11 @@ class Pipeline:
         run = self.run(number)
         measure_assumptions(run, self.data, run / "assumptions.csv", CPU, 500.0, **settings)
 
+    def locate(self, number=0):
+        settings = {"most_steps": 32, "tolerance": 1e-3, "max_matvecs": 30, "batch_size": 8, "precision": "float64"}
+        run = self.run(number)
+        measure_locate(run, self.data, run / "locate.csv", CPU, 500.0, **settings)
+
     def density(self, number=0):
         settings = {"probes": 2, "steps": 4, "batch_size": 8, "precision": "float32"}
         run = self.run(number)
@@ -138,7 +144,7 @@ class Pipeline:
 
     def run_stages(self, number):
         """The stages of one run, in their order."""
-        always = (self.train, self.covariance, self.hessian, self.stability, self.assumptions)
+        always = (self.train, self.covariance, self.hessian, self.stability, self.assumptions, self.locate)
         for stage in (*always, self.density, self.sharpness, self.blocks, self.predictions):
             stage(number)
 

@@ -143,7 +143,7 @@ class Results:
 
     @_once
     def training(self, run: str) -> Result:
-        """A run, trained; where its schedule counts in the break-even point of another, that one's stability comes first."""
+        """A run, trained; where its schedule counts in the break-even point of another, that one's is located first."""
         spec = self.plan.runs[run]
         source = source_of(spec)
         network = network_source(spec.network)
@@ -152,7 +152,7 @@ class Results:
         told, code = canonical_json(spec), _code("train", network.module, *modules_of(spec))
         needs = [self.data(dataset_id(spec.dataset))]
         if source is not None:
-            needs += [self.training(run_id(source)), self.measurement("stability", run_id(source))]
+            needs += [self.training(run_id(source)), self.measurement("locate", run_id(source))]
         made = _result("train_run", run, f"runs/{run}", told, code, network.function, needs, read)
         return replace(made, family=_key("train", begins_as(spec), code, network.function, needs, read))
 
@@ -162,8 +162,9 @@ class Results:
         each, spec = BY_NAME[name], self.plan.runs[run]
         told, network = values_of(each, self.plan.config.measurements), network_source(spec.network)
         optimizer = [optimizer_module(spec)] if each.of_optimizer else []
-        augmentation = augmentation_modules(spec) if each.of_training else []
-        out, code = f"runs/{run}/{each.table}", _code(name, network.module, *optimizer, *augmentation)
+        drawing = augmentation_modules(spec) if each.of_training else []
+        modules = modules_of(spec) if each.takes_steps else [*optimizer, *drawing]
+        out, code = f"runs/{run}/{each.table}", _code(name, network.module, *modules)
         read = [self.measurement(other, run) for other in each.reads]
         needs = [self.data(dataset_id(spec.dataset)), self.training(run), *read]
         return _result(f"measure_{name}", run, out, told, code, network.function, needs)
@@ -174,7 +175,7 @@ class Results:
         config, out = self.plan.config, f"runs/{run}/{KEPT_FILE}"
         studies = [study for study in self.plan.studies.values() if run in study.runs]
         # of one that is in no study, others need the break-even point
-        names = ["stability", *BY_NAME["stability"].reads]
+        names = ["locate", *BY_NAME["locate"].reads]
         if studies:
             names = [each.name for each in MEASUREMENTS if each.always or is_asked_for(each, config.measurements)]
         if any(study.predictions for study in studies):

@@ -1,6 +1,8 @@
 """Stage ``estimate``: the runs, gradient evaluations, disk, memory and time that a config takes on this machine."""
 
+import itertools
 import os
+import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -166,9 +168,23 @@ class Estimate:
             stay += self.plan.config.keep_snapshots == 1
             return Share(seconds, size=stay * training.snapshot_bytes, passing=gone * training.snapshot_bytes)
         measuring, name = self.measuring(spec), MEASUREMENT_OF[result.rule].name
+        if name == "locate":
+            return self.locating(spec, measuring, measured)
         # predictions are a part of an evaluation
         fixed, each = measuring.seconds.get(name, (0.0, training.evaluation))
         seconds = fixed + len(measured) * each
+        return Share(seconds, seconds / measuring.gradient if measuring.gradient else 0.0)
+
+    def locating(self, spec: RunSpec, measuring: MeasuringCost, measured: list[int]) -> Share:
+        """What it takes to locate the break-even point, if there is one: half of the steps between two snapshots, as was seen.
+
+        H and the left-hand side of Eq. 1 are measured at each of them.
+        """
+        gaps = [after - before for before, after in itertools.pairwise(measured)]
+        steps = min(statistics.median(gaps), self.plan.config.measurements.locate.most_steps) / 2
+        seconds = sum(
+            fixed + steps * each for fixed, each in map(measuring.seconds.__getitem__, ("hessian", "stability"))
+        )
         return Share(seconds, seconds / measuring.gradient if measuring.gradient else 0.0)
 
     def training(self, spec: RunSpec) -> TrainingCost:
@@ -186,7 +202,7 @@ class Estimate:
         settings: dict[Measurement, Mapping[str, Any]] = {
             row: values_of(row, self.plan.config.measurements)
             for rule, row in MEASUREMENT_OF.items()
-            if rule in asked and row.name != "predictions"
+            if rule in asked and row.name not in ("predictions", "locate")
         }
         like = replace(spec, steps=1, epochs=None, momentum=0.0, weight_decay=0.0)
         if not any(row.of_training for row in settings):

@@ -27,7 +27,8 @@ def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.D
     others = curve_data.preconditioned(trajectories)
     rows = common.select(trajectories, "lambda_H_1", log=True)
     largest = common.select(trajectories, curve_data.PRECONDITIONED, log=True)
-    rows = pd.concat([rows[~rows["run"].isin(others)], largest])
+    located = common.select(trajectories, curve_data.LOCATED["lambda_H_1"], log=True)
+    rows = pd.concat([rows[~rows["run"].isin(others)], largest, located]).drop_duplicates(["run", "step"])
     measured = rows.set_index(["run", "step"])["value"]
     tops = largest.groupby("run")["value"].max()
     found = common.labelled(runs.dropna(subset=["break_even_step", "predicted_lambda_H"]), study)
@@ -109,7 +110,7 @@ def measured(table: pd.DataFrame, runs: pd.DataFrame, study: Study, domain: list
         tooltip=[
             *common.who(study),
             alt.Tooltip("seed:N"),
-            alt.Tooltip("break_even_after_step:Q", title="last stable step"),
+            alt.Tooltip("break_even_after_step:Q", title="stable until step"),
             alt.Tooltip("break_even_step:Q", title="first unstable step"),
             *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in LAMBDAS),
             alt.Tooltip("run:N"),

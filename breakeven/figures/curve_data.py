@@ -9,6 +9,8 @@ from breakeven.specs.study import Study
 MARKS_PER_CURVE = 8
 PRECONDITIONED = "preconditioned_lambda_H_1"
 STEADY = 1e-9  # relative: seeds are averaged with rounding
+# what stage locate measures between snapshots, too
+LOCATED = {"lambda_H_1": "located_lambda_H_1", "stability_lhs": "located_stability_lhs"}
 
 
 def average(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -98,9 +100,17 @@ def levels(thresholds: pd.DataFrame) -> pd.DataFrame:
     return thresholds[thresholds["steady"]].groupby(lines, sort=True)[["mean"]].first().reset_index()
 
 
-def break_even_points(rows: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows at the break-even point of their run, one for each run that has one; ``value`` is called ``mean``."""
-    steps = runs[["run", "break_even_step"]].dropna().rename(columns={"break_even_step": "step"})
+def break_even_points(
+    rows: pd.DataFrame, located: pd.DataFrame | None, runs: pd.DataFrame, study: Study
+) -> pd.DataFrame:
+    """The rows at the break-even point of their run, one for each run that has one; ``value`` is called ``mean``.
+
+    ``located``: those of the steps between snapshots; where the quantity has none, the rows are those of the next snapshot.
+    """
+    column = "measured_break_even_step" if located is None else "break_even_step"
+    if located is not None:
+        rows = pd.concat([rows, located]).drop_duplicates(["run", "step"])
+    steps = runs[["run", column]].dropna().rename(columns={column: "step"})
     return _of_single_runs(rows.merge(steps.astype({"step": "int64"}), on=["run", "step"]), study)
 
 

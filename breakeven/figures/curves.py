@@ -72,7 +72,11 @@ def averaged(runs: pd.DataFrame, study: Study) -> str:
 def marked(runs: pd.DataFrame) -> list[str]:
     """What is marked of single runs, and how many diverged."""
     any_point = runs["break_even_step"].notna().any()
-    lines = ["Diamonds: break-even points of single runs."] if any_point else []
+    lines = (
+        ["Diamonds: break-even points of single runs; of what is measured at snapshots alone, at the next one."]
+        if any_point
+        else []
+    )
     lines += common.unconverged(runs)
     return lines + common.divergence(runs, "drawn as far as measured, on the axis of the others")
 
@@ -141,7 +145,9 @@ def _parts(
     if look.thresholds is not None:
         parts["level"] = curve_data.levels(look.thresholds)
         parts["threshold"] = look.thresholds[~look.thresholds["steady"]].drop(columns="steady")
-    parts["break_even"] = curve_data.break_even_points(rows, runs, study)
+    between = curve_data.LOCATED.get(str(rows["quantity"].iloc[0]))
+    located = common.select(trajectories, between, look.log) if between else None
+    parts["break_even"] = curve_data.break_even_points(rows, located, runs, study)
     if look.of_hessian:
         parts["unconverged"] = curve_data.unconverged_points(rows, trajectories, study)
     return parts

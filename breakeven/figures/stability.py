@@ -9,7 +9,7 @@ from breakeven.specs.study import Study
 
 CAPTION = (
     "Equation 1 itself, measured along e_H^1, the direction of largest curvature: above 1, SGD is unstable "
-    "there. The break-even point of a run is the first measured step at which it reaches 1."
+    "there. The break-even point of a run is the first step at which it reaches 1."
 )
 ORDER = 70
 

@@ -37,7 +37,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study, embeddin
     if len(seeds) > 1:
         lines.append(f"The maps show seed {seeds[0]}, the distances all {len(seeds)} seeds.")
     if mapped["break_even"].any():
-        lines.append("Large open diamonds: break-even points.")
+        lines.append("Large open diamonds: the first unstable snapshots.")
     lines += common.divergence(runs, "drawn as far as their predictions are finite")
     title = "Where trajectories part, in the space of predictions"
     return common.finish(common.grid(views).resolve_scale(color="independent"), title, study, lines)
@@ -51,7 +51,7 @@ def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study, embeddi
         table = table.merge(values, on=["run", "step"], how="left")
     epochs = trajectories.groupby(["run", "step"])["epoch"].first().reset_index()
     table = table.merge(epochs, on=["run", "step"], how="left")
-    steps = table["run"].map(runs.set_index("run")["break_even_step"]).astype(float)
+    steps = table["run"].map(runs.set_index("run")["measured_break_even_step"]).astype(float)
     return table.assign(break_even=table["step"] == steps).sort_values(["colour", "panel", "seed", "step"])
 
 

@@ -37,6 +37,7 @@ IMPORTS = {
     "covariance": NETWORKS,
     "hessian": NETWORKS,
     "stability": (*NETWORKS, "torch._decomp.decompositions_for_jvp"),  # by the first derivative in forward mode
+    "locate": (*NETWORKS, "torch._decomp.decompositions_for_jvp"),
     "density": NETWORKS,
     "sharpness": NETWORKS,
     "predictions": NETWORKS,

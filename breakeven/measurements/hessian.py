@@ -143,8 +143,8 @@ def _over(trace: float | None, lambda_1: float) -> float | None:
     return trace / lambda_1 if trace is not None and lambda_1 > 0 else None
 
 
-def start_vectors(previous: Tensor | None, gradient: Tensor, draws: torch.Generator) -> Tensor:
-    """The start vectors of the eigensolver, (b, D): b = `WARM` from the Ritz vectors of the snapshot before, else b = `COLD`.
+def start_vectors(previous: Tensor | None, gradient: Tensor, draws: torch.Generator, warm: int = WARM) -> Tensor:
+    """The start vectors of the eigensolver, (b, D): b = ``warm`` from the Ritz vectors of the snapshot before, else b = `COLD`.
 
     A cold start is random: so many vectors that all of them lack a wanted eigenvector (almost) never happens. A warm start has
     two, so that two eigenvectors that (almost) coincide, or cross, are both found; the Ritz vectors, with the two that
@@ -152,7 +152,7 @@ def start_vectors(previous: Tensor | None, gradient: Tensor, draws: torch.Genera
     the direction of the gradient, which lies mostly in directions of large curvature (Gur-Ari, Roberts, Dyer, 2018) and so knows
     an eigenvector that the snapshot before did not have. `benchmarks/calibrate_eigensolver.py` says how often that misses.
     """
-    count = COLD if previous is None else WARM
+    count = COLD if previous is None else warm
     start = torch.randn(count, len(gradient), generator=draws).to(gradient)
     start /= start.norm(dim=1, keepdim=True)
     if previous is not None:

@@ -1,6 +1,7 @@
 """What every measurement has in common: a run's snapshots, one after the other, as networks with the measured examples."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from breakeven.networks.build import build
 from breakeven.networks.exact_kernels import exact_kernels
 from breakeven.networks.primitive import with_primitive_operations
 from breakeven.networks.weights import load_into
-from breakeven.specs.run import run_id
+from breakeven.specs.run import RunSpec, run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.store import snapshots
 from breakeven.store.progress import progress
@@ -49,21 +50,35 @@ def measured_snapshots(
 ) -> Iterator[Measured]:
     """The snapshots of the run in folder ``run``, in order, measured in ``precision``; their digests are verified.
 
-    The network is measured with normalisation and attention in operations whose derivatives are right. ``data``: the folder of
-    the data set, or what was loaded from it.
+    ``data``: the folder of the data set, or what was loaded from it.
     """
-    spec = read_spec(run)
-    dtype = DTYPES[precision]
+    spec, entries = read_spec(run), read_training(run).snapshots
     dataset = data if isinstance(data, Dataset) else load(data, device, spec.dataset)
+    with measuring(spec, dataset, precision, device) as measured:
+        for entry in progress(entries, what, unit="snapshot"):
+            snapshot = snapshots.read(run / "snapshots" / entry.file, run_id(spec), entry.step, entry.sha256)
+            yield measured(snapshot, entry.learning_rate)
+
+
+@contextmanager
+def measuring(
+    spec: RunSpec, dataset: Dataset, precision: str, device: torch.device
+) -> Iterator[Callable[[snapshots.Snapshot, float], Measured]]:
+    """A function that makes a snapshot ready to be measured, with the η of the step from there, until the next one is.
+
+    The network is measured with normalisation and attention in operations whose derivatives are right.
+    """
+    dtype = DTYPES[precision]
     model = with_primitive_operations(
         build(spec, dataset.input_shape, dataset.classes, dtype, device, dataset.predicts_numbers)
     )
     inputs, labels = dataset.measured_examples(dtype)
     targets = training_targets(labels, dataset.classes, spec.label_smoothing, dtype)
-    entries = read_training(run).snapshots
+
+    def measured(snapshot: snapshots.Snapshot, learning_rate: float) -> Measured:
+        load_into(model, snapshot)
+        set_measuring(model)
+        return Measured(snapshot.step, learning_rate, model, snapshot, inputs, targets)
+
     with exact_kernels(model):
-        for entry in progress(entries, what, unit="snapshot"):
-            snapshot = snapshots.read(run / "snapshots" / entry.file, run_id(spec), entry.step, entry.sha256)
-            load_into(model, snapshot)
-            set_measuring(model)
-            yield Measured(entry.step, entry.learning_rate, model, snapshot, inputs, targets)
+        yield measured

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch.func import functional_call
 from breakeven.measurements.measured import Measured, measured_snapshots
 from breakeven.networks.loss import summed_loss
 from breakeven.networks.memory_format import colours_last
-from breakeven.specs.run import run_id
+from breakeven.specs.run import RunSpec, run_id
 from breakeven.specs.run_file import read_spec
 from breakeven.spectra.curvature import Way, fastest_way
 from breakeven.spectra.curvature_check import MeasuredNetwork, Verdict, checked_curvatures
@@ -65,7 +66,7 @@ def measure_stability(
     which must be the hessian stage's. That the mean curvature is λ_H^1 is checked at each snapshot.
     """
     spec, training = read_spec(run), read_training(run)
-    known, preconditioned = condition(spec), preconditioner(spec) is not None
+    preconditioned = preconditioner(spec) is not None
     which = eigenvectors.PRECONDITIONED if preconditioned else eigenvectors.FIRST
     # λ_H^1 by step, or the preconditioned, as the hessian stage wrote it
     column = "preconditioned_lambda_1" if preconditioned else "lambda_1"
@@ -76,38 +77,67 @@ def measure_stability(
     for measured in measured_snapshots(run, data, precision, device, "stability"):
         way = way or fastest_way(measured.model, measured.inputs)
         eta, lambda_1 = measured.learning_rate, eigenvalues[measured.step]
-        variance, notes = math.nan, [Note.NO_EIGENVECTOR]
-        squared_norm = math.nan
+        vector = None
         if math.isfinite(lambda_1):
-            vector = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step, which)
-            squared_norm = float(vector.double().square().sum())
-            variance, notes = curvature_variance(measured, vector.to(device), lambda_1, batch_size, way)
-        if lambda_1 == 0 and variance == 0:
-            notes.append(Note.NO_CURVATURE)
-        if known is None:
-            notes.append(Note.NO_CONDITION)
-        along = known and known.along(squared_norm)
-        side = crossing = None
-        if along and math.isfinite(variance) and not any(note.subject == "lhs" for note in notes):
-            of_step = (eta, spec.batch_size, training.train_examples, lambda_1, variance, along)
-            side, crossing = left_hand_side(*of_step), break_even_curvature(*of_step)
+            vector = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step, which).to(device)
+        eq_1 = equation_1(measured, spec, training.train_examples, lambda_1, vector, batch_size, way)
         now, after, stretched = losses_along_the_step(measured, spec.network, batch_size)
         rows.append(
             {
                 "step": measured.step,
                 "learning_rate": eta,
                 "lambda_1": lambda_1,
-                "curvature_variance": variance,
-                "stability_lhs": side,
+                "curvature_variance": eq_1.variance,
+                "stability_lhs": eq_1.side,
                 "two_over_lr": 2 / eta if eta else None,
                 "alpha_star": stretched,
                 "delta_loss": after - now,
-                "threshold": full_batch_threshold(eta, along) if along else None,
-                "break_even_curvature": crossing,
-                "note": cell([*notes, *why_losses_are_missing(now, after)]),
+                "threshold": eq_1.threshold,
+                "break_even_curvature": eq_1.crossing,
+                "note": cell([*eq_1.notes, *why_losses_are_missing(now, after)]),
             }
         )
     write_rows(out, COLUMNS, rows, infinite=["stability_lhs"])
+
+
+class Equation1(NamedTuple):
+    """Eq. 1 at a step: s², its left-hand side, the λ_H^1 where that is 1, the full-batch threshold; why some are missing."""
+
+    variance: float
+    side: float | None
+    crossing: float | None
+    threshold: float | None
+    notes: list[Note]
+
+
+def equation_1(
+    measured: Measured,
+    spec: RunSpec,
+    examples: int,
+    lambda_1: float,
+    vector: Tensor | None,
+    batch_size: int,
+    way: Way,
+) -> Equation1:
+    """Eq. 1 of the run's optimizer, which trains on so many ``examples``, along ``vector``; None where none was found.
+
+    That is e_H^1 with λ_H^1 = ``lambda_1``; or, with a preconditioner P, P^(-1/2) u with the eigenvalue of P^(-1/2) H P^(-1/2).
+    """
+    known = condition(spec)
+    variance, squared_norm, notes = math.nan, math.nan, [Note.NO_EIGENVECTOR]
+    if vector is not None:
+        squared_norm = float(vector.double().square().sum())
+        variance, notes = curvature_variance(measured, vector, lambda_1, batch_size, way)
+    if lambda_1 == 0 and variance == 0:
+        notes.append(Note.NO_CURVATURE)
+    if known is None:
+        return Equation1(variance, None, None, None, [*notes, Note.NO_CONDITION])
+    along = known.along(squared_norm)
+    threshold = full_batch_threshold(measured.learning_rate, along)
+    if not math.isfinite(variance) or any(note.subject == "lhs" for note in notes):
+        return Equation1(variance, None, None, threshold, notes)
+    of_step = (measured.learning_rate, spec.batch_size, examples, lambda_1, variance, along)
+    return Equation1(variance, left_hand_side(*of_step), break_even_curvature(*of_step), threshold, notes)
 
 
 def curvature_variance(

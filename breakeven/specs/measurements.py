@@ -66,6 +66,18 @@ class Hessian:
 
 
 @dataclass(frozen=True)
+class Locate:
+    """The break-even point to the step, with the eigensolver of hessian."""
+
+    most_steps: Annotated[
+        int,
+        Ge(0),
+        "Most steps between two snapshots at which H is measured, each of them where they are not more; 0 leaves the break-even "
+        "point at the first unstable snapshot.",
+    ] = 32
+
+
+@dataclass(frozen=True)
 class Density:
     """The density of all eigenvalues of H, with the mini-batches and the precision of hessian."""
 
@@ -96,24 +108,27 @@ class Measurement:
     """A measurement.
 
     ``words``: what it does, in a line. ``settings``: its section of the config; None where it has none of its own.
-    ``of_hessian``: it takes the batch size and the precision of ``hessian``, so that it sees the same H. ``of_optimizer``: it
-    asks the run's optimizer for its condition of stability, or its preconditioner. ``of_training``: it draws mini-batches,
-    augmented as the run's are. ``borrows``: parameters that are settings of other sections, as pairs of a name and
+    ``of_hessian``: the settings of ``hessian`` that it takes, so that it sees the same H. ``of_optimizer``: it asks the run's
+    optimizer for its condition of stability, or its preconditioner. ``of_training``: it draws mini-batches, augmented as the
+    run's are; ``takes_steps``: it trains. ``borrows``: parameters that are settings of other sections, as pairs of a name and
     ``SECTION.SETTING``; ``lends``: settings of its section that are another's alone. ``table``: the file that it writes into the
-    run's folder; ``folders``: those that it fills beside it. ``reads``: other measurements of the same run. ``always``: made for
-    every run; the others only where a figure asks for them, or the config, by a setting that isn't 0 or none, ``SETTING`` or
-    ``SECTION.SETTING``: ``asked_by``. ``quantities``: those that ``summarise`` reads where it is made.
+    run's folder; ``folders``: those that it fills beside it; ``at_snapshots``: the table is of their steps. ``reads``: other
+    measurements of the same run. ``always``: made for every run; the others only where a figure asks for them, or the config, by
+    a setting that isn't 0 or none, ``SETTING`` or ``SECTION.SETTING``: ``asked_by``. ``quantities``: those that ``summarise``
+    reads where it is made.
     """
 
     name: str
     words: str
     table: str
     settings: type | None = None
-    of_hessian: bool = False
+    of_hessian: tuple[str, ...] = ()
     of_optimizer: bool = False
     of_training: bool = False
     borrows: tuple[tuple[str, str], ...] = ()
     lends: tuple[str, ...] = ()
+    takes_steps: bool = False
+    at_snapshots: bool = True
     folders: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     always: bool = True
@@ -121,6 +136,7 @@ class Measurement:
     quantities: tuple[Quantity, ...] = ()
 
 
+OF_HESSIAN = ("batch_size", "precision")
 MEASUREMENTS = (
     Measurement(
         "covariance",
@@ -228,7 +244,7 @@ MEASUREMENTS = (
         "stability",
         "Measure the stability of SGD (Eq. 1) at each snapshot of a run, along the eigenvectors that hessian left.",
         "stability.csv",
-        of_hessian=True,
+        of_hessian=OF_HESSIAN,
         of_optimizer=True,
         reads=("hessian",),
         quantities=(
@@ -259,7 +275,7 @@ MEASUREMENTS = (
         "assumptions",
         "Measure what the paper's model of the early phase assumes, along e_H^1, at each snapshot of a run.",
         "assumptions.csv",
-        of_hessian=True,
+        of_hessian=OF_HESSIAN,
         borrows=(("covariance_batch_size", "covariance.batch_size"), ("covariance_batches", "covariance.batches")),
         reads=("hessian",),
         quantities=(
@@ -314,11 +330,32 @@ MEASUREMENTS = (
         ),
     ),
     Measurement(
+        "locate",
+        "Locate the break-even point of a run to the step, by training again between the two snapshots where it lies.",
+        "locate.csv",
+        settings=Locate,
+        of_hessian=(*OF_HESSIAN, "tolerance", "max_matvecs"),
+        of_optimizer=True,
+        takes_steps=True,
+        at_snapshots=False,
+        reads=("hessian", "stability"),
+        quantities=(
+            Quantity("located_lambda_H_1", "λ_H^1", "λ_H^1 about break-even", "locate", "lambda_1", "1/η"),
+            Quantity(
+                "located_stability_lhs",
+                "left-hand side of Eq. 1",
+                "stability of SGD about break-even",
+                "locate",
+                "stability_lhs",
+            ),
+        ),
+    ),
+    Measurement(
         "density",
         "Measure the density of all eigenvalues of H at each snapshot of a run; an option of a config.",
         "density.csv",
         settings=Density,
-        of_hessian=True,
+        of_hessian=OF_HESSIAN,
         always=False,
         asked_by="probes",
     ),
@@ -378,7 +415,7 @@ MEASUREMENTS = (
         "blocks",
         "Measure the largest eigenvalue of H of each block of parameters at each snapshot of a run; an option of a config.",
         "blocks.csv",
-        of_hessian=True,
+        of_hessian=OF_HESSIAN,
         reads=("hessian",),
         borrows=tuple((name, f"hessian.{name}") for name in ("blocks", "tolerance", "max_matvecs")),
         always=False,
@@ -404,26 +441,25 @@ MEASUREMENTS = (
 )
 
 BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
-OF_HESSIAN = ("batch_size", "precision")
 
 
 def settings_of(measurement: Measurement) -> dict[str, Setting]:
     """The settings that a measurement takes, by name."""
     own = settings(measurement.settings) if measurement.settings else {}
     own = {name: setting for name, setting in own.items() if name not in measurement.lends}
-    shared = settings(Hessian) if measurement.of_hessian else {}
+    shared = settings(Hessian)
     borrowed = {}
     for name, place in measurement.borrows:
         section, _, setting = place.partition(".")
         borrowed[name] = replace(settings(BY_NAME[section].settings or object)[setting], name=name)
-    return own | {name: shared[name] for name in OF_HESSIAN if name in shared} | borrowed
+    return own | {name: shared[name] for name in measurement.of_hessian} | borrowed
 
 
 def values_of(measurement: Measurement, configured: Any) -> dict[str, Any]:
     """The values of its settings, from the config's ``measurements``, which have an attribute for each section."""
     borrowed = {name for name, _ in measurement.borrows}
     sections = {name: measurement.name for name in settings_of(measurement) if name not in borrowed}
-    sections |= dict.fromkeys(OF_HESSIAN, "hessian") if measurement.of_hessian else {}
+    sections |= dict.fromkeys(measurement.of_hessian, "hessian")
     values = {name: getattr(getattr(configured, section), name) for name, section in sections.items()}
     return values | {name: attrgetter(place)(configured) for name, place in measurement.borrows}
 

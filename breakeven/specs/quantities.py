@@ -73,8 +73,14 @@ COLUMNS = (
     Column("max_trace_H", "max Tr(H)", "largest Tr(H) along the run"),
     Column("max_trace_over_lambda_1", "max Tr(K)/λ_K^1", "largest Tr(K)/λ_K^1 along the run", ".4g"),
     Column("max_lambda_star_over_lambda_1", "max λ_K^*/λ_K^1", "largest λ_K^*/λ_K^1 along the run", ".3g"),
-    Column("break_even_after_step", "stable until step", "last stable measured step before break-even", ".0f", "step"),
-    Column("break_even_step", "break-even step", "first measured step at which Eq. 1 says unstable", ".0f", "step"),
+    Column(
+        "break_even_after_step",
+        "stable until step",
+        "last step before break-even that is known to be stable",
+        ".0f",
+        "step",
+    ),
+    Column("break_even_step", "break-even step", "first step at which Eq. 1 says unstable", ".0f", "step"),
     Column("break_even_epoch", "break-even epoch", "epoch of the break-even point", unit="epoch"),
     Column("break_even_lambda_H", "λ_H^1 at break-even", "λ_H^1 at the break-even point", ".4g"),
     Column("predicted_lambda_H", "λ_H^1 by Eq. 1", "λ_H^1 at which Eq. 1 puts the break-even point", ".4g"),
@@ -94,6 +100,18 @@ COLUMNS = (
     Column("lambda_K_over_lambda_H_spread", "spread of α", "factor by which λ_K^1/λ_H^1 strays until break-even"),
     Column("lambda_K_lambda_H_slope", "slope of log λ_K^1", "slope of log λ_K^1 over log λ_H^1 until break-even"),
     Column("unconverged_snapshots", "unconverged", "measured steps at which an eigenvalue of H did not converge"),
+    Column(
+        "measured_break_even_step",
+        "first unstable snapshot",
+        "first snapshot at which Eq. 1 says unstable",
+        unit="step",
+    ),
+    Column(
+        "stable_again_step",
+        "stable again",
+        "step after break-even, up to the first unstable snapshot, at which Eq. 1 says stable again",
+        unit="step",
+    ),
 )
 
 

@@ -55,6 +55,19 @@ def in_steps(count: int, unit: str, steps_per_epoch: int) -> int:
     return count * steps_per_epoch if unit == "epoch" else count
 
 
+def interval_of_break_even(sides: Iterable[tuple[float, ...]]) -> tuple[int | None, int] | None:
+    """The first step whose left-hand side of Eq. 1 is at least 1, and before it the last one that is known, None where none is.
+
+    None where there is no such step.
+    """
+    before = None
+    for step, side in sides:
+        if side >= 1:
+            return before, int(step)
+        before = int(step) if side < 1 else before
+    return None
+
+
 def first_unstable(sides: Iterable[tuple[float, ...]]) -> int | None:
     """The break-even point of measured steps, each with its left-hand side of Eq. 1: the first where that is at least 1.
 

@@ -1,7 +1,8 @@
 """Why a cell of a table is empty, or doubtful: codes in its column ``note``, and a sentence for each.
 
 A note is the codes of its row, separated by ``; ``. A code is ``SUBJECT:REASON``, where the subject is what could not be
-computed: K, H, the preconditioned H (P), the left-hand side of Eq. 1 (lhs), λ_H^1, the loss, or what is along e_H^1 (e_H).
+computed: K, H, the preconditioned H (P), the left-hand side of Eq. 1 (lhs), λ_H^1, the steps between two snapshots, the loss, or
+what is along e_H^1 (e_H).
 """
 
 from collections.abc import Iterable
@@ -58,6 +59,17 @@ class Note(Enum):
     TOO_COARSE = (
         "lhs:too_coarse",
         "float32 is too coarse for the curvatures along e_H^1 (set measurements.hessian.precision to float64)",
+    )
+    NOT_CONVERGED = ("lambda_1:not_converged", "lambda_1 has not converged within max_matvecs")
+    OTHER_BITS = (
+        "steps:other_bits",
+        "the steps that were taken again are those of the training but for rounding: it ran on another device or machine, or "
+        "with another number of threads",
+    )
+    NOT_REPEATED = (
+        "steps:not_repeated",
+        "the steps of the training can't be taken again on this device, by more than rounding: the break-even point is that of "
+        "the snapshots",
     )
     COARSE = ("lambda_1:coarse", "float32 is too coarse for the last digits of lambda_1")
     SHARPNESS_NOT_FINITE = (

@@ -44,6 +44,7 @@ class TrainingRecord:
     accurate enough. ``switches``: as declared, also those that were not reached. ``snapshots``: in the order of their steps.
     ``never``: the kinds of multipliers of its schedule that count in a break-even point that never comes. ``sampling``: how its
     mini-batches were drawn.
+    ``break_even_step``: of the run whose break-even point the schedule counts in; None where it counts in none, or there is none.
     """
 
     key: str
@@ -56,6 +57,7 @@ class TrainingRecord:
     snapshots: tuple[SnapshotEntry, ...]
     never: tuple[str, ...] = ()
     sampling: str = "reshuffle"
+    break_even_step: int | None = None
 
     @property
     def measured_steps(self) -> list[int]:

@@ -1,19 +1,23 @@
-"""The break-even point of a run: the first measured step at which the left-hand side of Eq. 1 reaches 1."""
+"""The break-even point of a run: the first step at which the left-hand side of Eq. 1 reaches 1."""
 
 import math
 from dataclasses import dataclass
 
 import pandas as pd
 
-from breakeven.specs.schedule import first_unstable
-from breakeven.store.notes import notes_of
+from breakeven.specs.schedule import first_unstable, interval_of_break_even
+from breakeven.store.notes import Note, notes_of
+
+OF_THE_STEPS = (Note.OTHER_BITS, Note.NOT_REPEATED)
 
 
 @dataclass(frozen=True)
 class BreakEven:
     """The break-even point, or why there is none.
 
-    It lies after ``after_step``, the last measured step at which SGD was stable before it, and not after ``step``.
+    It lies after ``after_step``, the last step before it at which the optimizer is known to be stable, and not after ``step``:
+    the one before, where stage locate measured each step. ``measured_step``: the first unstable snapshot.
+    ``stable_again_step``: a step between them at which the left-hand side is below 1 again, so that it crosses 1 more than once.
     ``lambda_H``: λ_H^1 at ``step``. ``predicted_lambda_H``: the λ_H^1 at which Eq. 1 puts it, from η, S, N, the optimizer and the
     s² measured at ``step``, see `breakeven.spectra.equation_1`. None where there is none; ``note`` says why. Steps at which the
     left-hand side is unknown are passed over, and ``note`` names those before ``after_step``; one that is infinite is unstable.
@@ -24,10 +28,12 @@ class BreakEven:
     lambda_H: float | None = None
     predicted_lambda_H: float | None = None
     note: str = ""
+    measured_step: int | None = None
+    stable_again_step: int | None = None
 
 
-def break_even(stability: pd.DataFrame) -> BreakEven:
-    """The break-even point from a run's ``stability.csv``."""
+def break_even(stability: pd.DataFrame, locate: pd.DataFrame) -> BreakEven:
+    """The break-even point from a run's ``stability.csv`` and ``locate.csv``."""
     known = stability.dropna(subset="stability_lhs")
     if known.empty:
         return BreakEven(note=_why_unknown(stability))
@@ -36,10 +42,8 @@ def break_even(stability: pd.DataFrame) -> BreakEven:
         few = len(known) < len(stability)
         where = f" where it is known, at {len(known)} of {len(stability)} measured steps" if few else ""
         return BreakEven(note=f"the left-hand side of Eq. 1 stays below 1{where}")
-    row = known[known["step"] == step].iloc[0]
     before = known["step"][known["step"] < step]
-    curvature = float(row["lambda_1"])
-    predicted, remarks = None, []
+    remarks = []
     if before.empty:
         first = step == stability["step"].iloc[0]
         where = "" if first else " where the left-hand side of Eq. 1 is known"
@@ -49,6 +53,17 @@ def break_even(stability: pd.DataFrame) -> BreakEven:
         if unknown := int(earlier.isna().sum()):
             steps = "an earlier measured step" if unknown == 1 else f"{unknown} earlier measured steps"
             remarks.append(f"the left-hand side of Eq. 1 is not known at {steps}, where it may have reached 1")
+    located = locate.dropna(subset="stability_lhs").sort_values("step")
+    interval = interval_of_break_even(located[["step", "stability_lhs"]].itertuples(index=False, name=None))
+    assert interval is not None, "read_run has compared the tables"
+    row = located[located["step"] == interval[1]].iloc[0]
+    again = located["step"][(located["step"] > interval[1]) & (located["stability_lhs"] < 1)]
+    if len(again):
+        remarks.append(f"the left-hand side of Eq. 1 is below 1 again at step {again.iloc[0]}, and not at step {step}")
+    if lost := locate["step"][locate["stability_lhs"].isna() & (locate["step"] < interval[1])].tolist():
+        remarks.append(f"the left-hand side of Eq. 1 is not known at step {', '.join(map(str, lost))} before it")
+    remarks += [note.sentence for cell in locate["note"] for note in notes_of(cell) if note in OF_THE_STEPS]
+    curvature, predicted = float(row["lambda_1"]), None
     if curvature > 0:
         found = float(row["break_even_curvature"])
         if math.isnan(found):
@@ -58,12 +73,20 @@ def break_even(stability: pd.DataFrame) -> BreakEven:
     else:
         remarks.append("λ_H^1 is not above 0 there, and Eq. 1 predicts none")
     return BreakEven(
-        step=step,
-        after_step=int(before.iloc[-1]) if len(before) else None,
+        step=interval[1],
+        after_step=interval[0],
         lambda_H=curvature,
         predicted_lambda_H=predicted,
         note="; ".join(remarks),
+        measured_step=step,
+        stable_again_step=int(again.iloc[0]) if len(again) else None,
     )
+
+
+def ends(stability: pd.DataFrame) -> list[int]:
+    """The steps at which ``locate.csv`` begins and ends, from ``stability.csv``; none where there is no break-even point."""
+    interval = interval_of_break_even(stability[["step", "stability_lhs"]].itertuples(index=False, name=None))
+    return [] if interval is None else [step for step in interval if step is not None]
 
 
 def _why_unknown(stability: pd.DataFrame) -> str:

@@ -22,7 +22,7 @@ from breakeven.store.progress import progress
 from breakeven.store.rows import check_steps
 from breakeven.store.tables import cell, read_table, write_table
 from breakeven.store.training_record import TrainingRecord, read_training
-from breakeven.summary.break_even import break_even
+from breakeven.summary.break_even import break_even, ends
 from breakeven.summary.proportionality import proportionality
 from breakeven.summary.remarks import remarks
 from breakeven.summary.switches import first_switch
@@ -36,6 +36,8 @@ STEPS = [
     "first_peak_step",
     "first_switch_step",
     "unconverged_snapshots",
+    "measured_break_even_step",
+    "stable_again_step",
 ]
 
 
@@ -68,7 +70,13 @@ def read_run(folder: Path, labels: Mapping[str, Any], optional: Collection[str] 
         columns = [quantity.column for quantity in measurement.quantities if not quantity.optional]
         table = tables[measurement.name] = read_table(path, ["step", *columns, "note"])
         steps = table["step"].drop_duplicates() if any(each.by for each in measurement.quantities) else table["step"]
-        check_steps(path, steps.tolist(), training.measured_steps)
+        if measurement.at_snapshots:
+            check_steps(path, steps.tolist(), training.measured_steps)
+    found = tables["locate"]["step"].tolist()
+    if [*found[:1], *found[1:][-1:]] != ends(tables["stability"]):
+        raise UserError(
+            f"'{folder / 'locate.csv'}' does not have the steps of its break-even point: delete it, {AGAIN}"
+        )
     return RunTables(folder.name, labels, training, tables)
 
 
@@ -143,7 +151,7 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     training, history = run.training, run.tables["history"]
     k, h, stability = (run.tables[name] for name in ("covariance", "hessian", "stability"))
     ratios = k[k["lambda_1"] != 0]
-    point = break_even(stability)
+    point = break_even(stability, run.tables["locate"])
     early = proportionality(k, h, point.step)
     train, test = (history[history["split"] == split] for split in ("train", "test"))
     past = train[train["accuracy"] > accuracy_threshold]
@@ -178,6 +186,8 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "lambda_K_lambda_H_slope": early.slope,
         "remarks": remarks(training, history, k, h, stability),
         "sampling": training.sampling,
+        "measured_break_even_step": point.measured_step,
+        "stable_again_step": point.stable_again_step,
     }
     maxima = {each.maximum: each for each in QUANTITIES if each.maximum and each.maximum not in row}
     row |= {

@@ -57,6 +57,7 @@ def publish(training: Training, key: str, out: Path, state: Path) -> None:
         never=training.schedule.never,
         sampling=training.spec.sampling,
         snapshots=tuple(training.snapshots),
+        break_even_step=training.break_even_step,
     )
     write_training(out, record)
 

@@ -10,8 +10,8 @@ from breakeven.specs.run import RunSpec, canonical_json, run_id, source_of
 from breakeven.specs.schedule import first_unstable
 from breakeven.store.errors import UserError
 from breakeven.store.progress import progress, say
-from breakeven.store.rows import read_steps
-from breakeven.store.training_record import SNAPSHOTS, read_training
+from breakeven.store.rows import read_numbers
+from breakeven.store.training_record import SNAPSHOTS
 from breakeven.training.checkpoints import Checkpoints
 from breakeven.training.extension import extend
 from breakeven.training.results import is_published, publish
@@ -63,15 +63,14 @@ def train(
 
 
 def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
-    """The first measured step at which the run in folder ``source`` is unstable; None where there is none, or none is needed."""
+    """The break-even point of the run in folder ``source``, to the step; None where there is none, or none is needed."""
     if source_of(spec) is None:
         return None
     if source is None:
         raise UserError(
             "source: this run's schedule counts in the break-even point of another; give the folder of that run"
         )
-    steps = read_training(source).measured_steps
-    return first_unstable(read_steps(source / "stability.csv", ["stability_lhs"], steps))
+    return first_unstable(read_numbers(source / "locate.csv", ["step", "stability_lhs"]))
 
 
 def _key(training: Training, data: Path, key: str) -> str:

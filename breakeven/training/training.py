@@ -66,7 +66,7 @@ class Training:
         break_even_step: int | None = None,
         initial_weights: Path | None = None,
     ) -> None:
-        self.spec, self.dataset, self.device = spec, dataset, device
+        self.spec, self.dataset, self.device, self.break_even_step = spec, dataset, device, break_even_step
         self.mini_batches = MiniBatches(dataset, spec)
         self.steps_per_epoch = self.mini_batches.steps_per_epoch
         self.steps = total_steps(spec, self.steps_per_epoch)

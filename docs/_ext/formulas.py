@@ -29,6 +29,8 @@ QUANTITIES = {
     "preconditioned_lambda_H_1": r"\max_{\|u\| = 1} u^\top P^{-1/2} H P^{-1/2} u",
     "converged_H": r"1 \text{ or } 0",
     "curvature_variance": r"s^2 = \frac{1}{n} \sum_i (H_i - \bar{H})^2",
+    "located_lambda_H_1": r"\max_{\|v\| = 1} v^\top H v",
+    "located_stability_lhs": r"\text{as } \texttt{stability\_lhs}",
     "stability_lhs": r"1 - 2 (1 + \beta) c + c^2 + s^2 \eta^2 \nu \frac{1 + \beta}{1 - \beta}, \; c = \eta (\lambda_H^1 + w), "
     r"\; \nu = \frac{N - S}{S (N - 1)}",
     "batch_sharpness": r"\mathbb{E}_B \left[ g_B^\top H_B \, g_B / \|g_B\|^2 \right]",
@@ -85,6 +87,8 @@ COLUMNS = {
         r"\mathrm{Cov}_{t \le t_b}(\log \lambda_K^1, \log \lambda_H^1) / \mathrm{Var}_{t \le t_b}(\log \lambda_H^1)"
     ),
     "unconverged_snapshots": r"\#\{t : \text{not converged}\}",
+    "measured_break_even_step": r"\min \{t \text{ a snapshot} : \text{left-hand side of Eq. 1} \ge 1\}",
+    "stable_again_step": r"\min \{t > t_b \text{ located} : \text{left-hand side of Eq. 1} < 1\}",
     "max_g_over_g5": r"\max_t \|g\| / \|g_5\|",
     "max_trace_H_over_lambda_1": r"\max_t \mathrm{Tr}(H) / \lambda_H^1",
     "max_trace_top_5_H_over_lambda_1": r"\max_t \sum_{k=1}^{5} \lambda_H^k / \lambda_H^1",

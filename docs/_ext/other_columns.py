@@ -50,6 +50,14 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "converged": ("whether the error is below the tolerance", ""),
     }
     | NOTE,
+    "locate": STEP
+    | {
+        "learning_rate": ("η of the step from there", "1"),
+        "curvature_variance": ("s², the variance of the curvatures along e_H^1", "1/η²"),
+        "break_even_curvature": ("λ_H^1 at which Eq. 1 puts the break-even point, with s in proportion to it", "1/η"),
+        "matvecs": ("Hessian-vector products; empty in the rows of both snapshots, which were measured before", "1"),
+    }
+    | NOTE,
     "density": STEP
     | {
         "eigenvalue": ("a node of the quadrature of the density of eigenvalues of H", "1/η"),

@@ -6,7 +6,7 @@ from _ext import formulas
 from _ext.markdown import code, plain, prose, table
 from _ext.other_columns import HESSIAN_NUMBERED, TABLES
 from breakeven.claims import evaluate
-from breakeven.measurements import assumptions, blocks, covariance, hessian, sharpness, stability
+from breakeven.measurements import assumptions, blocks, covariance, hessian, locate, sharpness, stability
 from breakeven.specs.measurements import QUANTITIES, RUN_COLUMNS
 from breakeven.store.notes import Note
 from breakeven.training.results import HISTORY
@@ -20,6 +20,7 @@ FILES: dict[str, Sequence[str]] = {
     "assumptions": assumptions.COLUMNS,
     "sharpness": sharpness.COLUMNS,
     "blocks": blocks.COLUMNS,
+    "locate": locate.COLUMNS,
     "density": ("step", "eigenvalue", "weight", "note"),
     "embedding": ("run", "step", "x", "y", "distance", "moved", "distance_to_path"),
     "claims": evaluate.COLUMNS,

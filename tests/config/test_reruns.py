@@ -17,6 +17,7 @@ STAGES = {
     "hessian": ("measurements.hessian", NETWORK, "training.optimizers.sgd"),
     "stability": ("measurements.stability", NETWORK, "training.optimizers.sgd"),
     "assumptions": ("measurements.assumptions", NETWORK),
+    "locate": ("measurements.locate", NETWORK, "training.optimizers.sgd"),
     "density": ("measurements.density", NETWORK),
     "sharpness": ("measurements.sharpness", NETWORK, "training.optimizers.sgd"),
     "blocks": ("measurements.blocks", NETWORK),
@@ -30,6 +31,7 @@ STAGES = {
     "report": ("report.build",),
 }
 MEASURED = {"covariance", "hessian", "stability", "assumptions", "density", "sharpness", "blocks", "predictions"}
+MEASURED = {"covariance", "hessian", "stability", "locate", "density", "sharpness", "predictions"}
 OF_A_RUN = {"train"} | MEASURED
 
 # What an edit in each room may rerun at most. What a room above does reruns nothing below.
@@ -45,6 +47,7 @@ ROOMS = {
     "data": {"prepare"} | OF_A_RUN,
     "networks": OF_A_RUN,
     "training": {"train", "hessian", "stability", "sharpness", "blocks", "predictions", "thin"},
+    "training": {"train", "hessian", "stability", "locate", "sharpness", "predictions", "thin"},
     "spectra": MEASURED - {"predictions"},
     "measurements": MEASURED,
     "summary": {"summarise", "embed"},
@@ -66,6 +69,7 @@ EXACTLY = {
     "store.record": set(),
     "store.snapshots": OF_A_RUN,
     "store.eigenvectors": {"hessian", "stability", "assumptions", "blocks"},
+    "store.eigenvectors": {"hessian", "stability", "locate"},
     "store.predictions": {"predictions", "embed"},
     LOADER: {"prepare"},
     "data.cifar10": set(),  # nor any other loader, network or figure than the one that is used
@@ -86,7 +90,11 @@ EXACTLY = {
         "sharpness",
     },  # whose condition and preconditioner are its module's
     "training.schedules.switches": {"train"},
+    # whose condition and preconditioner are its module's
+    "training.optimizers.sgd": {"train", "hessian", "stability", "locate"},
+    "training.schedules.switches": {"train", "locate"},  # which takes steps again
     "training.schedules.cosine": set(),
+    "training.step": {"train", "locate"},
     "training.augmentations.crop_flip": set(),
     "spectra.preconditioned": {"hessian", "blocks"},
     "measurements.measured": MEASURED,
@@ -94,6 +102,12 @@ EXACTLY = {
     "measurements.hessian": {"hessian", "blocks"},  # whose start vectors are the same
     "measurements.stability": {"stability"},
     "measurements.assumptions": {"assumptions"},
+    "spectra.preconditioned": {"hessian", "locate"},
+    "measurements.measured": MEASURED,
+    "measurements.covariance": {"covariance"},
+    "measurements.hessian": {"hessian", "locate"},
+    "measurements.stability": {"stability", "locate"},
+    "measurements.locate": {"locate"},
     "measurements.density": {"density"},
     "measurements.blocks": {"blocks"},
     "measurements.sharpness": {"sharpness"},
@@ -102,6 +116,10 @@ EXACTLY = {
     "spectra.hessian": {"hessian", "stability", "assumptions", "density", "sharpness", "blocks"},
     "spectra.lanczos": {"hessian", "density", "sharpness", "blocks"},
     "spectra.equation_1": {"stability", "sharpness"},
+    "spectra.gram_spectrum": {"covariance"},
+    "spectra.hessian": {"hessian", "stability", "locate", "density", "sharpness"},
+    "spectra.lanczos": {"hessian", "locate", "density", "sharpness"},
+    "spectra.equation_1": {"stability", "locate"},
     "summary.summarise": {"summarise"},
     "summary.break_even": {"summarise"},
     "summary.embed": {"embed"},
@@ -114,7 +132,7 @@ EXACTLY = {
     "figures.maxima": set(),
     "figures.registry": set(),
     "report.build": {"report"},
-    "specs.schedule": {"train", "summarise"},
+    "specs.schedule": {"train", "locate", "summarise"},
     "specs.multipliers": set(),
     "specs.run": set(),  # what it says of a run is in the run's id
 }

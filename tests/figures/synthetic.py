@@ -20,6 +20,7 @@ BREAK_EVEN = [
     "break_even_after_step",
     "break_even_lambda_H",
     "predicted_lambda_H",
+    "measured_break_even_step",
 ]
 EXAMPLES = 1437
 CONSTANT = ("threshold", "two_over_lr", "lower_plateau", "upper_plateau")
@@ -109,6 +110,7 @@ def make_study(
             summary["final_test_accuracy"] = values["test_accuracy"][-1]
             measured = dict(zip(step, values["lambda_H_1"], strict=True))
             summary |= {"break_even_step": 20, "break_even_after_step": 10, "break_even_note": None}
+            summary["measured_break_even_step"] = 20
             summary["break_even_epoch"] = 20 / np.ceil(EXAMPLES / settings["batch_size"])
             summary |= {"break_even_lambda_H": measured[20], "predicted_lambda_H": 0.8 * measured[20]}
         summary["threshold_epoch"] = past[0] if len(past) else np.nan

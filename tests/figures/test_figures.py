@@ -236,17 +236,25 @@ def test_ticks_of_logarithmic_axes_are_round_and_few(low, high, expected):
 
 @pytest.mark.parametrize("figure", ["lambda_K", "lambda_H", "stability"])
 def test_the_break_even_point_of_each_run_is_marked_on_its_own_value(figure):
+    """Which is that of the step itself where stage locate measured it, and else that of the first unstable snapshot."""
     trajectories, runs, study = make_study()
-    runs.loc[0, "break_even_step"] = np.nan
+    runs["break_even_step"] = 17
+    points = ["break_even_step", "measured_break_even_step"]
+    runs.loc[0, points] = np.nan
+    quantity = {"lambda_K": "lambda_K_1", "lambda_H": "lambda_H_1", "stability": "stability_lhs"}[figure]
+    expected = trajectories[(trajectories["quantity"] == quantity) & (trajectories["step"] == 20)]
+    if figure != "lambda_K":
+        expected = expected.assign(quantity=f"located_{quantity}", step=17, value=0.9 * expected["value"])
+        trajectories = pd.concat([trajectories, expected])
     spec = compiled(figure, trajectories, runs, study)
     marked = rows_of(spec, "break_even")
-    quantity = {"lambda_K": "lambda_K_1", "lambda_H": "lambda_H_1", "stability": "stability_lhs"}[figure]
-    rows = trajectories[(trajectories["quantity"] == quantity) & (trajectories["step"] == 20)]
-    expected = rows[rows["run"] != runs.loc[0, "run"]]["value"]
+    assert set(marked["step"]) == {20 if figure == "lambda_K" else 17}
+    expected = expected[expected["run"] != runs.loc[0, "run"]]["value"]
     assert len(marked) == 8
     np.testing.assert_allclose(sorted(marked["mean"]), sorted(expected), rtol=1e-5)
-    assert "Diamonds: break-even points of single runs." in spec["title"]["subtitle"]
-    runs["break_even_step"] = np.nan
+    words = "Diamonds: break-even points of single runs; of what is measured at snapshots alone, at the next one."
+    assert words in spec["title"]["subtitle"]
+    runs[points] = np.nan
     assert "Diamonds" not in json.dumps(compiled(figure, trajectories, runs, study), ensure_ascii=False)
 
 

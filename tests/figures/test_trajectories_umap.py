@@ -59,7 +59,7 @@ def test_too_few_snapshots_are_said_to_be_too_few():
     trajectories, runs, study = make_study(seeds=[0])
     embedding = make_embedding(trajectories, runs)
     embedding = embedding[embedding["step"] == 0].assign(x=np.nan, y=np.nan)
-    runs["break_even_step"] = np.nan
+    runs["measured_break_even_step"] = np.nan
     (first, second, distances), subtitle, _ = drawn(trajectories, runs, study, embedding)
     assert first is None and second is None and len(distances) == 2
     assert not any("seed" in line or "diamonds" in line for line in subtitle)

@@ -22,6 +22,7 @@ from breakeven.measurements.assumptions import measure_assumptions
 from breakeven.measurements.covariance import measure_covariance
 from breakeven.measurements.density import measure_density
 from breakeven.measurements.hessian import measure_hessian
+from breakeven.measurements.locate import measure_locate
 from breakeven.measurements.predictions import measure_predictions
 from breakeven.measurements.sharpness import measure_sharpness
 from breakeven.measurements.stability import measure_stability
@@ -222,6 +223,8 @@ def trained_and_measured(results: Path, data: Path, spec: RunSpec) -> str:
         measure_stability(run, data, run / "stability.csv", CPU, **of_hessian)
         of_k = {"covariance_batch_size": 4, "covariance_batches": None}
         measure_assumptions(run, data, run / "assumptions.csv", CPU, 2000, **of_hessian, **of_k)
+        solver = {name: SEARCH[name] for name in ("tolerance", "max_matvecs")}
+        measure_locate(run, data, run / "locate.csv", CPU, 2000, most_steps=32, **solver, **of_hessian)
         measure_density(run, data, run / "density.csv", CPU, 2000, probes=1, steps=3, **of_hessian)
         draws = {"max_draws": 4, "tolerance": 0.05, "eigenvalue_draws": 2, "precision": "float32"}
         measure_sharpness(run, data, run / "sharpness.csv", CPU, 2000, **draws)
@@ -347,7 +350,7 @@ def test_an_empty_cell_has_its_reason_beside_it(name, done):
         others = stability.drop(columns=["stability_lhs", "note"]).astype(float)
         assert not np.isinf(others).any(axis=None)
         for path in run.glob("*.csv"):
-            if path.name != "stability.csv":  # where infinity is a left-hand side of Eq. 1
+            if path.name not in ("stability.csv", "locate.csv"):  # where infinity is a left-hand side of Eq. 1
                 assert "inf" not in path.read_text(encoding="utf-8").replace("finite", ""), path.name
         found, predictions = read(run / "predictions.safetensors", run.name)
         assert found.tolist() == steps and predictions.shape[0] == len(steps)

@@ -7,7 +7,8 @@ from breakeven.specs.condition import Condition
 from breakeven.spectra.equation_1 import break_even_curvature, left_hand_side
 from breakeven.store.notes import Note, cell
 from breakeven.store.tables import read_table, write_table
-from breakeven.summary.break_even import BreakEven, break_even
+from breakeven.summary.break_even import BreakEven, ends
+from breakeven.summary.break_even import break_even as from_tables
 
 ETA, S, N = 0.1, 32, 1437
 
@@ -36,6 +37,12 @@ def table(rows, *notes):
         "note",
     ]
     return pd.DataFrame(records, columns=columns)
+
+
+def break_even(stability, *between):
+    """Of a run whose stage locate measured the rows ``between`` its ends, or nothing."""
+    rows = stability[stability["step"].isin(ends(stability))]
+    return from_tables(stability, pd.concat([rows, *between]).sort_values("step"))
 
 
 def test_the_first_step_at_which_it_reaches_one():
@@ -133,3 +140,25 @@ def test_an_earlier_step_without_a_value_is_told():
     )
     assert "an earlier measured step" in break_even(table([*lost[:1], (20, 3.0, 1.0), (40, 26.0, 1.0)])).note
     assert break_even(table([(0, 2.0, 1.0), *lost, (40, 26.0, 1.0)])).note == ""  # it lies in between
+
+
+def test_the_step_between_two_snapshots():
+    """What stage locate measured between them counts; a prediction is that of its row."""
+    stability = table([(0, 2.0, 1.0), (10, 18.0, 9.0), (20, 26.0, 100.0)])
+    between = table([(11, 19.0, 9.0), (12, 20.5, 9.0), (13, 21.0, 9.0)])
+    found = break_even(stability, between)
+    assert (found.step, found.after_step, found.lambda_H, found.measured_step) == (12, 11, 20.5, 20)
+    assert (found.note, found.stable_again_step) == ("", None)
+    assert found.predicted_lambda_H == pytest.approx(break_even_curvature(ETA, S, N, 20.5, 9.0))
+    again = break_even(stability, between, table([(14, 3.0, 1.0)]))
+    assert (again.step, again.stable_again_step) == (12, 14)
+    assert again.note == "the left-hand side of Eq. 1 is below 1 again at step 14, and not at step 20"
+    lost = between.assign(stability_lhs=[math.nan, *between["stability_lhs"][1:]])
+    assert break_even(stability, lost).note == "the left-hand side of Eq. 1 is not known at step 11 before it"
+
+
+@pytest.mark.parametrize("note", [Note.OTHER_BITS, Note.NOT_REPEATED])
+def test_that_the_steps_were_not_the_same_is_said(note):
+    stability = table([(0, 2.0, 1.0), (20, 26.0, 100.0)])
+    rows = stability.assign(note=["", note.code])
+    assert from_tables(stability, rows).note == note.sentence

@@ -102,6 +102,15 @@ def write_run(
             ),
         ],
     }
+    point = next((step for step in hessian if stability.get(step, (1.0, 0.5))[1] >= 1), None)
+    before = [step for step in hessian if point is not None and step < point][-1:]
+    tables["locate"] = [
+        "step,learning_rate,lambda_1,curvature_variance,stability_lhs,break_even_curvature,matvecs,note",
+        *(
+            f"{step},0.1,{hessian[step][0]},1.0,{stability.get(step, (1.0, 0.5))[1]},{hessian[step][0] / 2},,"
+            for step in (*before, *([] if point is None else [point]))
+        ),
+    ]
     for name, lines in tables.items():
         (folder / f"{name}.csv").write_text("\n".join(lines).replace("nan", "") + "\n")
     write_training(folder, record(hessian, diverged_step, **training))
@@ -163,6 +172,8 @@ def test_one_row_per_run(tmp_path):
         "sampling": "reshuffle",
         "max_trace_H_over_lambda_1": str(9 / 7),
         "max_trace_top_5_H_over_lambda_1": str(18 / 7),
+        "measured_break_even_step": "10",
+        "stable_again_step": "",
     }
 
 
@@ -190,6 +201,9 @@ def test_the_long_table(tmp_path):
         "converged_H": {0: 1.0, 10: 1.0, 20: 0.0},
         "curvature_variance": {step: s[0] for step, s in STABILITY.items()},
         "stability_lhs": {step: s[1] for step, s in STABILITY.items()},
+        # from the last stable snapshot to the first unstable one
+        "located_lambda_H_1": {step: HESSIAN[step][0] for step in (0, 10)},
+        "located_stability_lhs": {step: STABILITY[step][1] for step in (0, 10)},
         "alpha_star": {step: s[2] for step, s in STABILITY.items()},
         "delta_loss": {step: s[3] for step, s in STABILITY.items()},
         "threshold": dict.fromkeys(STABILITY, 38.0),
@@ -408,7 +422,8 @@ def test_runs_with_the_same_labels(tmp_path):
 
 @pytest.mark.parametrize("damage", ["missing", "empty"])
 @pytest.mark.parametrize(
-    "name", ["training.json", "history.csv", "covariance.csv", "hessian.csv", "stability.csv", "assumptions.csv"]
+    "name",
+    ["training.json", "history.csv", "covariance.csv", "hessian.csv", "stability.csv", "assumptions.csv", "locate.csv"],
 )
 def test_a_damaged_table_is_refused(tmp_path, name, damage):
     write_run(tmp_path, "a")

@@ -79,7 +79,7 @@ EXACTLY = {
     "networks.mlp": set(),
     "networks.primitive": MEASURED,
     "training.train": {"train"},
-    "training.mini_batches": {"train", "sharpness"},
+    "training.mini_batches": {"train", "locate", "sharpness"},
     "training.thin": {"thin"},
     "training.checkpoint_file": {"train"},
     "training.extension": {"train"},

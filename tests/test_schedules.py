@@ -28,7 +28,7 @@ def made(tmp_path_factory):
     pipeline = Changing(tmp_path_factory.mktemp("results"))
     pipeline.prepare()
     for number in range(len(RATES)):
-        for stage in (pipeline.train, pipeline.covariance, pipeline.hessian, pipeline.stability):
+        for stage in (pipeline.train, pipeline.covariance, pipeline.hessian, pipeline.stability, pipeline.assumptions):
             stage(number)
     pipeline.summarise()
     pipeline.claims()

@@ -30,8 +30,17 @@ STAGES = {
     "plot": ("figures.plot", FIGURE),
     "report": ("report.build",),
 }
-MEASURED = {"covariance", "hessian", "stability", "assumptions", "density", "sharpness", "blocks", "predictions"}
-MEASURED = {"covariance", "hessian", "stability", "locate", "density", "sharpness", "predictions"}
+MEASURED = {
+    "covariance",
+    "hessian",
+    "stability",
+    "assumptions",
+    "locate",
+    "density",
+    "sharpness",
+    "blocks",
+    "predictions",
+}
 OF_A_RUN = {"train"} | MEASURED
 
 # What an edit in each room may rerun at most. What a room above does reruns nothing below.
@@ -46,8 +55,7 @@ ROOMS = {
     "specs": set(STAGES),
     "data": {"prepare"} | OF_A_RUN,
     "networks": OF_A_RUN,
-    "training": {"train", "hessian", "stability", "sharpness", "blocks", "predictions", "thin"},
-    "training": {"train", "hessian", "stability", "locate", "sharpness", "predictions", "thin"},
+    "training": {"train", "hessian", "stability", "locate", "sharpness", "blocks", "predictions", "thin"},
     "spectra": MEASURED - {"predictions"},
     "measurements": MEASURED,
     "summary": {"summarise", "embed"},
@@ -68,8 +76,7 @@ EXACTLY = {
     "store.training_record": set(),
     "store.record": set(),
     "store.snapshots": OF_A_RUN,
-    "store.eigenvectors": {"hessian", "stability", "assumptions", "blocks"},
-    "store.eigenvectors": {"hessian", "stability", "locate"},
+    "store.eigenvectors": {"hessian", "stability", "assumptions", "locate", "blocks"},
     "store.predictions": {"predictions", "embed"},
     LOADER: {"prepare"},
     "data.cifar10": set(),  # nor any other loader, network or figure than the one that is used
@@ -83,43 +90,27 @@ EXACTLY = {
     "training.thin": {"thin"},
     "training.checkpoint_file": {"train"},
     "training.extension": {"train"},
-    "training.optimizers.sgd": {
-        "train",
-        "hessian",
-        "stability",
-        "sharpness",
-    },  # whose condition and preconditioner are its module's
-    "training.schedules.switches": {"train"},
     # whose condition and preconditioner are its module's
-    "training.optimizers.sgd": {"train", "hessian", "stability", "locate"},
+    "training.optimizers.sgd": {"train", "hessian", "stability", "locate", "sharpness"},
     "training.schedules.switches": {"train", "locate"},  # which takes steps again
     "training.schedules.cosine": set(),
     "training.step": {"train", "locate"},
     "training.augmentations.crop_flip": set(),
-    "spectra.preconditioned": {"hessian", "blocks"},
+    "spectra.preconditioned": {"hessian", "locate", "blocks"},
     "measurements.measured": MEASURED,
     "measurements.covariance": {"covariance"},
-    "measurements.hessian": {"hessian", "blocks"},  # whose start vectors are the same
-    "measurements.stability": {"stability"},
-    "measurements.assumptions": {"assumptions"},
-    "spectra.preconditioned": {"hessian", "locate"},
-    "measurements.measured": MEASURED,
-    "measurements.covariance": {"covariance"},
-    "measurements.hessian": {"hessian", "locate"},
+    "measurements.hessian": {"hessian", "locate", "blocks"},  # whose start vectors are the same
     "measurements.stability": {"stability", "locate"},
+    "measurements.assumptions": {"assumptions"},
     "measurements.locate": {"locate"},
     "measurements.density": {"density"},
     "measurements.blocks": {"blocks"},
     "measurements.sharpness": {"sharpness"},
     "measurements.predictions": {"predictions"},
     "spectra.gram_spectrum": {"covariance", "assumptions"},
-    "spectra.hessian": {"hessian", "stability", "assumptions", "density", "sharpness", "blocks"},
-    "spectra.lanczos": {"hessian", "density", "sharpness", "blocks"},
-    "spectra.equation_1": {"stability", "sharpness"},
-    "spectra.gram_spectrum": {"covariance"},
-    "spectra.hessian": {"hessian", "stability", "locate", "density", "sharpness"},
-    "spectra.lanczos": {"hessian", "locate", "density", "sharpness"},
-    "spectra.equation_1": {"stability", "locate"},
+    "spectra.hessian": {"hessian", "stability", "assumptions", "locate", "density", "sharpness", "blocks"},
+    "spectra.lanczos": {"hessian", "locate", "density", "sharpness", "blocks"},
+    "spectra.equation_1": {"stability", "locate", "sharpness"},
     "summary.summarise": {"summarise"},
     "summary.break_even": {"summarise"},
     "summary.embed": {"embed"},

@@ -24,6 +24,7 @@ PARTS = (
     ("measurements: covariance", "Covariance"),
     ("measurements: hessian", "Hessian"),
     ("measurements: density", "Density"),
+    ("measurements: locate", "Locate"),
     ("measurements: sharpness", "Sharpness"),
     ("studies: NAME", "StudyConfig"),
     ("studies: NAME: base, and what sweeps may list", "Hyperparameters"),

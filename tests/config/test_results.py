@@ -85,10 +85,11 @@ def test_the_augmentation_is_part_of_the_code_of_what_draws_mini_batches(tmp_pat
         tmp_path, SHARPNESS.replace("      batch_size: 32\n", "      batch_size: 32\n      augmentation: crop_flip\n")
     ).planned()
     with_it = {stage for stage, modules in seen.items() if "breakeven.training.augmentations.crop_flip" in modules}
-    assert with_it == {"breakeven.training.train", "breakeven.measurements.sharpness"}
+    draw = {"breakeven.measurements.sharpness", "breakeven.measurements.locate"}
+    assert with_it == {"breakeven.training.train", *draw}
 
 
-SETTING = {f"measure_{name}" for name in ("hessian", "stability", "assumptions")} | set(AFTER_ONE)
+SETTING = {f"measure_{name}" for name in ("hessian", "stability", "assumptions", "locate")} | set(AFTER_ONE)
 TRAINED = {"train_run"} | {f"measure_{each.name}" for each in MEASUREMENTS if each.always} | set(AFTER_ONE)
 
 

@@ -118,6 +118,7 @@ def results(tmp_path_factory):
         pipeline.hessian(number)
         pipeline.stability(number)
         pipeline.assumptions(number)
+        pipeline.locate(number)
     pipeline.density()
     pipeline.sharpness()
     pipeline.blocks()

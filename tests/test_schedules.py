@@ -30,6 +30,7 @@ def made(tmp_path_factory):
     for number in range(len(RATES)):
         for stage in (pipeline.train, pipeline.covariance, pipeline.hessian, pipeline.stability, pipeline.assumptions):
             stage(number)
+        pipeline.locate(number)
     pipeline.summarise()
     pipeline.claims()
     pipeline.bundle()

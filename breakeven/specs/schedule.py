@@ -4,7 +4,7 @@ Step t is the update θ_t → θ_{t+1}; a snapshot at step t holds θ_t, so that
 one, equal to the length of the run, is the end.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from breakeven.specs.run import RunSpec, Segment
 from breakeven.store.errors import UserError
@@ -66,6 +66,13 @@ def interval_of_break_even(sides: Iterable[tuple[float, ...]]) -> tuple[int | No
             return before, int(step)
         before = int(step) if side < 1 else before
     return None
+
+
+def are_located(rows: Sequence[tuple[float, ...]], sides: Iterable[tuple[float, ...]]) -> bool:
+    """Whether the ``rows`` of ``locate.csv`` begin and end where they must by the ``sides`` of the snapshots."""
+    ends = [step for step in interval_of_break_even(sides) or () if step is not None]
+    steps = [step for step, *_ in rows]
+    return [*steps[:1], *steps[1:][-1:]] == ends
 
 
 def first_unstable(sides: Iterable[tuple[float, ...]]) -> int | None:

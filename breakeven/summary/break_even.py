@@ -83,12 +83,6 @@ def break_even(stability: pd.DataFrame, locate: pd.DataFrame) -> BreakEven:
     )
 
 
-def ends(stability: pd.DataFrame) -> list[int]:
-    """The steps at which ``locate.csv`` begins and ends, from ``stability.csv``; none where there is no break-even point."""
-    interval = interval_of_break_even(stability[["step", "stability_lhs"]].itertuples(index=False, name=None))
-    return [] if interval is None else [step for step in interval if step is not None]
-
-
 def _why_unknown(stability: pd.DataFrame) -> str:
     """Why the left-hand side of Eq. 1 is known at no measured step: the reason at the first of them."""
     if stability.empty:

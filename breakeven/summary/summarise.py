@@ -15,6 +15,7 @@ import pandas as pd
 from breakeven.specs.measurements import MEASUREMENTS, QUANTITIES
 from breakeven.specs.quantities import Quantity
 from breakeven.specs.run_file import run_in
+from breakeven.specs.schedule import are_located
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.files import AGAIN
@@ -22,7 +23,7 @@ from breakeven.store.progress import progress
 from breakeven.store.rows import check_steps
 from breakeven.store.tables import cell, read_table, write_table
 from breakeven.store.training_record import TrainingRecord, read_training
-from breakeven.summary.break_even import break_even, ends
+from breakeven.summary.break_even import break_even
 from breakeven.summary.proportionality import proportionality
 from breakeven.summary.remarks import remarks
 from breakeven.summary.switches import first_switch
@@ -72,10 +73,13 @@ def read_run(folder: Path, labels: Mapping[str, Any], optional: Collection[str] 
         steps = table["step"].drop_duplicates() if any(each.by for each in measurement.quantities) else table["step"]
         if measurement.at_snapshots:
             check_steps(path, steps.tolist(), training.measured_steps)
-    found = tables["locate"]["step"].tolist()
-    if [*found[:1], *found[1:][-1:]] != ends(tables["stability"]):
+    located, sides = (
+        list(tables[name][["step", "stability_lhs"]].itertuples(index=False, name=None))
+        for name in ("locate", "stability")
+    )
+    if not are_located(located, sides):
         raise UserError(
-            f"'{folder / 'locate.csv'}' does not have the steps of its break-even point: delete it, {AGAIN}"
+            f"'{folder / 'locate.csv'}' does not have the steps of the run's break-even point: delete it, {AGAIN}"
         )
     return RunTables(folder.name, labels, training, tables)
 

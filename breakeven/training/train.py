@@ -7,11 +7,12 @@ import torch
 
 from breakeven.data.dataset import load, read_manifest
 from breakeven.specs.run import RunSpec, canonical_json, run_id, source_of
-from breakeven.specs.schedule import first_unstable
+from breakeven.specs.schedule import are_located, first_unstable
 from breakeven.store.errors import UserError
+from breakeven.store.files import AGAIN
 from breakeven.store.progress import progress, say
-from breakeven.store.rows import read_numbers
-from breakeven.store.training_record import SNAPSHOTS
+from breakeven.store.rows import read_numbers, read_steps
+from breakeven.store.training_record import SNAPSHOTS, read_training
 from breakeven.training.checkpoints import Checkpoints
 from breakeven.training.extension import extend
 from breakeven.training.results import is_published, publish
@@ -70,7 +71,11 @@ def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
         raise UserError(
             "source: this run's schedule counts in the break-even point of another; give the folder of that run"
         )
-    return first_unstable(read_numbers(source / "locate.csv", ["step", "stability_lhs"]))
+    steps, table = read_training(source).measured_steps, source / "locate.csv"
+    located = read_numbers(table, ["step", "stability_lhs"])
+    if not are_located(located, read_steps(source / "stability.csv", ["stability_lhs"], steps)):
+        raise UserError(f"'{table}' does not have the steps of the run's break-even point: delete it, {AGAIN}")
+    return first_unstable(located)
 
 
 def _key(training: Training, data: Path, key: str) -> str:

@@ -25,7 +25,7 @@ def made(folder):
     pipeline.prepare()
     for number in (0, 1):
         always = (pipeline.train, pipeline.covariance, pipeline.hessian, pipeline.stability, pipeline.assumptions)
-        for stage in (*always, pipeline.density):
+        for stage in (*always, pipeline.locate, pipeline.density):
             stage(number)
     pipeline.summarise()
     return ""

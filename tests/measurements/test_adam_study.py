@@ -38,7 +38,7 @@ def study(tmp_path_factory):
     for name, spec in SPECS.items():
         one = OfOne(pipeline.results, of=spec)
         train(spec, one.data, one.run(), one.state(), CPU, "code")
-        for stage in (one.covariance, one.hessian, one.stability, one.assumptions):
+        for stage in (one.covariance, one.hessian, one.stability, one.assumptions, one.locate):
             stage()
         points[run_id(spec)] = {"learning_rate": spec.learning_rate, "batch_size": 8, "optimizer": name, "seed": 0}
     made = Study("optimizers", swept=("optimizer",), points=points, figures=("preconditioned",))

@@ -43,6 +43,7 @@ def test_the_break_even_point_and_its_prediction(tmp_path, settings):
         pipeline.hessian(number)
         pipeline.stability(number)
         pipeline.assumptions(number)
+        pipeline.locate(number)
     pipeline.summarise()
     runs = read_table(pipeline.tables() / "runs.csv").set_index("learning_rate")
     trajectories = read_table(pipeline.tables() / "trajectories.csv")
@@ -57,11 +58,12 @@ def test_the_break_even_point_and_its_prediction(tmp_path, settings):
         ]
         assert along["stability_lhs"].to_numpy() == pytest.approx(expected, rel=1e-12)
         unstable = along.index[along["stability_lhs"] >= 1]
-        step = runs["break_even_step"][rate]
+        step = runs["measured_break_even_step"][rate]
         assert (math.isnan(step) and unstable.empty) or step == unstable[0]
     point = runs.loc[LEARNING_RATE]
     assert point["break_even_step"] >= 0 and point["break_even_lambda_H"] > 0
-    row = along.loc[point["break_even_step"]]
+    located = read_table(pipeline.run(1) / "locate.csv").set_index("step")
+    row = located.loc[point["break_even_step"]]
     at = point["predicted_lambda_H"]  # there, with s in proportion, the left-hand side is 1
     variance = row["curvature_variance"] * (at / point["break_even_lambda_H"]) ** 2
     assert left_hand_side(LEARNING_RATE, 8, TRAIN, at, variance, known) == pytest.approx(1, rel=1e-9)

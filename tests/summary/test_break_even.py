@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 
 from breakeven.specs.condition import Condition
+from breakeven.specs.schedule import interval_of_break_even
 from breakeven.spectra.equation_1 import break_even_curvature, left_hand_side
 from breakeven.store.notes import Note, cell
 from breakeven.store.tables import read_table, write_table
-from breakeven.summary.break_even import BreakEven, ends
+from breakeven.summary.break_even import BreakEven
 from breakeven.summary.break_even import break_even as from_tables
 
 ETA, S, N = 0.1, 32, 1437
@@ -41,7 +42,8 @@ def table(rows, *notes):
 
 def break_even(stability, *between):
     """Of a run whose stage locate measured the rows ``between`` its ends, or nothing."""
-    rows = stability[stability["step"].isin(ends(stability))]
+    sides = stability[["step", "stability_lhs"]].itertuples(index=False, name=None)
+    rows = stability[stability["step"].isin(interval_of_break_even(sides) or ())]
     return from_tables(stability, pd.concat([rows, *between]).sort_values("step"))
 
 

@@ -31,7 +31,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def train(data, tmp_path):
-    def run(break_even_step=None, rows_of_the_source=3, **changes):
+    def run(break_even_step=None, rows_of_the_source=3, rows_located=2, **changes):
         spec = tiny_spec(**changes)
         out, source = tmp_path / run_id(spec), tmp_path / "source"
         left_hand_sides = [0.5, math.nan, math.inf if break_even_step == 8 else 0.9]
@@ -40,6 +40,10 @@ def train(data, tmp_path):
         write_training(source, TrainingRecord("", 12, 4, TRAIN, None, None, (), snapshots))
         table = pd.DataFrame({"step": [0, 4, 8], "stability_lhs": left_hand_sides})[:rows_of_the_source]
         write_table(source / "stability.csv", table, infinite=["stability_lhs"])
+        # the step 4 is unknown, so that the interval is from 0 to 8
+        located = pd.DataFrame({"step": [0, 8], "stability_lhs": [0.5, math.inf]})
+        rows = located if break_even_step == 8 else located[:0]
+        write_table(source / "locate.csv", rows[:rows_located], infinite=["stability_lhs"])
         module.train(spec, data, out, tmp_path / "state", CPU, "code", source)
         return out
 
@@ -136,6 +140,15 @@ def test_a_switch_at_the_break_even_point(train):
 def test_the_break_even_point_of_a_table_that_is_cut_is_not_believed(train, rows):
     with pytest.raises(UserError, match=r"stability\.csv' does not have the steps of the run's snapshots: delete it"):
         train(break_even_step=8, rows_of_the_source=rows, schedule=(Switch(0.5, 0.2, "break_even"),))
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_nor_of_steps_between_snapshots_that_are_cut(train, rows):
+    """An empty table says that there is no break-even point: only where that of the snapshots says so, too."""
+    with pytest.raises(
+        UserError, match=r"locate\.csv' does not have the steps of the run's break-even point: delete it"
+    ):
+        train(break_even_step=8, rows_located=rows, schedule=(Switch(0.5, 0.2, "break_even"),))
 
 
 def test_dropout_draws_the_same_numbers_again(train):

@@ -25,7 +25,7 @@ from breakeven.spectra.preconditioned import Preconditioned, inverse_root
 from breakeven.store import eigenvectors, snapshots
 from breakeven.store.errors import MeasurementError
 from breakeven.store.notes import Note, cell
-from breakeven.store.progress import progress
+from breakeven.store.progress import progress, say
 from breakeven.store.rows import read_steps, write_rows
 from breakeven.store.snapshots import Snapshot
 from breakeven.store.training_record import TrainingRecord, read_training
@@ -98,6 +98,7 @@ def measure_locate(
     ends = interval_of_break_even((step, row["stability_lhs"]) for step, row in before.items())
     rows = {step: before[step] for step in ends or () if step is not None}
     if ends is not None and ends[0] is not None and ends[1] - ends[0] > 1 and most_steps:
+        say(f"train again from step {ends[0]} to {ends[1]}, between which the break-even point lies")
         interval = Interval(run, spec, record, load(data, device, spec.dataset), device, ends[0], ends[1])
         note = repeated(interval)
         if note is not None:
@@ -106,6 +107,11 @@ def measure_locate(
             eigensolver = Eigensolver(interval, tolerance, max_matvecs, batch_size, memory_mb)
             with measuring(spec, interval.dataset, precision, device) as measured:
                 search(interval, rows, most_steps, lambda snapshot, rate: eigensolver.row(measured(snapshot, rate)))
+    else:
+        say(
+            "no steps to measure: "
+            + ("there is no break-even point" if ends is None else f"it is at the snapshot of step {ends[1]}")
+        )
     write_rows(out, COLUMNS, (rows[step] for step in sorted(rows)), infinite=["stability_lhs"])
 
 

@@ -21,7 +21,7 @@ STAGES = {
     "hessian": ([], ["hessian", "gradients of the loss", "products with the matrix, at most", "trace"]),
     "stability": ([], ["stability", "curvatures", "losses along the step, at most"]),
     "assumptions": ([], ["assumptions", "gradients", "losses along the line", "derivatives along the line"]),
-    "locate": ([], []),  # the tiny run is not unstable
+    "locate": (["no steps to measure: there is no break-even point"], []),
     "density": ([], ["density", "products with the matrix, at most"]),
     "sharpness": ([], ["sharpness", "mini-batches, at most", "the whole gradient"]),
     "blocks": ([], ["blocks", "products with the matrix, at most"]),

@@ -57,7 +57,7 @@ def test_the_tables(made):
         assert last[["two_over_lr", "threshold", "alpha_star"]].isna().all()
         assert last["stability_lhs"] <= 1
     rows = pd.read_csv(made.tables() / "trajectories.csv")
-    rates = rows[rows["quantity"] == "learning_rate"].set_index(["run", "step"])["value"]
+    rates = rows[rows["quantity"] == "step_learning_rate"].set_index(["run", "step"])["value"]
     assert rates[made.run(1).name][16] == 0 and rates[made.run(1).name][5] == pytest.approx(eta(0.2, 5), rel=1e-12)
     assert 16 not in set(rows["step"][rows["quantity"] == "threshold"])  # where there is no value, there is no row
     assert rows["value"].notna().all()

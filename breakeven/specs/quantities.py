@@ -59,7 +59,8 @@ HISTORY = (
         "validation_accuracy", "validation accuracy", "validation accuracy", "history", "accuracy", split="validation"
     ),
     # of the SGD step from there, in the rows of each split
-    Quantity("learning_rate", "η", "learning rate of the SGD step", "history", "learning_rate", split="train"),
+    # not called as the hyperparameter, which is a column of the long table: it could not be made wide
+    Quantity("step_learning_rate", "η", "learning rate of the step", "history", "learning_rate", split="train"),
 )
 
 # In the order of the report's table of runs; that of the file itself is in `breakeven.summary.summarise`.

@@ -14,7 +14,7 @@ QUANTITIES = {
     "validation_accuracy": SPLIT_ACCURACY,
     "test_loss": SPLIT_LOSS,
     "test_accuracy": SPLIT_ACCURACY,
-    "learning_rate": r"\eta_t",
+    "step_learning_rate": r"\eta_t",
     "lambda_K_1": r"\lambda_K^1 = \max_{\|v\| = 1} v^\top K v",
     "lambda_K_star": r"\lambda_K^{*} = \lambda_K^{L-1}",
     "trace_K": r"\mathrm{Tr}(K) = \frac{1}{L} \sum_i \|g_i - \bar{g}\|^2",

@@ -33,6 +33,7 @@ def test_the_numbers_stay_what_they_are():
         "sampling": 7,
         "preconditioned": 9,
         "sharpness": 10,
+        "blocks": 11,
     }
     assert (
         derived_seed(3, "order", 7) == (912422222 * 2**31) ^ 1033743568

@@ -214,7 +214,7 @@ def test_the_long_table(tmp_path):
         "train_accuracy": {step: h[1] for step, h in HISTORY.items()},
         "test_loss": {step: h[2] for step, h in HISTORY.items()},
         "test_accuracy": {step: h[3] for step, h in HISTORY.items()},
-        "learning_rate": {step: 0.1 - step / 1000 for step in HISTORY},
+        "step_learning_rate": {step: 0.1 - step / 1000 for step in HISTORY},
     }
     assert {row["quantity"] for row in rows} == expected.keys()
     for quantity, trajectory in expected.items():
@@ -375,7 +375,7 @@ def test_a_run_without_snapshots_beside_one_with(tmp_path):
     assert {row["quantity"] for row in rows if row["run"] == "b"} == {
         "train_accuracy",
         "test_accuracy",
-        "learning_rate",
+        "step_learning_rate",
     }
     assert values(rows, "lambda_K_1") == {0: 1.5, 10: 4.0, 20: 2.0}
     assert {row["step"] for row in rows} == {"0", "8", "10", "16", "20"}
@@ -385,7 +385,7 @@ def test_a_study_of_nothing_but_runs_without_snapshots(tmp_path):
     write_run(tmp_path, "a", {}, {}, {0: (math.nan, 0.1, math.nan, 0.1)}, diverged_step=0)
     (row,), rows = tables_of(tmp_path, points_of(("a", 100.0, 32, 0)))
     assert (row["max_lambda_K"], row["step_of_max_lambda_K"]) == ("", "")
-    assert [row["quantity"] for row in rows] == ["train_accuracy", "test_accuracy", "learning_rate"]
+    assert [row["quantity"] for row in rows] == ["train_accuracy", "test_accuracy", "step_learning_rate"]
 
 
 def test_swept_values_that_are_no_numbers(tmp_path):

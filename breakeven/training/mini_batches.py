@@ -1,9 +1,9 @@
 """The mini-batches of a run: S examples at each step, reshuffled in each epoch, or drawn by themselves.
 
 Eq. 1 takes mini-batches for independent draws. Those of one epoch are not: where one curves more than the mean, the others curve
-less. So training that reshuffles is more stable, and Eq. 1 calls its break-even point early. In simulations (N = 1437, fixed H_i,
-one direction) the learning rate from which on the mean of x² grows is above Eq. 1's by 1.5 to 17 % at S = 32 for normal H_i, by
-1.5 to 26 % for lognormal ones, and by 13 to 74 % at S = 8.
+less. So training that reshuffles is more stable, and Eq. 1 calls its break-even point early. With N = 1437, fixed H_i and one
+direction, the learning rate from which on the mean of x² grows is above Eq. 1's by 1.5 to 23 % at S = 32 and by 6 to 78 % at S = 8,
+for s/λ from 0.5 to 2 (`benchmarks/calibrate_conditions.py`).
 """
 
 from functools import lru_cache

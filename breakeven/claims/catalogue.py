@@ -303,7 +303,7 @@ CLAIMS = (
         "differs from its quadratic model by less than half of the quadratic term.",
         Typical("quadratic_error", 0.5, -1),
         "",
-        title="the mean loss is quadratic along e_H^1, within half of the term",
+        title="the mean loss is quadratic along e_H^1, by half",
         about="until break-even, the error of the mean loss's quadratic model, relative to the quadratic term,",
     ),
     Claim(

@@ -33,7 +33,7 @@ def test_what_a_config_would_run(said):
     assert said(ENOUGH.replace("steps: 500", "steps: 500\n      snapshots: [{every: 50}]")) == [
         "1 study, 12 runs, 1 data set",
         "main: learning_rate 0.03, 0.1; seeds 0 to 5 (12 runs)",
-        "63 jobs, 132 snapshots of weights; time, disk, memory: breakeven estimate config.yaml",
+        "87 jobs, 132 snapshots of weights; time, disk, memory: breakeven estimate config.yaml",
     ]
 
 
@@ -103,4 +103,4 @@ def test_a_name_on_the_hub_is_no_file(said):
 
 def test_no_snapshots_are_counted_where_the_files_alone_know_the_epochs(said):
     text = ENOUGH.replace("{loader: digits}", "{loader: image_folder, path: pictures}")
-    assert "63 jobs; time" in "\n".join(said(text))
+    assert "87 jobs; time" in "\n".join(said(text))

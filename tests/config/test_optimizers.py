@@ -96,14 +96,14 @@ def test_optimizers_and_options_are_swept(tmp_path):
             f"{BASE}.nesterov: true has no meaning with optimizer 'rmsprop'; its options are alpha, eps",
         ),
         (["beta1: 0.9"], f"{BASE}.beta1: unknown key; options of an optimizer stand in 'optimizer_options'"),
-        (["optimizer: own.py:bild"], f"{BASE}.optimizer: 'own.py' has no function 'bild'"),
+        (["optimizer: own_optimizer.py:bild"], f"{BASE}.optimizer: 'own_optimizer.py' has no function 'bild'"),
         (
-            ["optimizer: own.py:build", "weight_decay: 0.1"],
-            f"{BASE}.weight_decay: 0.1 has no meaning with optimizer 'own.py:build'; its options are rho, table",
+            ["optimizer: own_optimizer.py:build", "weight_decay: 0.1"],
+            f"{BASE}.weight_decay: 0.1 has no meaning with optimizer 'own_optimizer.py:build'; its options are rho, table",
         ),
         (
-            ["optimizer: own.py:condition"],
-            f"{BASE}.optimizer: 'own.py' can't be read: 'condition' has the arguments (*, rho: float); allowed: "
+            ["optimizer: own_optimizer.py:condition"],
+            f"{BASE}.optimizer: 'own_optimizer.py' can't be read: 'condition' has the arguments (*, rho: float); allowed: "
             "(parameters, *, OPTIONS)",
         ),
         (
@@ -114,19 +114,19 @@ def test_optimizers_and_options_are_swept(tmp_path):
 )
 def test_a_mistake_is_a_sentence(tmp_path, monkeypatch, lines, message):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "own_optimizer.py").write_text(OWN)
     (tmp_path / "wrong.py").write_text("def build(parameters): ...\n\ndef condition(*, beta: float): ...\n")
     assert mistakes(tmp_path, with_base(*lines)) == [message]
 
 
 def test_one_of_the_users_own_counts_its_file_and_what_it_reads(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / "own.py"
+    path = tmp_path / "counted_optimizer.py"  # what it declares is read once in a process
 
     def keys(content="1"):
         for cached in (code_digest.code_of, code_digest._code, code_digest._imports):
             cached.cache_clear()
-        plan = plan_of(tmp_path, with_base("optimizer: own.py:build", "optimizer_options: {rho: 0.5}"))
+        plan = plan_of(tmp_path, with_base("optimizer: counted_optimizer.py:build", "optimizer_options: {rho: 0.5}"))
         results, run = Results(plan, lambda path: content), next(iter(plan.runs))
         return {
             "train": results.training(run).key,

@@ -256,7 +256,8 @@ class Regression(Pipeline):
         write(made, DATASET, self.data, 0.3, 0, None, None)
 
     def run_stages(self, number):
-        for stage in (self.train, self.covariance, self.hessian, self.stability, self.density, self.sharpness):
+        always = (self.train, self.covariance, self.hessian, self.stability, self.assumptions, self.locate)
+        for stage in (*always, self.density, self.sharpness):
             stage(number)
 
     def embed(self, study=STUDY.name):

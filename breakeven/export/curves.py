@@ -70,7 +70,8 @@ def _measured(run: Path, measurement: Measurement, training: TrainingRecord) -> 
     check_recorded(path, path)
     table = read_table(path, ["step"])
     [by] = {each.by for each in measurement.quantities}  # one table, one form
-    check_steps(path, (table["step"].drop_duplicates() if by else table["step"]).tolist(), training.measured_steps)
+    if measurement.at_snapshots:
+        check_steps(path, (table["step"].drop_duplicates() if by else table["step"]).tolist(), training.measured_steps)
     if by:
         names = [each.column for each in measurement.quantities]
         pairs = [(value, rows, name) for value, rows in table.groupby(by, sort=False) for name in names]

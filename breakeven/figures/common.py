@@ -169,6 +169,11 @@ def who(study: Study) -> list[alt.Tooltip]:
     return [*tooltip, alt.Tooltip("panel:N", title="others")] if others else tooltip
 
 
+def symbol(quantity: str) -> str:
+    """The symbol of a quantity; its name where it has none."""
+    return QUANTITIES[quantity].symbol if quantity in QUANTITIES else quantity
+
+
 def symbol_axis(quantity: str) -> str:
     """The title of a logarithmic axis: the symbol of a quantity."""
     return f"{QUANTITIES[quantity].symbol} (log scale)"

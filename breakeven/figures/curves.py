@@ -118,7 +118,7 @@ def curves(
     rows = common.select(trajectories, quantity, look.log)
     if rows.empty:
         values = trajectories["value"][trajectories["quantity"] == quantity]
-        return common.no_values(common.on_log_axis(quantity, values), look.width, look.height)
+        return common.no_values(common.on_log_axis(common.symbol(quantity), values), look.width, look.height)
     parts = _parts(rows, trajectories, runs, study, look)
     shared = _shared(rows, runs, study, axis, look)
     # the first layer has the selections, and must have all legends in which they are made

@@ -8,7 +8,7 @@ from breakeven.specs.measurements import SYMBOLS
 from breakeven.specs.study import Study
 
 CAPTION = (
-    "The largest eigenvalue of P^(-1/2) H P^(-1/2), with the preconditioner P of Adam, AdamW or RMSprop at each step: what takes "
+    "The largest eigenvalue of P⁻¹H, with the preconditioner P of Adam, AdamW or RMSprop at each step: what takes "
     "the place of λ_H^1 in Eq. 1 where the optimizer scales the step of each weight by itself. The dashed lines are at the "
     "full-batch threshold, which is (2 + 2β₁)/((1 − β₁)η) for Adam, 38/η at β₁ = 0.9. P is taken as frozen. In the first steps "
     "it is made of few gradients and moves fast, and the eigenvalue is far above; so it is where a weight has had few."

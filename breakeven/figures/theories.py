@@ -42,7 +42,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
         limits = pd.concat(lines) if sum(map(len, lines)) else None
         look = Look(x="step", rules=None, level=1.0, domain=domain, width=WIDTH, height=HEIGHT, thresholds=limits)
         if rows.empty:
-            views.append(common.no_values(quantity, WIDTH, HEIGHT))
+            views.append(common.no_values(common.symbol(quantity), WIDTH, HEIGHT))
         else:
             views.append(curves.curves(rows, runs, study, name, f"{title} (log scale)", look))
     axis, signed = common.equation_1_axis(trajectories)

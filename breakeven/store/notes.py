@@ -45,9 +45,9 @@ class Note(Enum):
     )
     P_NOT_FINITE = (
         "P:not_finite",
-        "a product of P^(-1/2) H P^(-1/2) and a vector, or its norm, is not finite in the precision of the measurement",
+        "a product of P⁻¹H and a vector, or its norm, is not finite in the precision of the measurement",
     )
-    P_ONLY_ROUNDING = ("P:only_rounding", "P^(-1/2) H P^(-1/2) is 0 up to rounding")
+    P_ONLY_ROUNDING = ("P:only_rounding", "P⁻¹H is 0 up to rounding")
     NO_EIGENVECTOR = ("lhs:no_eigenvector", "e_H^1 was not found")
     NO_CURVATURE = ("lhs:no_curvature", "there is no curvature along e_H^1")
     NO_CONDITION = ("lhs:no_condition", "no condition of stability is known for the optimizer")

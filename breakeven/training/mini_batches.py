@@ -2,8 +2,8 @@
 
 Eq. 1 takes mini-batches for independent draws. Those of one epoch are not: where one curves more than the mean, the others curve
 less. So training that reshuffles is more stable, and Eq. 1 calls its break-even point early. With N = 1437, fixed H_i and one
-direction, the learning rate from which on the mean of x² grows is above Eq. 1's by 1.5 to 23 % at S = 32 and by 6 to 78 % at S = 8,
-for s/λ from 0.5 to 2 (`benchmarks/calibrate_conditions.py`).
+direction, the learning rate from which on the mean of x² grows is above Eq. 1's by 1.5 to 23 % at S = 32, and by 6 to 78 % at
+S = 8, for s/λ from 0.5 to 2 (`benchmarks/calibrate_conditions.py`).
 """
 
 from functools import lru_cache

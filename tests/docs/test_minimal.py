@@ -13,9 +13,9 @@ from breakeven.measurements.hessian import measure_hessian
 from breakeven.measurements.measured import measured_snapshots
 from breakeven.measurements.stability import measure_stability
 from breakeven.specs.run import RunSpec, Segment
+from breakeven.specs.schedule import first_unstable
 from breakeven.spectra import equation_1
 from breakeven.store.tables import read_table
-from breakeven.summary.break_even import break_even
 from breakeven.training.train import train
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +101,7 @@ def test_equation_1(minimal):
 def test_the_break_even_point(script, run):
     _, point, _ = script
     table = read_table(run / "run" / "stability.csv")
-    assert point[0] == break_even(table).step == 100
+    assert point[0] == first_unstable(zip(table["step"], table["stability_lhs"], strict=True)) == 100
 
 
 def test_what_a_reader_sees(minimal, capsys, monkeypatch):

@@ -59,7 +59,7 @@ def done(config, seconds, chosen):
 
 def test_what_is_known_beforehand(config):
     runs, gradients, disk, memory, time, *rules = estimate(config, device=CPU).splitlines()
-    assert runs == "8 runs, 38 jobs, 38 of them to do"
+    assert runs == "8 runs, 54 jobs, 54 of them to do"
     assert gradients.startswith("gradient evaluations: 320 of mini-batches to train, ")
     assert memory.startswith("memory: at most 4000 MB for a job, ")
     assert re.fullmatch(r"time: [\d.]+ (s|min) with \d+ jobs at a time \([\d.]+ (s|min) one by one\)", time)
@@ -68,6 +68,8 @@ def test_what_is_known_beforehand(config):
         "measure_covariance",
         "measure_hessian",
         "measure_stability",
+        "measure_assumptions",
+        "measure_locate",
     ]
     assert disk == "disk: 2 MB"  # of the figure
     assert not Path("results").exists()
@@ -95,14 +97,14 @@ def test_a_snapshot_more_costs_as_much_as_one(config, monkeypatch):
 def test_what_is_done_is_not_to_do(config):
     done(config, 100.0, lambda result: result.rule != "prepare_dataset")
     runs, _, _, _, time, *rules = estimate(config, device=CPU).splitlines()
-    assert runs == "8 runs, 38 jobs, 1 of them to do"
+    assert runs == "8 runs, 54 jobs, 1 of them to do"
     assert time.startswith("time: 2.4 s with ")
     assert [rule.split(":")[0].strip() for rule in rules] == ["prepare_dataset"]
 
 
 def test_where_all_is_done_there_is_nothing_more_to_say(config):
     done(config, 100.0, lambda result: True)
-    assert estimate(config, device=CPU) == "8 runs, 38 jobs, 0 of them to do"
+    assert estimate(config, device=CPU) == "8 runs, 54 jobs, 0 of them to do"
 
 
 def test_what_snakemake_would_make_again_is_to_do(config):
@@ -148,7 +150,7 @@ def test_a_network_that_diverges_at_once(config):
     Path("my.py").write_text(NETWORKS, encoding="utf-8")
     own = CONFIG.replace("network: simple_cnn", "network: my.py:diverging").replace("{channels: [2], dense: 4}", "{}")
     config.write_text(own, encoding="utf-8")
-    assert estimate(config, device=CPU).startswith("8 runs, 38 jobs, 38 of them to do")
+    assert estimate(config, device=CPU).startswith("8 runs, 54 jobs, 54 of them to do")
 
 
 def test_jobs_of_a_kind_take_what_others_took(config):

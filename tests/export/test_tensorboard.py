@@ -17,7 +17,7 @@ from breakeven.store.record import write_record
 from tests.once import once
 from tests.tiny_pipeline import STUDY, Pipeline
 
-MEASURED = ("covariance", "hessian", "stability", "assumptions")
+MEASURED = ("covariance", "hessian", "stability", "assumptions", "locate")
 
 
 def made(folder):
@@ -63,7 +63,7 @@ def test_the_scalars_are_those_of_the_tables(pipeline, tmp_path):
             chosen = tables["history"][tables["history"]["split"] == split]
             expected |= {f"{split}/{column}": rows(chosen, column) for column in ("loss", "accuracy")}
         expected["learning_rate"] = rows(chosen, "learning_rate")
-        for name, tag in zip(MEASURED, ("K", "H", "stability", "assumptions"), strict=True):
+        for name, tag in zip(MEASURED, ("K", "H", "stability", "assumptions", "locate"), strict=True):
             table = tables[name].drop(columns="note")
             table["step"] = table["step"].astype(int)
             for column in table.columns[1:]:

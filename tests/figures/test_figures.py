@@ -179,7 +179,7 @@ def test_a_missing_quantity_leaves_the_other_panels_alone():
     trajectories, runs, study = make_study()
     trajectories = trajectories[~trajectories["quantity"].str.startswith("test_")]
     svg = vl_convert.vegalite_to_svg(compiled("training_curves", trajectories, runs, study))
-    assert "no values of test_loss" in svg and "training loss (log scale)" in svg
+    assert "no values of test loss" in svg and "training loss (log scale)" in svg
 
 
 def test_training_and_test_losses_share_their_axis():

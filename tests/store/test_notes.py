@@ -17,7 +17,7 @@ OPTIONAL = {"sharpness", "interaction", "batch_lambda_1", "plateau", "e_H"}
 def test_codes_and_sentences_are_each_one():
     """A code that two notes share would be read back as the other."""
     assert len({note.code for note in Note}) == len({note.sentence for note in Note}) == len(Note)
-    assert {note.subject for note in Note} == {"K", "H", "P", "lhs", "lambda_1", "loss", *OPTIONAL}
+    assert {note.subject for note in Note} == {"K", "H", "P", "lhs", "lambda_1", "loss", "steps", *OPTIONAL}
     assert not any(";" in note.code or " " in note.code for note in Note)
 
 

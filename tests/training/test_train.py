@@ -303,6 +303,7 @@ def test_what_is_recorded(train):
         "train_examples": 43,
         "switches": [],
         "never": [],
+        "break_even_step": None,
         "sampling": "reshuffle",
     }
     assert [entry["step"] for entry in entries] == [0, 2, 4, 6, 8, 10, 12]

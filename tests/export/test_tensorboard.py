@@ -69,7 +69,7 @@ def test_the_scalars_are_those_of_the_tables(pipeline, tmp_path):
             for column in table.columns[1:]:
                 there = table[table[column].notna()]
                 if len(there):
-                    expected[f"{tag}/{column.removeprefix('stability_')}"] = rows(there, column)
+                    expected[f"{tag}/{column.removeprefix(f'{tag}_')}"] = rows(there, column)
         events = read(tmp_path / run.name)
         found = {tag: [(each.step, each.value) for each in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
         assert found == expected

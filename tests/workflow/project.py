@@ -61,6 +61,8 @@ studies:
 # Which jobs there are. That these are measured always is in ``tests/test_cli.py``.
 MEASURED = tuple(row.name for row in measurements.MEASUREMENTS if row.always)
 MEASUREMENTS = tuple(f"measure_{name}" for name in MEASURED)
+# what an edit of the hessian stage measures again: the others are along the eigenvectors of H
+OF_H = ("measure_hessian", "measure_stability", "measure_assumptions", "measure_locate")
 FIGURES = ("lambda_K", "maxima")  # of the copy: two of the project's figures, to save time
 STUDIES = ("rate", "network")
 CLAIMS = {"evaluate_claims"}

@@ -32,4 +32,4 @@ def test_killed_at_a_random_moment(before, tmp_path, kind):
     outcome = chaos.kill(fresh, tmp_path / "killed", kind, draws.uniform(0.2, 0.8) * seconds, draws, tables)
     shutil.rmtree(tmp_path / "killed")
     assert outcome.problems == []
-    assert len(tables) == 4 + 2 + 1 + 1  # of the run, the study, the verdicts and a figure
+    assert len(tables) == 6 + 2 + 1 + 1  # of the run, the study, the verdicts and a figure

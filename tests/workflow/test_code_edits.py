@@ -11,6 +11,7 @@ import pytest
 from tests.workflow.project import (
     CLAIMS,
     MEASUREMENTS,
+    OF_H,
     REPORT,
     STUDIES,
     add_network,
@@ -68,7 +69,7 @@ def test_the_source_of_a_stage(project):
     for module, expected in {
         "data/digits.py": {f"prepare_dataset {dataset}"} | trained,
         "networks/twin.py": train(twin) | measure(twin) | studies_again("network"),
-        "measurements/hessian.py": everything_from(project, "measure_hessian", "measure_stability"),
+        "measurements/hessian.py": everything_from(project, *OF_H),
         "claims/evaluate.py": CLAIMS | REPORT,
         "figures/lambda_K.py": {f"plot_figure {study}/lambda_K" for study in STUDIES} | REPORT,
         "report/report.css": REPORT,

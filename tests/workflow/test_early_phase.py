@@ -52,11 +52,11 @@ def test_a_switch_at_the_break_even_point(fresh):
     executed = fresh.run(*TABLE)
     [run] = [name for name, spec in fresh.runs.items() if spec.schedule]
     source = run_id(source_of(fresh.runs[run]))
-    of_the_source = measure({source}, ["measure_hessian", "measure_stability"])  # it is in no study: no covariance
+    of_the_source = measure({source}, ["measure_hessian", "measure_stability", "measure_locate"])  # it is in no study: nothing else
     [prepare] = executed - train({run, source}) - measure({run}) - of_the_source - tables("early")
     assert prepare.startswith("prepare_dataset")
 
-    table = pd.read_csv(fresh.folder / f"results/runs/{source}/stability.csv")
+    table = pd.read_csv(fresh.folder / f"results/runs/{source}/locate.csv")
     point = int(table["step"][table["stability_lhs"] >= 1].iloc[0])
     training = json.loads((fresh.folder / f"results/runs/{run}/training.json").read_text())
     assert training["switches"] == [{"step": round(0.5 * point), "learning_rate": 0.05}]
@@ -77,4 +77,4 @@ def test_a_switch_at_the_break_even_point(fresh):
 
     # the seeds of a study that lost its switch are found again
     fresh.edit("      schedule: [{at: 0.5, unit: break_even, learning_rate: 0.05}]\n", "")
-    assert fresh.plan(*TABLE) == {f"measure_covariance {source}"} | tables("early")
+    assert fresh.plan(*TABLE) == measure({source}, ["measure_covariance", "measure_assumptions"]) | tables("early")

@@ -14,6 +14,7 @@ from tests.workflow.project import (
     CLAIMS,
     FIGURES,
     MEASURED,
+    OF_H,
     REPORT,
     STUDIES,
     Project,
@@ -83,7 +84,7 @@ def test_edits_in_a_fresh_clone(clone):
     clone.edit("[0.1, 0.2]", "[0.1, 0.3]")
     assert clone.plan() == set()
     clone.edit("eigenvalues: 2", "eigenvalues: 1")
-    assert clone.plan() == measure(clone.runs, ["measure_hessian", "measure_stability"]) | EVERYTHING_MEASURED
+    assert clone.plan() == measure(clone.runs, OF_H) | EVERYTHING_MEASURED
 
 
 REWRITTEN = """\
@@ -243,10 +244,9 @@ def test_the_accuracy_threshold_of_a_study(project):
 def test_a_setting_of_one_measurement(project):
     """One that was not there before, and two that swap values: Snakemake compares parameters without their names."""
     settings = "{eigenvalues: 2, tolerance: 0.1, max_matvecs: 20, trace_probes: 3}"
-    of_h = {"measure_hessian", "measure_stability"}  # along the eigenvectors of H
     for rules, old, new in (
-        ({"measure_covariance"}, "{batch_size: 10}", "{batch_size: 10, batches: 2}"),
-        (of_h, settings, "{eigenvalues: 3, tolerance: 0.1, max_matvecs: 20, trace_probes: 2}"),
+        ({"measure_covariance", "measure_assumptions"}, "{batch_size: 10}", "{batch_size: 10, batches: 2}"),
+        (OF_H, settings, "{eigenvalues: 3, tolerance: 0.1, max_matvecs: 20, trace_probes: 2}"),
     ):
         with project.for_now():
             project.edit(old, new)
@@ -266,7 +266,7 @@ def test_any_output_deleted(project):
     trained = train({twin}) | measure({twin}) | network
     for lost, expected in {
         f"runs/{twin}/covariance.csv": {f"measure_covariance {twin}"} | network,
-        f"runs/{twin}/eigenvectors": measure({twin}, ["measure_hessian", "measure_stability"]) | network,
+        f"runs/{twin}/eigenvectors": measure({twin}, OF_H) | network,
         f"runs/{twin}/snapshots/step-00000004.safetensors": trained,
         f"runs/{twin}": trained,
         f"data/{data}/data.safetensors": {f"{PREPARE} {data}"},
@@ -308,7 +308,7 @@ def test_a_job_that_failed_in_between(project, tmp_path):
     project.edit("trace_probes: 3", "trace_probes: 2")
     said = project.snakemake("--cores", "all", env={"BASH_ENV": str(fails)})
     assert said.returncode == 1
-    left = measure({run}, ["measure_hessian", "measure_stability"]) | studies_again("network")
+    left = measure({run}, OF_H) | studies_again("network")
     assert project.plan() == left
     with project.for_now():
         project.edit("trace_probes: 2", "trace_probes: 3")  # the table of the old setting is gone

@@ -52,7 +52,8 @@ def test_a_switch_at_the_break_even_point(fresh):
     executed = fresh.run(*TABLE)
     [run] = [name for name, spec in fresh.runs.items() if spec.schedule]
     source = run_id(source_of(fresh.runs[run]))
-    of_the_source = measure({source}, ["measure_hessian", "measure_stability", "measure_locate"])  # it is in no study: nothing else
+    # it is in no study: nothing else
+    of_the_source = measure({source}, ["measure_hessian", "measure_stability", "measure_locate"])
     [prepare] = executed - train({run, source}) - measure({run}) - of_the_source - tables("early")
     assert prepare.startswith("prepare_dataset")
 

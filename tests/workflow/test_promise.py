@@ -323,7 +323,7 @@ def test_results_by_another_path(project):
     copy(results, project.folder / "copied")
     (project.folder / "linked").symlink_to("copied")
     shutil.rmtree(project.folder / ".snakemake")
-    of_k = measure(project.runs, ["measure_covariance"]) | EVERYTHING_MEASURED
+    of_k = measure(project.runs, ["measure_covariance", "measure_assumptions"]) | EVERYTHING_MEASURED
     results.rename(project.folder / "moved")
     for path in ("copied", "linked", "moved", str(project.folder / "moved"), "copied/../moved"):
         assert project.plan("--config", f"results={path}") == set(), path

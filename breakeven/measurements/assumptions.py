@@ -16,7 +16,7 @@ from breakeven.spectra.curvature import Way, fastest_way
 from breakeven.spectra.hessian import Batch
 from breakeven.spectra.line import Line, of_each, pieces
 from breakeven.spectra.mini_batch_gram import mini_batch_gram
-from breakeven.spectra.parameters import as_float64, in_float64
+from breakeven.spectra.parameters import as_float64, in_float64, trainable
 from breakeven.spectra.per_example.gram import per_example_gram
 from breakeven.spectra.quadratic import QuadraticErrors, quadratic_errors
 from breakeven.store import eigenvectors
@@ -78,7 +78,8 @@ def measure_assumptions(
             rows.append({"step": measured.step, "note": cell([Note.E_H_NOT_FOUND])})
             continue
         way = way or fastest_way(measured.model, measured.inputs)
-        e = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step).to(measured.inputs)
+        e = eigenvectors.read(run / "eigenvectors", run_id(spec), measured.step)
+        e = e.to(trainable(measured.model)[0])  # not that of the inputs, which may be words
         batches = list(pieces(measured.model, measured.batches(batch_size), memory_mb))
         examples = of_examples(measured.model, e, batches, way)
         k = along_k(measured, e, examples[1], covariance_batch_size, covariance_batches, memory_mb)

@@ -91,7 +91,8 @@ def forward_mode(model: nn.Module, direction: Tensor, inputs: Tensor) -> Derivat
     """z, z' and z'' by two nested forward-mode derivatives of the network on the weights θ + a·e."""
     weights = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
     parts = direction.split([weight.numel() for weight in weights.values()])
-    along = {name: part.view_as(weight) for (name, weight), part in zip(weights.items(), parts, strict=True)}
+    # copies: of a view PyTorch makes zeros that take the memory of all of ``direction``, one for each parameter
+    along = {name: part.view_as(weight).clone() for (name, weight), part in zip(weights.items(), parts, strict=True)}
     # said, although zero: without, PyTorch imports sympy
     straight = {name: torch.zeros_like(part) for name, part in along.items()}
 

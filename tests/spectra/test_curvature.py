@@ -1,5 +1,8 @@
 """Per-example curvature both ways, against the Hessian of each example's loss through PyTorch's own layers."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -173,3 +176,21 @@ def test_a_network_without_curvature():
     for way in WAYS:
         z, first, second = way(model, torch.ones(4), torch.zeros(3, 2))
         assert torch.equal(first, torch.full((3, 2), 2.0)) and not second.any() and z.shape == (3, 2)
+
+
+MANY_LAYERS = """
+import resource, torch
+from torch import nn
+from breakeven.spectra.curvature import forward_mode
+model = nn.Sequential(nn.Linear(1000, 2000), nn.Linear(2000, 1), *(nn.Sequential(nn.Tanh(), nn.Linear(1, 1)) for _ in range(100)))
+size = sum(parameter.numel() for parameter in model.parameters())
+inputs, direction = torch.randn(2, 1000), torch.ones(size)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+forward_mode(model, direction, inputs)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * size))
+"""
+
+
+def test_forward_mode_does_not_take_the_whole_direction_once_for_each_parameter():
+    said = subprocess.run([sys.executable, "-c", MANY_LAYERS], capture_output=True, text=True, check=True, timeout=300)
+    assert float(said.stdout) < 30, "vectors of all parameters; 200 parameters"

@@ -61,9 +61,9 @@ class Interval:
         [entry] = [entry for entry in self.record.snapshots if entry.step == step]
         return snapshots.read(self.run / "snapshots" / entry.file, run_id(self.spec), step, entry.sha256)
 
-    def again(self, steps: Iterable[int]) -> Iterator[tuple[Snapshot, float]]:
-        """What snapshots at the ``steps`` would hold, see `taken_again`."""
-        return taken_again(self.spec, self.record, self.dataset, self.device, self.snapshot(self.first), steps)
+    def again(self, start: Snapshot, steps: Iterable[int]) -> Iterator[tuple[Snapshot, float]]:
+        """What snapshots at the ``steps`` would hold, trained again from ``start``, see `taken_again`."""
+        return taken_again(self.spec, self.record, self.dataset, self.device, start, steps)
 
 
 def measure_locate(
@@ -81,7 +81,7 @@ def measure_locate(
 ) -> None:
     """Write ``locate.csv``: steps from the last stable snapshot before the first unstable one to that.
 
-    The training is taken up again at the one, and must come to the other, see `repeated`. On the way λ_H^1 and the left-hand
+    The training is taken up again at the one, and must come to the other, see `difference`. On the way λ_H^1 and the left-hand
     side of Eq. 1 are measured as the stages hessian and stability do: at each step, until one is unstable, which is the
     break-even point; and further until one is stable again, which says that the left-hand side crosses 1 more than once. So no
     step before the break-even point is passed over. Where more than ``most_steps`` lie between the two snapshots, so many at
@@ -100,13 +100,12 @@ def measure_locate(
     if ends is not None and ends[0] is not None and ends[1] - ends[0] > 1 and most_steps:
         say(f"train again from step {ends[0]} to {ends[1]}, between which the break-even point lies")
         interval = Interval(run, spec, record, load(data, device, spec.dataset), device, ends[0], ends[1])
-        note = repeated(interval)
+        eigensolver = Eigensolver(interval, tolerance, max_matvecs, batch_size, memory_mb)
+        with measuring(spec, interval.dataset, precision, device) as measured:
+            between, note = search(interval, most_steps, lambda *found: eigensolver.row(measured(*found)))
+        rows |= between
         if note is not None:
             rows[interval.last] = {**rows[interval.last], "note": cell([note])}
-        if note is not Note.NOT_REPEATED:
-            eigensolver = Eigensolver(interval, tolerance, max_matvecs, batch_size, memory_mb)
-            with measuring(spec, interval.dataset, precision, device) as measured:
-                search(interval, rows, most_steps, lambda snapshot, rate: eigensolver.row(measured(snapshot, rate)))
     else:
         say(
             "no steps to measure: "
@@ -115,14 +114,47 @@ def measure_locate(
     write_rows(out, COLUMNS, (rows[step] for step in sorted(rows)), infinite=["stability_lhs"])
 
 
-def repeated(interval: Interval) -> Note | None:
-    """What there is to say of the ``last`` weights, reached again; None where they are those of the snapshot to the bit.
+def search(
+    interval: Interval, most_steps: int, row_at: Callable[[Snapshot, float], Row]
+) -> tuple[dict[int, Row], Note | None]:
+    """What ``row_at`` gives of the steps between the ends, see `measure_locate`; what there is to say of the last one.
+
+    The whole interval is trained once, to its end, which must be the stored one; each finer search begins at the last stable step.
+    """
+    rows: dict[int, Row] = {}
+    begin, last, every = interval.snapshot(interval.first), interval.last, 0
+    note, crosses_again = None, False
+    while every != 1 and last - begin.step > 1:
+        whole = every == 0
+        every = math.ceil((last - begin.step) / (most_steps + 1))
+        steps = [*range(begin.step + every, last, every), *([last] if whole else [])]
+        stable, unstable, end = begin, last, None
+        for snapshot, rate in progress(interval.again(begin, steps), "locate", unit="step", total=len(steps)):
+            if snapshot.step == last:
+                end = snapshot
+            elif unstable == last or not crosses_again:
+                rows[snapshot.step] = row = row_at(snapshot, rate)
+                if row["stability_lhs"] >= 1:
+                    unstable = min(unstable, snapshot.step)
+                elif row["stability_lhs"] < 1 and unstable == last:
+                    stable = snapshot
+                elif row["stability_lhs"] < 1:
+                    crosses_again = True
+        if whole:
+            note = difference(interval, end)
+            if note is Note.NOT_REPEATED:
+                return {}, note
+        begin, last = stable, unstable
+    return rows, note
+
+
+def difference(interval: Interval, found: Snapshot | None) -> Note | None:
+    """What there is to say of the ``last`` weights, ``found`` again; None where they are those of the snapshot to the bit.
 
     So they are on a CPU, with the same number of threads. Beyond `ROUNDING` others are a `MeasurementError` there; on a GPU,
-    where rounding may differ from time to time and grow, a note.
+    where rounding may differ from time to time and grow, a note. ``found``: None where the training diverged.
     """
     start, stored = interval.snapshot(interval.first), interval.snapshot(interval.last)
-    found = next((snapshot for snapshot, _ in interval.again([interval.last])), None)
     if found is not None and all(torch.equal(found.now[name], weight) for name, weight in stored.now.items()):
         return None
     moved = _distance(start.next, stored.now)
@@ -142,23 +174,6 @@ def repeated(interval: Interval) -> Note | None:
 def _distance(weights: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> float:
     squares = [(weights[name].double() - other.double()).square().sum() for name, other in others.items()]
     return math.sqrt(sum(map(float, squares)))
-
-
-def search(interval: Interval, rows: dict[int, Row], most_steps: int, row_at: Callable[[Snapshot, float], Row]) -> None:
-    """Add to ``rows``, those of both ends, what ``row_at`` gives of the steps between them; see `measure_locate`."""
-    first, last, every, crosses_again = interval.first, interval.last, 0, False
-    while every != 1 and last - first > 1:
-        every = math.ceil((last - first) / (most_steps + 1))
-        steps, unstable = range(first + every, last, every), False
-        for snapshot, rate in progress(interval.again(steps), "locate", unit="step", total=len(steps)):
-            rows[snapshot.step] = row = row_at(snapshot, rate)
-            crosses_again |= unstable and row["stability_lhs"] < 1
-            unstable |= row["stability_lhs"] >= 1
-            if unstable and crosses_again:
-                break
-        found = interval_of_break_even((step, rows[step]["stability_lhs"]) for step in sorted(rows))
-        assert found is not None and found[0] is not None, "the ends are stable and unstable"
-        first, last = found[0], found[1]
 
 
 class Eigensolver:

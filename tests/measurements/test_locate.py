@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -136,11 +137,17 @@ def test_what_begins_from_a_file_of_weights_and_counts_in_a_break_even_point_is_
     assert all(torch.equal(again.now[name], weight) for name, weight in expected.now.items())
 
 
+def repeated(interval):
+    """What is said of the end of the interval, reached again."""
+    [(end, _)] = interval.again(interval.snapshot(interval.first), [interval.last])
+    return module.difference(interval, end)
+
+
 def momentum_run(data, folder):
     """Which has a snapshot at the steps 8 and 16, said to be stable and unstable."""
     run = trained(replace(SPEC, momentum=0.9, schedule=(), label_smoothing=0.0, snapshots=(Segment(8),)), data, folder)
     interval = Interval(run, read_spec(run), read_training(run), load(data, CPU), CPU, 8, 16)
-    assert module.repeated(interval) is None
+    assert repeated(interval) is None
     return run, interval
 
 
@@ -159,16 +166,16 @@ def test_a_wrong_state_of_the_optimizer_is_noticed(data, tmp_path, monkeypatch, 
     with pytest.raises(
         MeasurementError, match=r"from the snapshot of step 8 comes to other weights at step 16 .*off by 0"
     ):
-        module.repeated(interval)
+        repeated(interval)
 
 
 def test_other_rounding_is_said_and_other_steps_are_an_error(data, tmp_path, monkeypatch):
     _, interval = momentum_run(data, tmp_path)
     change(monkeypatch, lambda found: replace(found, next={name: w + 1e-8 for name, w in found.next.items()}))
-    assert module.repeated(interval) is Note.OTHER_BITS
+    assert repeated(interval) is Note.OTHER_BITS
     monkeypatch.setattr(module, "ROUNDING", 1e-12)
     with pytest.raises(MeasurementError, match="most_steps to 0"):
-        module.repeated(interval)
+        repeated(interval)
 
 
 def test_a_damaged_snapshot_is_refused(data, tmp_path):
@@ -179,7 +186,7 @@ def test_a_damaged_snapshot_is_refused(data, tmp_path):
     path.unlink()
     path.write_bytes(raw)
     with pytest.raises(UserError, match="SHA-256"):
-        module.repeated(interval)
+        repeated(interval)
 
 
 # ------------------------------------------------------------------ the step
@@ -203,6 +210,16 @@ def test_the_step_is_that_of_a_run_with_a_snapshot_at_each_step(sparse, data, ev
     assert found.note == "the left-hand side of Eq. 1 is below 1 again at step 15, and not at step 24"
 
 
+@pytest.mark.parametrize("most_steps", [1, 2, 4])
+def test_a_finer_search_begins_from_a_step_that_was_trained_again(sparse, data, every_step, most_steps):
+    table = located(sparse, data, most_steps=most_steps)
+    steps = list(table["step"])
+    sides = every_step["stability_lhs"]
+    assert list(table["stability_lhs"]) == pytest.approx(list(sides[steps]), rel=1e-3)
+    found = point(sparse)
+    assert found.step - found.after_step == 1 and sides[found.after_step] < 1 <= sides[found.step]
+
+
 def test_with_no_steps_the_snapshots_remain(sparse, data, monkeypatch):
     monkeypatch.setattr(module, "taken_again", None)
     assert list(located(sparse, data, most_steps=0)["step"]) == [8, 24]
@@ -210,10 +227,10 @@ def test_with_no_steps_the_snapshots_remain(sparse, data, monkeypatch):
 
 
 def test_where_the_steps_are_not_repeated_the_snapshots_remain_with_a_note(sparse, data, monkeypatch):
-    monkeypatch.setattr(module, "repeated", lambda interval: Note.NOT_REPEATED)
+    monkeypatch.setattr(module, "difference", lambda interval, end: Note.NOT_REPEATED)
     assert list(located(sparse, data)["step"]) == [8, 24]
     assert point(sparse).note == Note.NOT_REPEATED.sentence
-    monkeypatch.setattr(module, "repeated", lambda interval: Note.OTHER_BITS)
+    monkeypatch.setattr(module, "difference", lambda interval, end: Note.OTHER_BITS)
     assert len(located(sparse, data)) == 9 and Note.OTHER_BITS.sentence in point(sparse).note
 
 
@@ -268,9 +285,12 @@ def test_a_snapshot_whose_left_hand_side_is_unknown_lies_between(sparse, data):
 
 
 def tried(sides, most_steps):
-    """The steps that are tried where the left-hand side at step 100 + i is ``sides[i]``, and the rows."""
+    """The steps that are tried where the left-hand side at step 100 + i is ``sides[i]``, and the rows.
+
+    The whole interval is trained once, and less than one such distance between tries in each finer search.
+    """
     last = 100 + len(sides) - 1
-    asked = []
+    asked, trained = [], []
 
     class Steps:
         first = 100
@@ -278,15 +298,23 @@ def tried(sides, most_steps):
         def __init__(self):
             self.last = last
 
-        def again(self, steps):
-            return ((snapshots.Snapshot(step, {}, {}, {}), 0.1) for step in steps)
+        def snapshot(self, step):
+            return snapshots.Snapshot(step, {}, {}, {})
+
+        def again(self, start, steps):
+            trained.append(max(steps) - start.step)
+            return ((self.snapshot(step), 0.1) for step in steps)
 
     def row_at(snapshot, rate):
         asked.append(snapshot.step - 100)
         return {"step": snapshot.step, "stability_lhs": sides[snapshot.step - 100]}
 
     rows = {step: {"step": step, "stability_lhs": sides[step - 100]} for step in (100, last)}
-    search(Steps(), rows, most_steps, row_at)
+    between, _ = search(Steps(), most_steps, row_at)
+    rows |= between
+    assert trained[0] == last - 100
+    for before, steps in pairwise(trained):
+        assert steps < math.ceil(before / (most_steps + 1)) + 1
     return asked, {step - 100: row["stability_lhs"] for step, row in rows.items()}
 
 

@@ -119,7 +119,7 @@ def search(
 ) -> tuple[dict[int, Row], Note | None]:
     """What ``row_at`` gives of the steps between the ends, see `measure_locate`; what there is to say of the last one.
 
-    The whole interval is trained once, to its end, which must be the stored one; each finer search begins at the last stable step.
+    The whole interval is trained once, to its end, which must be the stored one; a finer search begins at the last stable step.
     """
     rows: dict[int, Row] = {}
     begin, last, every = interval.snapshot(interval.first), interval.last, 0

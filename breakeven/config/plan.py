@@ -16,11 +16,11 @@ from breakeven.config.options import canonical_options
 from breakeven.config.schedule_checks import MOMENTS
 from breakeven.config.validate import Invalid, Problem, validated
 from breakeven.config.yaml_file import Place, YamlFile, read_yaml
-from breakeven.figures.registry import DEFAULT, FIGURES, NEEDS_EMBEDDING, chosen
+from breakeven.figures.registry import DEFAULT, FIGURES, NEEDS_EMBEDDING, NEEDS_MEASUREMENT, chosen
 from breakeven.networks.registry import NETWORKS, network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.initial_weights import digest_at
-from breakeven.specs.measurements import summarised
+from breakeven.specs.measurements import BY_NAME, is_asked_for, summarised
 from breakeven.specs.multipliers import Multiplier
 from breakeven.specs.run import Entry, RunSpec, Switch, canonical_json, run_id, source_of
 from breakeven.specs.study import Study
@@ -198,6 +198,10 @@ def _study_problems(
     for index, figure in enumerate(study.figures):
         if figure not in (DEFAULT, *FIGURES):
             yield Problem(("studies", name, "figures", index), not_known(figure, [DEFAULT, *FIGURES]))
+        needed = BY_NAME.get(NEEDS_MEASUREMENT.get(figure, ""))
+        if needed and not is_asked_for(needed, config.measurements):
+            message = f"{show(figure)} would show nothing: it draws what measurements.{needed.asked_by} asks for, which is off"
+            yield Problem(("studies", name, "figures", index), message)
     device = f"{'--config' if 'device' in overridden else 'the config'} says device: {config.device}"
     for point in points:
         for finding in check_run(point.run, config.datasets, config.device, device):

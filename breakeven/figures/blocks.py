@@ -16,6 +16,7 @@ CAPTION = (
 )
 ORDER = 65
 ON_REQUEST = True
+NEEDS_MEASUREMENT = "blocks"
 QUANTITY = "lambda_H_1_of_block"
 MOST = len(common.NOMINAL)  # blocks that colours can tell apart
 

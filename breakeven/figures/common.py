@@ -10,6 +10,7 @@ import pandas as pd
 from altair.typing import ChartType
 
 from breakeven.figures.labels import QUANTITIES, compared, label, number, text
+from breakeven.specs.measurements import SYMBOLS
 from breakeven.specs.study import Study
 
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
@@ -171,7 +172,7 @@ def who(study: Study) -> list[alt.Tooltip]:
 
 def symbol(quantity: str) -> str:
     """The symbol of a quantity; its name where it has none."""
-    return QUANTITIES[quantity].symbol if quantity in QUANTITIES else quantity
+    return SYMBOLS.get(quantity, quantity)
 
 
 def symbol_axis(quantity: str) -> str:

@@ -115,8 +115,13 @@ def break_even_points(
 
 
 def unconverged_points(rows: pd.DataFrame, trajectories: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows at the steps at which the eigenvalues of H did not converge; ``value`` is called ``mean``."""
-    doubtful = trajectories[(trajectories["quantity"] == "converged_H") & (trajectories["value"] == 0)]
+    """The rows at the steps at which the eigenvalues did not converge; ``value`` is called ``mean``.
+
+    Those of H; of the preconditioned H in the runs that have it, for all but λ_H^1 itself.
+    """
+    having = preconditioned(trajectories) if (rows["quantity"] != "lambda_H_1").any() else set()
+    converged = np.where(trajectories["run"].isin(having), "preconditioned_converged_H", "converged_H")
+    doubtful = trajectories[(trajectories["quantity"] == converged) & (trajectories["value"] == 0)]
     return _of_single_runs(rows.merge(doubtful[["run", "step"]], on=["run", "step"]), study)
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 from altair.typing import ChartType
 
+from breakeven.figures.curve_data import preconditioned
 from breakeven.figures.largest_eigenvalue import against_threshold
 from breakeven.specs.measurements import SYMBOLS
 from breakeven.specs.study import Study
@@ -18,8 +19,10 @@ ON_REQUEST = True
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
-    """Draw the preconditioned eigenvalue against the epoch."""
+    """Draw the preconditioned eigenvalue against the epoch, of the runs that have one."""
     quantity = "preconditioned_lambda_H_1"
+    having = runs[runs["run"].isin(preconditioned(trajectories))]
+    runs = having if len(having) else runs
     title = f"Largest eigenvalue of the preconditioned Hessian, {SYMBOLS[quantity]}"
     words = "the full-batch threshold, 38/η for Adam with its usual momentum"
     return against_threshold(trajectories, runs, study, quantity, title, words)

@@ -6,6 +6,7 @@ What a module says of its figure is read and not imported, so that the workflow 
 - ``ORDER``: its place in the report, a number; without it, after the others. They are tens, so that one fits between two.
 - ``ON_REQUEST = True``: it shows what only some studies have, and is drawn for those whose config names it.
 - ``NEEDS_EMBEDDING = True``: it is also given the table that the stage embed writes.
+- ``NEEDS_MEASUREMENT = "blocks"``: without this measurement, which a config has to ask for, it would show nothing.
 """
 
 import ast
@@ -28,6 +29,7 @@ class Figure:
     order: float = math.inf
     on_request: bool = False
     needs_embedding: bool = False
+    needs_measurement: str = ""
 
 
 def figures_in(folder: Path) -> list[Figure]:
@@ -46,7 +48,7 @@ def _constants(path: Path) -> dict[str, ast.expr]:
 
 def _figure(path: Path, assigned: dict[str, ast.expr]) -> Figure:
     values: dict[str, Any] = {}
-    for name in ("CAPTION", "ORDER", "ON_REQUEST", "NEEDS_EMBEDDING"):
+    for name in ("CAPTION", "ORDER", "ON_REQUEST", "NEEDS_EMBEDDING", "NEEDS_MEASUREMENT"):
         if name in assigned:
             try:
                 values[name.lower()] = ast.literal_eval(assigned[name])
@@ -59,6 +61,7 @@ _ALL = figures_in(Path(__file__).parent)
 FIGURES = {figure.name: figure.caption for figure in _ALL}
 ON_REQUEST = {figure.name for figure in _ALL if figure.on_request}
 NEEDS_EMBEDDING = {figure.name for figure in _ALL if figure.needs_embedding}
+NEEDS_MEASUREMENT = {figure.name: figure.needs_measurement for figure in _ALL if figure.needs_measurement}
 
 
 def chosen(names: list[str]) -> tuple[str, ...]:

@@ -238,6 +238,14 @@ MEASUREMENTS = (
                 optional=True,
             ),
             Quantity("converged_H", "converged", "whether the eigenvalues of H converged (1)", "hessian", "converged"),
+            Quantity(
+                "preconditioned_converged_H",
+                "preconditioned, converged",
+                "whether the eigenvalues of the preconditioned H converged (1)",
+                "hessian",
+                "preconditioned_converged",
+                optional=True,
+            ),
         ),
     ),
     Measurement(

@@ -100,7 +100,7 @@ COLUMNS = (
     ),
     Column("lambda_K_over_lambda_H_spread", "spread of α", "factor by which λ_K^1/λ_H^1 strays until break-even"),
     Column("lambda_K_lambda_H_slope", "slope of log λ_K^1", "slope of log λ_K^1 over log λ_H^1 until break-even"),
-    Column("unconverged_snapshots", "unconverged", "measured steps at which an eigenvalue of H did not converge"),
+    Column("unconverged_snapshots", "unconverged", "measured steps at which H, or preconditioned H, did not converge"),
     Column(
         "measured_break_even_step",
         "first unstable snapshot",

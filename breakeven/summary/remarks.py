@@ -1,6 +1,6 @@
 """What could not be computed of a run, or is doubtful, in words, from the notes in its tables."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import pandas as pd
 
@@ -16,24 +16,26 @@ OF_H = (Note.H_NOT_FINITE, Note.H_FEW_PRODUCTS, Note.H_ZERO, Note.H_ONLY_ROUNDIN
 # not what is said of the whole run where its break-even point is missing, nor what follows from the note on H
 OF_LHS = (Note.NO_CURVATURE, Note.CURVATURES_NOT_FINITE, Note.ONLY_ROUNDING, Note.TOO_COARSE)
 OF_DELTA_LOSS = (Note.LOSS_NOT_FINITE, Note.NEXT_LOSS_NOT_FINITE)
+# not that its error is larger than wished, which its column says
+OF_SHARPNESS = (Note.SHARPNESS_NOT_FINITE, Note.SHARPNESS_ZERO_GRADIENT, Note.BATCH_LAMBDA_1_UNCONVERGED)
+# the table of a measurement, what is said to be missing at its steps, and the notes that say so
+OF_TABLES = (
+    ("covariance", "K", OF_K),
+    ("hessian", "H", OF_H),
+    ("stability", "Eq. 1", OF_LHS),
+    ("stability", "ΔL", OF_DELTA_LOSS),
+    ("sharpness", "batch sharpness", OF_SHARPNESS),
+)
 
 
-def remarks(
-    training: TrainingRecord,
-    history: pd.DataFrame,
-    covariance: pd.DataFrame,
-    hessian: pd.DataFrame,
-    stability: pd.DataFrame,
-) -> str:
+def remarks(training: TrainingRecord, history: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> str:
     """The remarks on a run; empty where everything was computed. That it diverged is said elsewhere."""
     found: list[str] = []
     for split, words in SPLITS.items():
         lost = history["step"][(history["split"] == split) & history["loss"].isna()]
         found += [f"{words} loss at {_steps(lost.tolist())}: not finite"] if len(lost) else []
-    found += _of(covariance, "K", OF_K)
-    found += _of(hessian, "H", OF_H)
-    found += _of(stability, "Eq. 1", OF_LHS)
-    found += _of(stability, "ΔL", OF_DELTA_LOSS)
+    for table, what, wanted in OF_TABLES:
+        found += _of(tables[table], what, wanted) if table in tables else []
     found += unreached(training)
     return "; ".join(found)
 

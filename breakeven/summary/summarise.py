@@ -181,14 +181,14 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
         "predicted_lambda_H": point.predicted_lambda_H,
         "break_even_note": point.note,
         "first_peak_step": _first_peak(h),
-        "unconverged_snapshots": int((~h["converged"] & h["lambda_1"].notna()).sum()),
+        "unconverged_snapshots": _unconverged(h),
         "first_switch_step": first_switch(training),
         "max_trace_H": _max(h, "trace"),
         "max_g_over_g5": _max(ratios, "g_over_g5"),
         "lambda_K_over_lambda_H": early.alpha,
         "lambda_K_over_lambda_H_spread": early.spread,
         "lambda_K_lambda_H_slope": early.slope,
-        "remarks": remarks(training, history, k, h, stability),
+        "remarks": remarks(training, history, run.tables),
         "sampling": training.sampling,
         "measured_break_even_step": point.measured_step,
         "stable_again_step": point.stable_again_step,
@@ -201,6 +201,14 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     if len(validation):
         row["final_validation_accuracy"] = None if training.diverged else validation.iloc[-1]
     return row
+
+
+def _unconverged(hessian: pd.DataFrame) -> int:
+    """Steps at which an eigenvalue of H, or of the preconditioned H, is there but did not converge."""
+    doubtful = ~hessian["converged"] & hessian["lambda_1"].notna()
+    if "preconditioned_converged" in hessian:
+        doubtful |= ~hessian["preconditioned_converged"] & hessian["preconditioned_lambda_1"].notna()
+    return int(doubtful.sum())
 
 
 def _max(table: pd.DataFrame, column: str) -> float:

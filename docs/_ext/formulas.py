@@ -28,6 +28,7 @@ QUANTITIES = {
     "trace_top_5_H_over_lambda_1": r"\sum_{k=1}^{5} \lambda_H^k / \lambda_H^1",
     "preconditioned_lambda_H_1": r"\max_{\|u\| = 1} u^\top P^{-1/2} H P^{-1/2} u",
     "converged_H": r"1 \text{ or } 0",
+    "preconditioned_converged_H": r"1 \text{ or } 0",
     "curvature_variance": r"s^2 = \frac{1}{n} \sum_i (H_i - \bar{H})^2",
     "located_lambda_H_1": r"\max_{\|v\| = 1} v^\top H v",
     "located_stability_lhs": r"\text{as } \texttt{stability\_lhs}",

@@ -28,7 +28,6 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "preconditioned_residual_1": ("as `residual_1`, of P^(-1/2) H P^(-1/2), where the optimizer has such a P", "1/η"),
         "preconditioned_error_1": ("as `error_1`", "1/η"),
         "preconditioned_matvecs": ("as `matvecs`", "1"),
-        "preconditioned_converged": ("whether these eigenvalues converged", ""),
     }
     | NOTE,
     "stability": STEP

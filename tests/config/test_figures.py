@@ -48,3 +48,13 @@ def test_figures_that_are_asked_for_come_in_the_order_of_the_report(special, tmp
 def test_wrong_names_are_told_with_what_is_allowed(tmp_path, text, message):
     with pytest.raises(ConfigError, match=rf":\d+: studies\.main\.{message}"):
         figures_of(tmp_path, f"    figures: {text}\n")
+
+
+def test_a_figure_of_what_is_not_measured_is_refused(tmp_path):
+    asked = "    figures: [blocks]\n"
+    with pytest.raises(
+        ConfigError, match=r"figures\[0\]: 'blocks' would show nothing: .* measurements\.hessian\.blocks"
+    ):
+        figures_of(tmp_path, asked)
+    text = edited((SEEDS, SEEDS + asked), ("measurements:", "measurements:\n  hessian: {blocks: layer}"))
+    assert plan_of(tmp_path, text).studies["main"].figures == ("blocks",)

@@ -119,12 +119,18 @@ def make_study(
     return pd.DataFrame(rows), pd.DataFrame(runs), study
 
 
-def with_preconditioned(trajectories):
-    """As of runs of Adam: a preconditioned eigenvalue that is 20 times λ_H^1, with the threshold 38/η."""
+def with_preconditioned(trajectories, unconverged=()):
+    """As of runs of Adam: a preconditioned eigenvalue that is 20 times λ_H^1, with the threshold 38/η.
+
+    It did not converge at the steps ``unconverged``.
+    """
     rows = trajectories[trajectories["quantity"] == "lambda_H_1"]
     rows = rows.assign(quantity="preconditioned_lambda_H_1", value=20 * rows["value"])
     value = trajectories["value"].where(trajectories["quantity"] != "threshold", 19 * trajectories["value"])
-    return pd.concat([trajectories.assign(value=value), rows], ignore_index=True)
+    converged = rows.assign(
+        quantity="preconditioned_converged_H", value=np.where(rows["step"].isin(unconverged), 0.0, 1.0)
+    )
+    return pd.concat([trajectories.assign(value=value), rows, converged], ignore_index=True)
 
 
 def make_embedding(trajectories, runs):

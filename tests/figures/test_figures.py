@@ -269,6 +269,13 @@ def test_steps_at_which_h_did_not_converge_are_crossed_and_counted():
     assert "unconverged" not in {row["part"] for row in spec_of("lambda_K", "unconverged")["data"]["values"]}
 
 
+def test_of_adam_what_rests_on_the_preconditioned_h_is_crossed_where_that_did_not_converge():
+    trajectories, runs, study = make_study(sweeps={"learning_rate": [0.1]}, seeds=[0], unconverged=(0,))
+    trajectories = with_preconditioned(trajectories, unconverged=[50])
+    for figure, steps in {"lambda_H": [30], "preconditioned": [50], "stability": [50]}.items():
+        assert [row["step"] for row in rows_of(compiled(figure, trajectories, runs, study), "unconverged")] == steps
+
+
 def test_theory_and_measurement_stand_side_by_side():
     trajectories, runs, study = make_study()
     runs.loc[0, ["break_even_step", "predicted_lambda_H"]] = np.nan

@@ -11,6 +11,7 @@ from breakeven.specs.quantities import Quantity
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.notes import Note, cell
+from breakeven.store.tables import read_table, write_table
 from breakeven.store.training_record import SnapshotEntry, SwitchAtStep, TrainingRecord, write_training
 from breakeven.summary import summarise as module
 from breakeven.summary.remarks import remarks
@@ -341,15 +342,36 @@ def test_few_eigenvalues_of_k_are_no_remark():
     covariance = pd.DataFrame({"step": range(0, 50, 10), "note": [cell(each) for each in notes]})
     none = pd.DataFrame({name: [] for name in ("step", "split", "loss", "note", "stability_lhs", "delta_loss")})
     expected = f"K at steps 20, 30: {top.sentence}; K at step 40: {Note.K_ZERO.sentence}"
-    assert remarks(record(), none, covariance, none, none) == expected
+    assert remarks(record(), none, {"covariance": covariance}) == expected
 
 
 def test_of_many_steps_with_one_reason_their_number_is_told():
     stability = pd.DataFrame({"step": range(5), "note": cell([Note.ONLY_ROUNDING, Note.NEXT_LOSS_NOT_FINITE])})
     none = pd.DataFrame({name: [] for name in ("step", "split", "loss", "note")})
-    told = remarks(record(), none, none, none, stability)
+    told = remarks(record(), none, {"stability": stability})
     reasons = (("Eq. 1", Note.ONLY_ROUNDING), ("ΔL", Note.NEXT_LOSS_NOT_FINITE))
     assert told == "; ".join(f"{what} at 5 measured steps: {note.sentence}" for what, note in reasons)
+
+
+def test_what_is_missing_of_batch_sharpness_is_a_remark_and_a_large_error_is_none():
+    notes = [[Note.SHARPNESS_FEW_DRAWS], [Note.SHARPNESS_NOT_FINITE], [Note.BATCH_LAMBDA_1_UNCONVERGED]]
+    sharpness = pd.DataFrame({"step": [0, 10, 20], "note": [cell(each) for each in notes]})
+    none = pd.DataFrame({name: [] for name in ("step", "split", "loss")})
+    lost, doubtful = Note.SHARPNESS_NOT_FINITE.sentence, Note.BATCH_LAMBDA_1_UNCONVERGED.sentence
+    expected = f"batch sharpness at step 10: {lost}; batch sharpness at step 20: {doubtful}"
+    assert remarks(record(), none, {"sharpness": sharpness}) == expected
+
+
+def test_an_unconverged_eigenvalue_of_the_preconditioned_h_counts(tmp_path):
+    write_run(tmp_path, "a")
+    path = tmp_path / "runs/a/hessian.csv"
+    table = read_table(path)
+    (row,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    converged = table["converged"].copy()
+    converged[converged.idxmax()] = False
+    write_table(path, table.assign(preconditioned_lambda_1=1.0, preconditioned_converged=converged))
+    (other,), _ = tables_of(tmp_path, points_of(("a", 0.1, 32, 3)))
+    assert int(other["unconverged_snapshots"]) == int(row["unconverged_snapshots"]) + 1
 
 
 def test_a_table_of_other_steps_is_refused(tmp_path):

@@ -270,10 +270,11 @@ def test_steps_at_which_h_did_not_converge_are_crossed_and_counted():
 
 
 def test_of_adam_what_rests_on_the_preconditioned_h_is_crossed_where_that_did_not_converge():
-    trajectories, runs, study = make_study(sweeps={"learning_rate": [0.1]}, seeds=[0], unconverged=(0,))
+    trajectories, runs, study = make_study(sweeps={"learning_rate": [0.1, 0.3]}, seeds=[0], unconverged=[0])
     trajectories = with_preconditioned(trajectories, unconverged=[50])
     for figure, steps in {"lambda_H": [30], "preconditioned": [50], "stability": [50]}.items():
-        assert [row["step"] for row in rows_of(compiled(figure, trajectories, runs, study), "unconverged")] == steps
+        crossed = rows_of(compiled(figure, trajectories, runs, study), "unconverged")
+        assert set(crossed["step"]) == set(steps), figure
 
 
 def test_theory_and_measurement_stand_side_by_side():

@@ -169,23 +169,24 @@ class Estimate:
             return Share(seconds, size=stay * training.snapshot_bytes, passing=gone * training.snapshot_bytes)
         measuring, name = self.measuring(spec), MEASUREMENT_OF[result.rule].name
         if name == "locate":
-            return self.locating(spec, measuring, measured)
+            return self.locating(training, measuring, measured)
         # predictions are a part of an evaluation
         fixed, each = measuring.seconds.get(name, (0.0, training.evaluation))
         seconds = fixed + len(measured) * each
         return Share(seconds, seconds / measuring.gradient if measuring.gradient else 0.0)
 
-    def locating(self, spec: RunSpec, measuring: MeasuringCost, measured: list[int]) -> Share:
-        """What it takes to locate the break-even point, if there is one: half of the steps between two snapshots, as was seen.
+    def locating(self, training: TrainingCost, measuring: MeasuringCost, measured: list[int]) -> Share:
+        """What it takes to locate the break-even point, if there is one: the steps between two snapshots, trained again.
 
-        H and the left-hand side of Eq. 1 are measured at each of them.
+        H and the left-hand side of Eq. 1 are measured at half of them, as was seen, and at no more than half of the most.
         """
-        gaps = [after - before for before, after in itertools.pairwise(measured)]
-        steps = min(statistics.median(gaps), self.plan.config.measurements.locate.most_steps) / 2
-        seconds = sum(
+        between = statistics.median([after - before for before, after in itertools.pairwise(measured)] or [0])
+        steps = min(between, self.plan.config.measurements.locate.most_steps) / 2
+        measuring_takes = sum(
             fixed + steps * each for fixed, each in map(measuring.seconds.__getitem__, ("hessian", "stability"))
         )
-        return Share(seconds, seconds / measuring.gradient if measuring.gradient else 0.0)
+        gradients = measuring_takes / measuring.gradient if measuring.gradient else 0.0
+        return Share(between * training.step + measuring_takes, gradients)
 
     def training(self, spec: RunSpec) -> TrainingCost:
         """What it takes to train runs of this kind."""

@@ -8,6 +8,7 @@ import torch
 
 from breakeven.config.plan import load_plan
 from breakeven.config.results import Results
+from breakeven.estimate.calibration import MeasuringCost, TrainingCost
 from breakeven.estimate.estimate import Estimate, estimate
 from breakeven.store.errors import UserError
 from breakeven.store.record import write_record
@@ -92,6 +93,17 @@ def test_a_snapshot_more_costs_as_much_as_one(config, monkeypatch):
     assert found.calibrated(hessian).seconds == pytest.approx(fixed + 5 * each)
     assert found.calibrated(hessian).gradients == pytest.approx((fixed + 5 * each) / found.measuring(spec).gradient)
     assert each > 5 * found.measuring(spec).gradient  # its products
+
+
+def test_locating_takes_the_steps_between_two_snapshots_and_measures_half_of_them(config):
+    found = Estimate(config, CPU, config.absolute().parent / "temporary")
+    training = TrainingCost(step=2.0, evaluation=0.0, steps_per_epoch=10, snapshot_bytes=0)
+    measuring = MeasuringCost({"hessian": (1.0, 10.0), "stability": (0.5, 3.0)}, gradient=0.5)
+    share = found.locating(training, measuring, [0, 10, 20, 30, 130])
+    assert share.seconds == 10 * 2 + 1.5 + 5 * 13 and share.gradients == (1.5 + 5 * 13) / 0.5
+    share = found.locating(training, measuring, [0, 1000])
+    assert share.seconds == 1000 * 2 + 1.5 + 16 * 13, "32 steps are measured at most"
+    assert found.locating(training, measuring, [0]).seconds == 1.5
 
 
 def test_what_is_done_is_not_to_do(config):

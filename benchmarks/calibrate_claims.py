@@ -288,7 +288,7 @@ def edge(full: Ratio, equation_1: Ratio, batch: Ratio, beta: float = 0.0) -> Dra
                 "upper_plateau": np.full(before + steps, 20 * (1 + beta)),
             }
             lists = {name: values.tolist() for name, values in curves.items()}
-            runs.append(run(seed, lists, break_even_step=10.0 * before))
+            runs.append(run(seed, lists, first_peak_step=10.0 * before))
         return runs
 
     return draw
@@ -433,6 +433,15 @@ WORLDS = [
             ("it vanishes", OPPOSITE, vanishing),
             ("it stays there, and the others do not", HOLDS, about(1.0)),
         )
+    ),
+    *(
+        World(
+            f"theories.{name}",
+            "λ_H^1 stops where Eq. 1 is stable, and batch sharpness says so",
+            truth,
+            edge(about(0.2), about(0.3), about(1)),
+        )
+        for name, truth in zip(THEORIES, (OPPOSITE, OPPOSITE, HOLDS), strict=True)
     ),
     World("theories.batch_sharpness", "it is at the upper plateau", OPPOSITE, edge(about(1), about(1), about(19), 0.9)),
     World("theories.batch_sharpness", "it is at the lower one", HOLDS, edge(about(1), about(1), about(1), 0.9)),

@@ -317,7 +317,7 @@ CLAIMS = (
     # what stays at the edge of stability: three theories, of which data may prefer one
     Claim(
         "theories.full_batch",
-        "After the break-even point, λ_H^1 stays at the threshold of the full batch, 2/η for plain SGD, as gradient descent's "
+        "Once λ_H^1 has stopped growing, it stays at the threshold of the full batch, 2/η for plain SGD, as gradient descent's "
         "does (Cohen et al. 2021).",
         AtTheEdge("lambda_H_1", "threshold"),
         "theories",
@@ -326,7 +326,7 @@ CLAIMS = (
     ),
     Claim(
         "theories.equation_1",
-        "After the break-even point, λ_H^1 stays at the value at which Eq. 1 says unstable, so that the left-hand side of Eq. 1 "
+        "Once λ_H^1 has stopped growing, it stays at the value at which Eq. 1 says unstable, so that the left-hand side of Eq. 1 "
         "stays at 1. Tested is λ_H^1 over that value: the left-hand side is near 1 also where there is hardly any curvature.",
         AtTheEdge("lambda_H_1", "break_even_curvature"),
         "theories",
@@ -335,7 +335,7 @@ CLAIMS = (
     ),
     Claim(
         "theories.batch_sharpness",
-        "After the break-even point, batch sharpness stays at 2/η at every batch size (Andreyev, Beneventano 2024); with "
+        "Once λ_H^1 has stopped growing, batch sharpness stays at 2/η at every batch size (Andreyev, Beneventano 2024); with "
         "momentum β at 2(1 − β)/η, which is reported for small batches (Andreyev et al. 2026).",
         AtTheEdge("batch_sharpness", "lower_plateau"),
         "theories",
@@ -344,8 +344,8 @@ CLAIMS = (
     ),
     Claim(
         "theories.batch_sharpness_upper",
-        "With momentum β, batch sharpness stays at 2(1 + β)/η after the break-even point, which is reported for large batches "
-        "(Andreyev et al. 2026).",
+        "With momentum β, batch sharpness stays at 2(1 + β)/η once λ_H^1 has stopped growing, which is reported for large "
+        "batches (Andreyev et al. 2026).",
         AtTheEdge("batch_sharpness", "upper_plateau", apart_from="lower_plateau"),
         "theories",
         title="batch sharpness stays at 2(1 + β)/η",

@@ -1,4 +1,4 @@
-"""What stays at the edge of stability after the break-even point: a quantity over its threshold, by one of three theories."""
+"""What stays at the edge of stability once λ_H^1 has stopped growing: a quantity over its threshold, by one of three theories."""
 
 import math
 from collections.abc import Collection, Iterator
@@ -14,15 +14,25 @@ from breakeven.claims.ratios import FACTOR
 from breakeven.claims.study_tables import StudyTables, column, curve
 from breakeven.claims.words import joined, symbol, with_names
 
-FEWEST = 4  # measured steps after break-even of which a run has a typical one
+FEWEST = 4  # measured steps at the edge of which a run has a typical one
 FURTHEST = 100.0  # a factor; what is further off, or not above 0, counts as that
 MEASURED = "batch_sharpness"  # the theories are compared where this was measured
 PRECONDITIONED = "preconditioned_lambda_H_1"  # in place of λ_H^1 where a run has it
+# what each theory says stays at which threshold
+THEORIES = (
+    ("lambda_H_1", "threshold"),
+    ("lambda_H_1", "break_even_curvature"),
+    ("batch_sharpness", "lower_plateau"),
+    ("batch_sharpness", "upper_plateau"),
+)
 
 
 @dataclass(frozen=True)
 class AtTheEdge:
-    """Is a quantity within a factor of 1.5 of its threshold at most measured steps from the break-even point on?
+    """Is a quantity within a factor of 1.5 of its threshold at most measured steps, once λ_H^1 has stopped growing?
+
+    That is from its first peak on, and not from the break-even point, which is one theory's own: a run that stays stable by Eq. 1
+    and stops at another's threshold counts. A run that comes near the threshold of none has not reached the edge, and does not.
 
     Of each run, the factor between the two at each of these steps, either way; its median over the steps. So half of the steps at
     least are within that factor, and one that swings far about its threshold is not at it, however right its mean. Effect: the
@@ -42,11 +52,11 @@ class AtTheEdge:
         1: f"off by more than a factor of {FACTOR}",
     }
     findings: ClassVar[dict[int, str]] = {
-        -1: f"after break-even, {{about}}: to a factor of {{effect}}, within {FACTOR}",
-        1: f"after break-even, it is not so that {{about}}: off by a factor of {{effect}}, more than {FACTOR}",
-        0: f"after break-even, {{about}} to a factor of {{effect}}: not clear whether within {FACTOR}",
+        -1: f"once λ_H^1 stops growing, {{about}}: to a factor of {{effect}}, within {FACTOR}",
+        1: f"once λ_H^1 stops growing, it is not so that {{about}}: off by a factor of {{effect}}, more than {FACTOR}",
+        0: f"once λ_H^1 stops growing, {{about}} to a factor of {{effect}}: not clear whether within {FACTOR}",
     }
-    needs: ClassVar[str] = "measures batch sharpness (measurements: sharpness) where it passes a break-even point"
+    needs: ClassVar[str] = "measures batch sharpness (measurements: sharpness) where λ_H^1 stops growing"
 
     def applies(self, compared: Collection[str]) -> bool:
         """On any study; whether it has measured what is needed, its tables say."""
@@ -63,21 +73,19 @@ class AtTheEdge:
 
     def over_threshold(self, tables: StudyTables, run: str) -> pd.Series:
         """The quantity over its threshold at each measured step; empty where no threshold is known, or it is the other one."""
-        values, thresholds = _values(tables, run, self.quantity), _values(tables, run, self.threshold)
+        ratios = over(tables, run, self.quantity, self.threshold)
         if self.apart_from:
-            other = _values(tables, run, self.apart_from).reindex(thresholds.index)
-            thresholds = thresholds[(thresholds / other - 1).abs() > 0.01]
-        ratios: pd.Series = (values / thresholds).dropna()
+            apart = over(tables, run, self.threshold, self.apart_from).reindex(ratios.index)
+            ratios = ratios[(apart - 1).abs() > 0.01]
         return ratios
 
     def _row(self, tables: StudyTables, others: str, runs: pd.DataFrame, ratios: dict[str, pd.Series]) -> Evidence:
-        begins = column(tables, "break_even_step")  # NaN without a break-even point, which no step comes after
-        ratios = {run: found[found.index >= begins[run]] for run, found in ratios.items()}
+        ratios = {run: found[found.index >= reaches_edge(tables, run)] for run, found in ratios.items()}
         off = pd.Series({run: distance(found) for run, found in ratios.items()}, dtype=float)
         runs, notes = complete(runs, tables.study.compared)
         off = off.reindex(runs.index)
         levels = [float(ratios[run].median()) for run in off.dropna().index]
-        why = f"left out: no break-even point, or fewer than {FEWEST} measured steps from there"
+        why = f"left out: λ_H^1 stops growing near no theory's threshold, or less than {FEWEST} measured steps before the end"
         return from_seeds(
             joined(
                 [
@@ -94,12 +102,26 @@ class AtTheEdge:
         )
 
 
+def reaches_edge(tables: StudyTables, run: str) -> float:
+    """The step at which λ_H^1 stops growing; NaN, which no step comes after, where nothing is near its threshold then."""
+    peak = float(column(tables, "first_peak_step")[run])
+    ratios = [over(tables, run, quantity, threshold) for quantity, threshold in THEORIES]
+    near = any(bool((found[found.index >= peak] >= 1 / FACTOR).any()) for found in ratios)
+    return peak if near else math.nan
+
+
 def distance(ratios: pd.Series) -> float:
     """The median distance of ratios from 1, either way, as a logarithm; NaN of too few."""
     if len(ratios) < FEWEST:
         return math.nan
     bounded = ratios.clip(1 / FURTHEST, FURTHEST)
     return float(np.log(bounded).abs().median())
+
+
+def over(tables: StudyTables, run: str, quantity: str, threshold: str) -> pd.Series:
+    """A quantity over a threshold at each measured step where both are."""
+    ratios: pd.Series = (_values(tables, run, quantity) / _values(tables, run, threshold)).dropna()
+    return ratios
 
 
 def _values(tables: StudyTables, run: str, quantity: str) -> pd.Series:

@@ -55,4 +55,4 @@ def _sentence(theory: str, nearest: list[pd.Series], settings: int) -> str:
     else:
         verdict = f"and holds by its test at {len(holds)} of them ({'; '.join(str(row['where']) for row in holds)})"
     comes = "come" if " and " in theory else "comes"
-    return f"after break-even, {theory} {comes} nearest {where}: off by {off}, {verdict}"
+    return f"once λ_H^1 stops growing, {theory} {comes} nearest {where}: off by {off}, {verdict}"

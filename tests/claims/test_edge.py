@@ -1,4 +1,4 @@
-"""What stays at the edge: the factor between a quantity and its threshold after break-even, by hand."""
+"""What stays at the edge: the factor between a quantity and its threshold once λ_H^1 stops growing, by hand."""
 
 import math
 
@@ -13,14 +13,14 @@ TEST = AtTheEdge("batch_sharpness", "lower_plateau")
 UPPER = AtTheEdge("batch_sharpness", "upper_plateau", apart_from="lower_plateau")
 
 
-def of_seed(seed, values, threshold=20.0, break_even_step=20.0, upper=None, **others):
+def of_seed(seed, values, threshold=20.0, peak=20.0, upper=None, **others):
     """Measured at steps 0, 10, 20 …"""
     curves = {"batch_sharpness": values, "lower_plateau": [threshold] * len(values)}
     curves["upper_plateau"] = [upper or threshold] * len(values)
-    return run(seed, curves, break_even_step=break_even_step, **others)
+    return run(seed, curves, first_peak_step=peak, **others)
 
 
-def test_the_median_factor_from_break_even_on_either_way():
+def test_the_median_factor_from_the_first_peak_on_either_way():
     values = [1.0, 1.0, 20.0, 40.0, 10.0, 30.0, 16.0]  # from step 20 on: 1, 2, 1/2, 3/2, 4/5
     [row] = TEST.rows(study([of_seed(seed, values) for seed in range(8)], swept=()))
     assert row.effect == pytest.approx(1.5) and row.sample.null == pytest.approx(math.log(1.5))
@@ -40,7 +40,7 @@ def test_a_row_for_each_setting():
     table = verdicts([study(runs, swept=("batch_size", "learning_rate"))], [claim_of("theories.batch_sharpness")])
     assert table["verdict"].tolist() == ["supported"] * 2 + ["contradicted"] * 2
     assert table["finding"].iloc[0] == (
-        "After break-even, batch sharpness stays at 2(1 − β)/η: to a factor of 1.1, within 1.5 (S = 8, η = 0.1)"
+        "Once λ_H^1 stops growing, batch sharpness stays at 2(1 − β)/η: to a factor of 1.1, within 1.5 (S = 8, η = 0.1)"
     )
 
 
@@ -53,14 +53,33 @@ def test_what_is_not_above_0_or_further_off_counts_as_a_hundred_times():
     assert row.effect == pytest.approx(FURTHEST)
 
 
-def test_runs_without_a_break_even_point_or_with_few_steps_after_are_left_out_and_told():
+WHY = "left out: λ_H^1 stops growing near no theory's threshold, or less than 4 measured steps before the end"
+
+
+def test_runs_that_never_stop_growing_or_have_few_steps_after_are_left_out_and_told():
     runs = [of_seed(seed, [20.0] * 8) for seed in range(6)]
-    runs += [of_seed(6, [20.0] * 8, break_even_step=None), of_seed(7, [20.0] * 5)]
+    runs += [of_seed(6, [20.0] * 8, peak=None), of_seed(7, [20.0] * 5)]
     [row] = TEST.rows(study(runs, swept=()))
-    assert row.seeds == 6
-    assert row.note == "2 of 8 runs left out: no break-even point, or fewer than 4 measured steps from there"
+    assert row.seeds == 6 and row.note == f"2 of 8 runs {WHY}"
     [row] = TEST.rows(study(runs[6:], swept=()))
-    assert row.sample is None and row.note.startswith("2 of 2 runs left out: no break-even point")
+    assert row.sample is None and row.note.startswith(f"2 of 2 runs {WHY}")
+
+
+def test_a_run_that_is_stable_by_one_theory_and_at_the_edge_of_another_counts_against_the_one():
+    """It has no break-even point, which is the one's own."""
+    curves = {"batch_sharpness": [20.0] * 8, "lower_plateau": [20.0] * 8}
+    curves |= {"lambda_H_1": [4.0] * 8, "break_even_curvature": [12.0] * 8}
+    runs = [run(seed, curves, first_peak_step=20.0, break_even_step=None) for seed in range(8)]
+    [row] = AtTheEdge("lambda_H_1", "break_even_curvature").rows(study(runs, swept=()))
+    assert row.effect == pytest.approx(3) and row.seeds == 8
+
+
+def test_a_run_that_comes_near_no_threshold_says_nothing():
+    below, near = ([of_seed(seed, [20.0, 20.0, *[value] * 6]) for seed in range(8)] for value in (13.0, 14.0))
+    [row] = TEST.rows(study(below, swept=()))
+    assert row.sample is None and row.note.startswith(f"8 of 8 runs {WHY}")
+    [row] = TEST.rows(study(near, swept=()))
+    assert row.seeds == 8
 
 
 def test_the_upper_plateau_is_tested_where_there_are_two():
@@ -72,17 +91,17 @@ def test_the_upper_plateau_is_tested_where_there_are_two():
 
 
 def test_a_study_that_did_not_measure_batch_sharpness_has_no_row():
-    runs = [run(seed, {"lambda_H_1": [20.0] * 8, "threshold": [20.0] * 8}, break_even_step=10.0) for seed in range(8)]
+    runs = [run(seed, {"lambda_H_1": [20.0] * 8, "threshold": [20.0] * 8}, first_peak_step=10.0) for seed in range(8)]
     assert list(AtTheEdge("lambda_H_1", "threshold").rows(study(runs, swept=()))) == []
     table = verdicts([study(runs, swept=())], [claim_of("theories.full_batch")])
     assert table["note"].tolist() == [
-        "no study measures batch sharpness (measurements: sharpness) where it passes a break-even point"
+        "no study measures batch sharpness (measurements: sharpness) where λ_H^1 stops growing"
     ]
 
 
 def test_of_a_preconditioned_optimizer_the_preconditioned_curvature_counts():
     curves = {name: [20.0] * 8 for name in ("batch_sharpness", "threshold", "preconditioned_lambda_H_1")}
-    runs = [run(seed, curves | {"lambda_H_1": [0.1] * 8}, break_even_step=10.0) for seed in range(8)]
+    runs = [run(seed, curves | {"lambda_H_1": [0.1] * 8}, first_peak_step=10.0) for seed in range(8)]
     [row] = AtTheEdge("lambda_H_1", "threshold").rows(study(runs, swept=()))
     assert row.effect == 1
     assert list(TEST.rows(study(runs, swept=()))) == []  # no plateau is known

@@ -27,10 +27,10 @@ def test_the_nearest_theory_and_where_it_holds():
         (BATCH, "S = 1437", 1.9, "contradicted"),
     )
     assert sentences(table, "main") == [
-        "after break-even, batch sharpness at 2/η comes nearest at 2 of 3 settings (S = 8; S = 32): off by factors of 1.1 to "
-        "1.4, and holds by its test at 1 of them (S = 8)",
-        "after break-even, λ_H^1 at the full-batch threshold and λ_H^1 at the threshold of Eq. 1 come nearest at 1 of 3 settings "
-        "(S = 1437): off by a factor of 1.2, and holds by its test",
+        "once λ_H^1 stops growing, batch sharpness at 2/η comes nearest at 2 of 3 settings (S = 8; S = 32): off by factors of "
+        "1.1 to 1.4, and holds by its test at 1 of them (S = 8)",
+        "once λ_H^1 stops growing, λ_H^1 at the full-batch threshold and λ_H^1 at the threshold of Eq. 1 come nearest at "
+        "1 of 3 settings (S = 1437): off by a factor of 1.2, and holds by its test",
     ]
     assert sentences(table, "another") == []
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,8 @@ def measure_locate(
     spec, record = read_spec(run), read_training(run)
     table = read_steps(run / "stability.csv", MEASURED_BEFORE, record.measured_steps)
     before: dict[int, Row] = {int(row[0]): dict(zip(COLUMNS, (int(row[0]), *row[1:]), strict=False)) for row in table}
-    ends = interval_of_break_even((step, row["stability_lhs"]) for step, row in before.items())
+    sides = ((step, row["stability_lhs"]) for step, row in before.items())
+    ends = interval_of_break_even(sides, from_stable=preconditioner(spec) is not None)
     rows = {step: before[step] for step in ends or () if step is not None}
     if ends is not None and ends[0] is not None and ends[1] - ends[0] > 1 and most_steps:
         say(f"train again from step {ends[0]} to {ends[1]}, between which the break-even point lies")
@@ -114,6 +115,26 @@ def measure_locate(
     write_rows(out, COLUMNS, (rows[step] for step in sorted(rows)), infinite=["stability_lhs"])
 
 
+@dataclass
+class Tried:
+    """What a pass found: its rows; the last stable step before the first unstable one, if any; is one stable after that?"""
+
+    stable: Snapshot
+    unstable: int | None = None
+    crosses_again: bool = False
+    rows: dict[int, Row] = field(default_factory=dict)
+
+    def add(self, snapshot: Snapshot, row: Row) -> None:
+        """Take up the next step."""
+        self.rows[snapshot.step] = row
+        if row["stability_lhs"] >= 1 and self.unstable is None:
+            self.unstable = snapshot.step
+        elif row["stability_lhs"] < 1 and self.unstable is None:
+            self.stable = snapshot
+        elif row["stability_lhs"] < 1:
+            self.crosses_again = True
+
+
 def search(
     interval: Interval, most_steps: int, row_at: Callable[[Snapshot, float], Row]
 ) -> tuple[dict[int, Row], Note | None]:
@@ -122,29 +143,26 @@ def search(
     The whole interval is trained once, to its end, which must be the stored one; a finer search begins at the last stable step.
     """
     rows: dict[int, Row] = {}
-    begin, last, every = interval.snapshot(interval.first), interval.last, 0
+    begin, last = interval.snapshot(interval.first), interval.last
+    end: Snapshot | None = None
     note, crosses_again = None, False
-    while every != 1 and last - begin.step > 1:
-        whole = every == 0
+    while last - begin.step > 1:
+        whole = not rows
         every = math.ceil((last - begin.step) / (most_steps + 1))
         steps = [*range(begin.step + every, last, every), *([last] if whole else [])]
-        stable, unstable, end = begin, last, None
+        found = Tried(begin, crosses_again=crosses_again)
         for snapshot, rate in progress(interval.again(begin, steps), "locate", unit="step", total=len(steps)):
             if snapshot.step == last:
                 end = snapshot
-            elif unstable == last or not crosses_again:
-                rows[snapshot.step] = row = row_at(snapshot, rate)
-                if row["stability_lhs"] >= 1:
-                    unstable = min(unstable, snapshot.step)
-                elif row["stability_lhs"] < 1 and unstable == last:
-                    stable = snapshot
-                elif row["stability_lhs"] < 1:
-                    crosses_again = True
-        if whole:
-            note = difference(interval, end)
-            if note is Note.NOT_REPEATED:
-                return {}, note
-        begin, last = stable, unstable
+            elif found.unstable is None or not found.crosses_again:
+                found.add(snapshot, row_at(snapshot, rate))
+        note = difference(interval, end) if whole else note
+        if note is Note.NOT_REPEATED:
+            return {}, note
+        rows |= found.rows
+        if every == 1 or (found.stable is begin and found.unstable is None):  # or it is known nowhere between
+            break
+        begin, last, crosses_again = found.stable, found.unstable or last, found.crosses_again
     return rows, note
 
 

@@ -55,22 +55,27 @@ def in_steps(count: int, unit: str, steps_per_epoch: int) -> int:
     return count * steps_per_epoch if unit == "epoch" else count
 
 
-def interval_of_break_even(sides: Iterable[tuple[float, ...]]) -> tuple[int | None, int] | None:
+def interval_of_break_even(
+    sides: Iterable[tuple[float, ...]], from_stable: bool = False
+) -> tuple[int | None, int] | None:
     """The first step whose left-hand side of Eq. 1 is at least 1, and before it the last one that is known, None where none is.
 
-    None where there is no such step.
+    None where there is no such step. ``from_stable``: the first that follows a stable one: with a preconditioner, which is
+    made of few gradients in the first steps, almost everything is called unstable there.
     """
     before = None
     for step, side in sides:
-        if side >= 1:
+        if side >= 1 and not (from_stable and before is None):
             return before, int(step)
         before = int(step) if side < 1 else before
     return None
 
 
-def are_located(rows: Sequence[tuple[float, ...]], sides: Iterable[tuple[float, ...]]) -> bool:
+def are_located(
+    rows: Sequence[tuple[float, ...]], sides: Iterable[tuple[float, ...]], from_stable: bool = False
+) -> bool:
     """Whether the ``rows`` of ``locate.csv`` begin and end where they must by the ``sides`` of the snapshots."""
-    ends = [step for step in interval_of_break_even(sides) or () if step is not None]
+    ends = [step for step in interval_of_break_even(sides, from_stable) or () if step is not None]
     steps = [step for step, *_ in rows]
     return [*steps[:1], *steps[1:][-1:]] == ends
 

@@ -1,13 +1,15 @@
 """The break-even point of a run: the first step at which the left-hand side of Eq. 1 reaches 1."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
-from breakeven.specs.schedule import first_unstable, interval_of_break_even
+from breakeven.specs.schedule import interval_of_break_even
 from breakeven.store.notes import Note, notes_of
 
+FRESH = "the preconditioner is made of few gradients there"
 OF_THE_STEPS = (Note.OTHER_BITS, Note.NOT_REPEATED)
 
 
@@ -32,32 +34,33 @@ class BreakEven:
     stable_again_step: int | None = None
 
 
-def break_even(stability: pd.DataFrame, locate: pd.DataFrame) -> BreakEven:
-    """The break-even point from a run's ``stability.csv`` and ``locate.csv``."""
+def break_even(stability: pd.DataFrame, locate: pd.DataFrame, from_stable: bool = False) -> BreakEven:
+    """The break-even point from a run's ``stability.csv`` and ``locate.csv``; ``from_stable``: see `interval_of_break_even`."""
     known = stability.dropna(subset="stability_lhs")
     if known.empty:
         return BreakEven(note=_why_unknown(stability))
-    step = first_unstable(zip(known["step"], known["stability_lhs"], strict=True))
-    if step is None:
+    of_snapshots = interval_of_break_even(zip(known["step"], known["stability_lhs"], strict=True), from_stable)
+    unstable_at_first = int((known["stability_lhs"] >= 1).cummin().sum())
+    if of_snapshots is None and unstable_at_first:
+        return BreakEven(
+            note=f"the left-hand side of Eq. 1 is at least 1 at {_first(unstable_at_first)} alone: {FRESH}"
+        )
+    if of_snapshots is None:
         few = len(known) < len(stability)
         where = f" where it is known, at {len(known)} of {len(stability)} measured steps" if few else ""
         return BreakEven(note=f"the left-hand side of Eq. 1 stays below 1{where}")
-    before = known["step"][known["step"] < step]
-    remarks = []
-    if before.empty:
-        first = step == stability["step"].iloc[0]
-        where = "" if first else " where the left-hand side of Eq. 1 is known"
-        remarks.append(f"at the first measured step{where}")
-    else:
-        earlier = stability["stability_lhs"][stability["step"] < before.iloc[-1]]
-        if unknown := int(earlier.isna().sum()):
-            steps = "an earlier measured step" if unknown == 1 else f"{unknown} earlier measured steps"
-            remarks.append(f"the left-hand side of Eq. 1 is not known at {steps}, where it may have reached 1")
+    step = of_snapshots[1]
     located = locate.dropna(subset="stability_lhs").sort_values("step")
-    interval = interval_of_break_even(located[["step", "stability_lhs"]].itertuples(index=False, name=None))
+    interval = interval_of_break_even(
+        located[["step", "stability_lhs"]].itertuples(index=False, name=None), from_stable
+    )
     assert interval is not None, "read_run has compared the tables"
     row = located[located["step"] == interval[1]].iloc[0]
     again = located["step"][(located["step"] > interval[1]) & (located["stability_lhs"] < 1)]
+    remarks = list(_of_snapshots(stability, step))
+    if from_stable and unstable_at_first:
+        remarks.append(f"the left-hand side of Eq. 1 is at least 1 at {_first(unstable_at_first)}, too: {FRESH}")
+    remarks += _of_steps(located, interval)
     if len(again):
         remarks.append(f"the left-hand side of Eq. 1 is below 1 again at step {again.iloc[0]}, and not at step {step}")
     if lost := locate["step"][locate["stability_lhs"].isna() & (locate["step"] < interval[1])].tolist():
@@ -81,6 +84,34 @@ def break_even(stability: pd.DataFrame, locate: pd.DataFrame) -> BreakEven:
         measured_step=step,
         stable_again_step=int(again.iloc[0]) if len(again) else None,
     )
+
+
+def _of_snapshots(stability: pd.DataFrame, step: int) -> Iterator[str]:
+    """Remarks on the snapshots before the first unstable one, at ``step``."""
+    known = stability.dropna(subset="stability_lhs")
+    before = known["step"][known["step"] < step]
+    if before.empty:
+        first = step == stability["step"].iloc[0]
+        where = "" if first else " where the left-hand side of Eq. 1 is known"
+        yield f"at the first measured step{where}"
+        return
+    unknown = int(stability["stability_lhs"][stability["step"] < before.iloc[-1]].isna().sum())
+    if unknown:
+        steps = "an earlier measured step" if unknown == 1 else f"{unknown} earlier measured steps"
+        yield f"the left-hand side of Eq. 1 is not known at {steps}, where it may have reached 1"
+
+
+def _of_steps(located: pd.DataFrame, interval: tuple[int | None, int]) -> Iterator[str]:
+    """A remark where it looks exact to the step, and not every step before it was tried."""
+    begin, step = int(located["step"].iloc[0]), interval[1]
+    tried, between = int((located["step"] < step).sum()) - 1, step - begin - 1
+    if interval[0] == step - 1 and tried < between:
+        steps = f"{tried} of the {between} steps between the stable snapshot at step {begin} and it"
+        yield f"it may lie before: {steps} were measured (locate: most_steps)"
+
+
+def _first(count: int) -> str:
+    return "the first measured step" if count == 1 else f"the first {count} measured steps"
 
 
 def _why_unknown(stability: pd.DataFrame) -> str:

@@ -77,7 +77,7 @@ def read_run(folder: Path, labels: Mapping[str, Any], optional: Collection[str] 
         list(tables[name][["step", "stability_lhs"]].itertuples(index=False, name=None))
         for name in ("locate", "stability")
     )
-    if not are_located(located, sides):
+    if not are_located(located, sides, _is_preconditioned(tables)):
         raise UserError(
             f"'{folder / 'locate.csv'}' does not have the steps of the run's break-even point: delete it, {AGAIN}"
         )
@@ -155,7 +155,7 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     training, history = run.training, run.tables["history"]
     k, h, stability = (run.tables[name] for name in ("covariance", "hessian", "stability"))
     ratios = k[k["lambda_1"] != 0]
-    point = break_even(stability, run.tables["locate"])
+    point = break_even(stability, run.tables["locate"], _is_preconditioned(run.tables))
     early = proportionality(k, h, point.step)
     train, test = (history[history["split"] == split] for split in ("train", "test"))
     past = train[train["accuracy"] > accuracy_threshold]
@@ -201,6 +201,11 @@ def summary(run: RunTables, accuracy_threshold: float) -> dict[str, Any]:
     if len(validation):
         row["final_validation_accuracy"] = None if training.diverged else validation.iloc[-1]
     return row
+
+
+def _is_preconditioned(tables: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether Eq. 1 is of a preconditioned H."""
+    return "preconditioned_lambda_1" in tables["hessian"]
 
 
 def _unconverged(hessian: pd.DataFrame) -> int:

@@ -53,7 +53,9 @@ class TorchOptimizer:
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             parameter, _, quantity = name.rpartition("/")
-            state.setdefault(numbers[parameter], {})[quantity] = tensor
+            state.setdefault(numbers[parameter], {})[quantity] = (
+                tensor.clone()
+            )  # PyTorch moves what it is given, in place
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
         for name, loaded in self.state().items():
             if loaded.dtype != tensors[name].dtype:  # PyTorch makes all as the weights are

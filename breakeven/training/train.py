@@ -15,6 +15,7 @@ from breakeven.store.rows import read_numbers, read_steps
 from breakeven.store.training_record import SNAPSHOTS, read_training
 from breakeven.training.checkpoints import Checkpoints
 from breakeven.training.extension import extend
+from breakeven.training.registry import preconditioner
 from breakeven.training.results import is_published, publish
 from breakeven.training.training import Training
 
@@ -73,7 +74,8 @@ def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:
         )
     steps, table = read_training(source).measured_steps, source / "locate.csv"
     located = read_numbers(table, ["step", "stability_lhs"])
-    if not are_located(located, read_steps(source / "stability.csv", ["stability_lhs"], steps)):
+    sides = read_steps(source / "stability.csv", ["stability_lhs"], steps)
+    if not are_located(located, sides, preconditioner(spec) is not None):
         raise UserError(f"'{table}' does not have the steps of the run's break-even point: delete it, {AGAIN}")
     return first_unstable(located)
 

@@ -120,6 +120,21 @@ def test_steps_that_are_taken_again_are_the_same_to_the_bit(data, tmp_path, kind
                 assert all(torch.equal(mine[name], theirs[name]) for name in theirs), (group, start.step, snapshot.step)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+def test_a_snapshot_can_be_trained_from_twice(data, tmp_path, optimizer):
+    """What it remembers is the snapshot's still, and not moved with the training."""
+    given = {"momentum": 0.9} if optimizer == "sgd" else {"optimizer": optimizer, "learning_rate": 0.01}
+    run = trained(replace(SPEC, schedule=(), snapshots=(Segment(6),), **given), data, tmp_path)
+    spec, record, dataset = read_spec(run), read_training(run), load(data, CPU)
+    entry = record.snapshots[1]
+    start = snapshots.read(run / "snapshots" / entry.file, run_id(spec), entry.step, entry.sha256)
+    once, twice = (
+        [snapshot for snapshot, _ in taken_again(spec, record, dataset, CPU, start, [8, 12])] for _ in range(2)
+    )
+    for before, after in zip(once, twice, strict=True):
+        assert all(torch.equal(after.now[name], weight) for name, weight in before.now.items())
+
+
 def test_what_begins_from_a_file_of_weights_and_counts_in_a_break_even_point_is_taken_again(sparse, data, tmp_path):
     """The step that the switch took effect at is in the record of the training."""
     located(sparse, data)
@@ -240,7 +255,7 @@ def test_of_an_optimizer_with_a_preconditioner_its_eigenvalue_is_measured(data, 
     whole = read_table(measured(replace(spec, snapshots=(Segment(1),)), data, tmp_path) / "stability.csv")
     run = measured(replace(spec, snapshots=(Segment(6),)), data, tmp_path)
     # of its own it is unstable at once, or never
-    monkeypatch.setattr(module, "interval_of_break_even", lambda sides: (0, 6))
+    monkeypatch.setattr(module, "interval_of_break_even", lambda sides, from_stable: (0, 6))
     table = located(run, data)
     assert len(table) == 7 or table["step"].iloc[-1] == 6
     expected = whole.set_index("step").loc[table["step"]].reset_index()
@@ -323,6 +338,12 @@ def test_each_step_until_one_is_unstable_and_one_is_stable_again():
     assert tried([0.5, 0.5, 2.0, 2.0, 0.9, 0.5, 2.0], 32)[0] == [1, 2, 3, 4]
     assert tried([0.5, 2.0, 2.0, 2.0, 2.0], 32)[0] == [1, 2, 3]
     assert tried([0.5, math.nan, 2.0, math.nan, 0.5, 0.5, 2.0], 32)[0] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("most_steps", [1, 3, 32])
+def test_where_it_is_known_nowhere_between_the_search_ends(most_steps):
+    asked, _ = tried([0.5] + [math.nan] * 99 + [2.0], most_steps)
+    assert len(asked) == len(set(asked)) <= most_steps
 
 
 @pytest.mark.parametrize("most_steps", [1, 2, 3, 7, 32])

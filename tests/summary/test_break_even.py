@@ -8,7 +8,7 @@ from breakeven.specs.schedule import interval_of_break_even
 from breakeven.spectra.equation_1 import break_even_curvature, left_hand_side
 from breakeven.store.notes import Note, cell
 from breakeven.store.tables import read_table, write_table
-from breakeven.summary.break_even import BreakEven
+from breakeven.summary.break_even import FRESH, BreakEven
 from breakeven.summary.break_even import break_even as from_tables
 
 ETA, S, N = 0.1, 32, 1437
@@ -52,6 +52,28 @@ def test_the_first_step_at_which_it_reaches_one():
     assert (found.step, found.after_step, found.lambda_H, found.note) == (20, 10, 26.0, "")
     assert found.predicted_lambda_H == pytest.approx(20 / (1 + 100 / 26**2 * (N - S) / (S * (N - 1))))
     assert 18.0 < found.predicted_lambda_H < 26.0
+
+
+def test_with_a_preconditioner_it_follows_a_stable_step():
+    rows = table([(0, 3e6, 0.0), (10, 300.0, 0.0), (20, 5.0, 0.0), (30, 26.0, 0.0), (40, 5.0, 0.0)])
+    found = from_tables(rows, rows[rows["step"].isin([20, 30])], from_stable=True)
+    assert (found.step, found.after_step, found.lambda_H) == (30, 20, 26.0)
+    assert found.note == f"the left-hand side of Eq. 1 is at least 1 at the first 2 measured steps, too: {FRESH}"
+    never = from_tables(rows[:3], rows[:0], from_stable=True)
+    assert never.step is None
+    assert never.note == f"the left-hand side of Eq. 1 is at least 1 at the first 2 measured steps alone: {FRESH}"
+    assert break_even(rows).step == 0, "without one, the first measured step counts"
+
+
+def test_where_not_all_steps_before_were_tried_it_is_said():
+    ends = table([(0, 2.0, 0.0), (100, 26.0, 0.0)])
+    between = [table([(step, 2.0 if step < 21 else 26.0, 0.0)]) for step in (10, 20, 21, 30)]
+    found = break_even(ends, *between)
+    assert (found.step, found.after_step) == (21, 20)
+    said = "2 of the 20 steps between the stable snapshot at step 0 and it were measured (locate: most_steps)"
+    assert found.note == f"it may lie before: {said}"
+    every = [table([(step, 2.0 if step < 21 else 26.0, 0.0)]) for step in range(1, 22)]
+    assert break_even(ends, *every).note == ""
 
 
 def test_exactly_one_counts():

@@ -131,6 +131,12 @@ def test_a_decay_ends_with_the_run():
         assert rates_at((kind(),), (6,), steps=12) != rates_at((kind(),), (6,), steps=13)
 
 
+def test_a_decay_that_would_begin_after_the_run_changes_no_step():
+    for kind in (Cosine, Linear):
+        assert rates_at((kind(at=5.0, unit="break_even"),), range(13), 9, steps=12) == [0.1] * 13
+        assert rates_at((kind(at=12),), range(13), steps=12) == [0.1] * 12 + [0.0]
+
+
 def test_they_multiply():
     """In any order, and with the switches, which say what is multiplied."""
     kinds = [WarmUp(until=9), Cosine(at=3), Linear(until=10, final=0.5), StepDecay(every=4, factor=0.5)]

@@ -9,7 +9,10 @@ from breakeven.training.schedules import InSteps
 
 @dataclass(frozen=True)
 class Falling:
-    """1 up to the step ``start``, ``final`` from ``until`` on, and f + (1 − f) ``shape``(x) between them, x from 0 to 1."""
+    """1 up to the step ``start``, ``final`` from ``until`` on, and f + (1 − f) ``shape``(x) between them, x from 0 to 1.
+
+    ``until`` is the end of the run, or nearer; what would begin after it never does.
+    """
 
     start: int
     until: int
@@ -18,7 +21,7 @@ class Falling:
 
     def at(self, step: int) -> float:
         """The factor of the update from ``step`` to the next."""
-        if step >= self.until:
+        if step >= self.until >= self.start:
             return self.final
         if step <= self.start:
             return 1.0

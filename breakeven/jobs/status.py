@@ -37,6 +37,8 @@ class Job:
 
 def report_status(results: Path = Path("results")) -> str:
     """The state of the results folder ``results`` as text."""
+    if results.is_file():
+        raise UserError(f"'{results}' is a file; give the results folder, which a config names by its key 'results'")
     plan = read_plan(results)
     if plan is None:
         raise UserError(f"nothing was planned in the results folder '{results}' yet: start snakemake first")

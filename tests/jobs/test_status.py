@@ -231,3 +231,10 @@ def test_the_error_of_a_traceback_is_told_whole(tmp_path):
     assert why(log) == "RuntimeError: late with two lines"
     log.write_text(f"{frames}RuntimeError: {'long ' * 1000}")
     assert len(why(log)) == 400
+
+
+def test_a_config_is_no_results_folder(tmp_path):
+    config = tmp_path / "my.yaml"
+    config.write_text("results: mine\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"'.*my\.yaml' is a file; give the results folder, which a config names"):
+        report_status(config)

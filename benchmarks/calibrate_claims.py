@@ -32,13 +32,17 @@ Draw = Callable[[np.random.Generator], Runs]
 
 @dataclass(frozen=True)
 class World:
-    """A world: the claims that it is about (their ids begin so), what is so in it, and what it makes of them."""
+    """A world: the claims that it is about (their ids begin so), what is so in it, and what it makes of them.
+
+    ``where``: the setting of the row that is asked; by default the first.
+    """
 
     claims: str
     words: str
     truth: str
     draw: Draw
     swept: tuple[str, ...] = ("learning_rate",)
+    where: str = ""
 
 
 def level(random: np.random.Generator, spread: float = 0.3) -> float:
@@ -258,6 +262,15 @@ def after_steps(unstable: float, stable: float = 1.05) -> Draw:
     return draw
 
 
+def at_sizes(draws: dict[int, Draw]) -> Draw:
+    """Each batch size has a world of its own."""
+
+    def draw(random: np.random.Generator) -> Runs:
+        return [each | {"batch_size": size} for size, of_size in draws.items() for each in of_size(random)]
+
+    return draw
+
+
 # --- what stays at the edge
 
 Ratio = Callable[[np.random.Generator, int], np.ndarray]
@@ -373,6 +386,20 @@ def switched(**settings: Any) -> Draw:
 
 
 NETWORKS = ("learning_rate", "network")
+SIZES = ("batch_size", "learning_rate")
+MIXED = (  # a claim, what is so at S = 8 and at S = 32, and how: on average over both it would be as the claim says
+    (
+        "proportional",
+        "nothing to do with it at S = 8, its square at S = 32",
+        ((OPPOSITE, proportional(0, 0.3)), (OPPOSITE, proportional(2, 0.3))),
+    ),
+    (
+        "quadratic",
+        "off by a twentieth at S = 8, by twice the term at S = 32",
+        ((HOLDS, levels("example_quadratic_error", 0.05)), (OPPOSITE, levels("example_quadratic_error", 2.0))),
+    ),
+    ("falls", "by much at S = 8, rises at S = 32", ((HOLDS, after_steps(0.4)), (OPPOSITE, after_steps(1.3)))),
+)
 THEORIES = ("full_batch", "equation_1", "batch_sharpness")  # in the order in which `edge` takes them
 WORLDS = [
     World("C1.lambda_K.learning_rate", "λ_K^1 has nothing to do with η", FALSE, maxima(0)),
@@ -423,6 +450,18 @@ WORLDS = [
     World("assumption.falls", "unstable steps do nothing to the curvature", FALSE, after_steps(1.0)),
     World("assumption.falls", "it rises at unstable steps, and falls at stable ones", OPPOSITE, after_steps(1.3, 0.7)),
     World("assumption.falls", "it falls at unstable steps", HOLDS, after_steps(0.7)),
+    *(
+        World(
+            f"assumption.{name}",
+            f"{words}: at {where}",
+            truth,
+            at_sizes({8: small, 32: large}),
+            SIZES,
+            where,
+        )
+        for name, words, ((true_8, small), (true_32, large)) in MIXED
+        for where, truth in (("S = 8", true_8), ("S = 32", true_32))
+    ),
     *(
         World(f"theories.{name}", words, truth, edge(*(ratio if name == each else about(3.0) for each in THEORIES)))
         for name in THEORIES
@@ -507,13 +546,13 @@ def rows(studies: int) -> Iterator[list[str]]:
 def rates(world: World, claim: Claim, studies: int) -> dict[str, float]:
     """How often each verdict comes of the primary test of ``claim``, judged alone."""
     random = np.random.default_rng(0)
-    verdicts = [of_study(claim, study(world.draw(random), world.swept)) for _ in range(studies)]
+    verdicts = [of_study(claim, study(world.draw(random), world.swept), world.where) for _ in range(studies)]
     return {name: verdicts.count(name) / studies for name in ("supported", "contradicted", "inconclusive")}
 
 
-def of_study(claim: Claim, tables: Any) -> str:
-    """The verdict of the one primary row that the study has."""
-    row = next(row for row in claim.test.rows(tables) if row.role is Role.PRIMARY)
+def of_study(claim: Claim, tables: Any, where: str) -> str:
+    """The verdict of the first primary row that the study has, at the setting ``where``."""
+    row = next(row for row in claim.test.rows(tables) if row.role is Role.PRIMARY and where in row.where)
     if row.sample is None:
         return verdict(False, False)
     return verdict(row.sample.p_value <= LEVEL, row.sample.direction == claim.test.direction)

@@ -1,14 +1,17 @@
-"""Does what the model of the early phase assumes hold? A number of each run, beside a threshold."""
+"""Does what the model of the early phase assumes hold? A number of each run, beside a threshold.
+
+A row for each combination of the swept hyperparameters: what fails one way at some and the other way at others is nowhere right.
+"""
 
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from breakeven.claims.blocks import by_seed, complete, lacking
+from breakeven.claims.blocks import by_seed, combinations, complete, lacking
 from breakeven.claims.evidence import Evidence, Unit, few, from_seeds
 from breakeven.claims.study_tables import StudyTables, column, logarithms, typical_early, typical_ratio_after_steps
 from breakeven.claims.words import joined, smallest_to_largest, symbol
@@ -55,11 +58,13 @@ class Typical:
         return True
 
     def rows(self, tables: StudyTables) -> Iterator[Evidence]:
-        """One row, of all runs."""
+        """A row for each combination of the swept hyperparameters."""
         along = self.quantity in ALONG_RUNS
         name = f"{symbol(self.quantity)}{', median until break-even' if along else ''}"
         values = typical_early(tables, self.quantity) if along else column(tables, self.quantity)
-        yield _of_runs(tables, name, values, self.threshold, "left out: no break-even point, or no value until there")
+        why = "left out: no break-even point, or no value until there"
+        for others, runs in combinations(tables, without=[]):
+            yield _of_runs(tables, runs, joined([name, others]), values, self.threshold, why, where=others)
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,14 @@ class Falls:
         return True
 
     def rows(self, tables: StudyTables) -> Iterator[Evidence]:
-        """One row, of all runs."""
+        """A row for each combination of the swept hyperparameters."""
         name = "curvature along e_H^1 after an unstable step, over that before"
         unstable, stable = (typical_ratio_after_steps(tables, wanted) for wanted in (True, False))
-        beside = smallest_to_largest(stable.dropna().to_numpy(float), "runs")
-        notes = [f"after stable steps: {beside}"] if beside else []
-        yield _of_runs(tables, name, unstable, self.threshold, "left out: no unstable step", notes)
+        for others, runs in combinations(tables, without=[]):
+            beside = smallest_to_largest(stable[runs.index].dropna().to_numpy(float), "runs")
+            notes = [f"after stable steps: {beside}"] if beside else []
+            quantity, why = joined([name, others]), "left out: no unstable step"
+            yield _of_runs(tables, runs, quantity, unstable, self.threshold, why, notes, where=others)
 
 
 @dataclass(frozen=True)
@@ -119,20 +126,23 @@ class Proportional:
         return True
 
     def rows(self, tables: StudyTables) -> Iterator[Evidence]:
-        """One row, of all runs."""
-        runs, notes = complete(tables.runs, tables.study.compared)
-        slopes = column(tables, self.column)[runs.index]
-        alphas = column(tables, "lambda_K_over_lambda_H")[runs.index].dropna().to_numpy(float)
+        """A row for each combination of the swept hyperparameters."""
+        all_slopes, all_alphas = (column(tables, name) for name in (self.column, "lambda_K_over_lambda_H"))
         why = "left out: no break-even point, or too few measured steps until there"
-        yield from_seeds(
-            "slope of log λ_K^1 over log λ_H^1 until break-even",
-            by_seed(slopes, runs),
-            Unit.SLOPE,
-            null=1.0,
-            within=self.within,
-            our_value=joined([smallest_to_largest(slopes.dropna().to_numpy(float), "runs"), *_alphas(alphas)]),
-            notes=[*notes, *lacking(slopes, why)],
-        )
+        for others, of_setting in combinations(tables, without=[]):
+            runs, notes = complete(of_setting, tables.study.compared)
+            slopes = all_slopes[runs.index]
+            alphas = all_alphas[runs.index].dropna().to_numpy(float)
+            yield from_seeds(
+                joined(["slope of log λ_K^1 over log λ_H^1 until break-even", others]),
+                by_seed(slopes, runs),
+                Unit.SLOPE,
+                null=1.0,
+                within=self.within,
+                our_value=joined([smallest_to_largest(slopes.dropna().to_numpy(float), "runs"), *_alphas(alphas)]),
+                notes=[*notes, *lacking(slopes, why)],
+                where=others,
+            )
 
 
 def _alphas(alphas: np.ndarray) -> list[str]:
@@ -140,10 +150,17 @@ def _alphas(alphas: np.ndarray) -> list[str]:
 
 
 def _of_runs(
-    tables: StudyTables, name: str, values: pd.Series, threshold: float, why: str, beside: Collection[str] = ()
+    tables: StudyTables,
+    runs: pd.DataFrame,
+    name: str,
+    values: pd.Series,
+    threshold: float,
+    why: str,
+    beside: Collection[str] = (),
+    **words: Any,
 ) -> Evidence:
-    """A positive number of each run, by its logarithm."""
-    runs, notes = complete(tables.runs, tables.study.compared)
+    """A positive number of each of the ``runs``, by its logarithm; ``words``: others of `Evidence`."""
+    runs, notes = complete(runs, tables.study.compared)
     values = values[runs.index]
     logs = logarithms(values.clip(lower=ALMOST_0))
     return from_seeds(
@@ -153,4 +170,5 @@ def _of_runs(
         null=math.log(threshold),
         our_value=smallest_to_largest(values.dropna().to_numpy(float), "runs"),
         notes=[*notes, *lacking(logs, why), *beside],
+        **words,
     )

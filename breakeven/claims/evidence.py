@@ -124,7 +124,7 @@ def from_seeds(
     ``words``: others of `Evidence`.
     """
     if len(values) == 0:
-        return Evidence(quantity, note=joined(notes) or "nothing was measured", role=role)
+        return Evidence(quantity, note=joined(notes) or "nothing was measured", role=role, where=words.get("where", ""))
     values = np.where(np.abs(values - null) < ROUNDING, null, values)  # else its error would say above or below
     sample = Seeds(tuple(map(float, values)), null, within)
     return Evidence(quantity, sample, unit, note=joined(notes), role=role, **words)
@@ -141,7 +141,8 @@ def from_points(
 ) -> Evidence:
     """The evidence of a pair of numbers of each point of a sweep, see `Points`; ``words``: others of `Evidence`."""
     if len(x) < 2:
-        return Evidence(quantity, note=joined([*notes, "fewer than 2 points of the sweep"]), role=role)
+        note = joined([*notes, "fewer than 2 points of the sweep"])
+        return Evidence(quantity, note=note, role=role, where=words.get("where", ""))
     sample = Points(tuple(map(float, x)), tuple(map(float, y)), seeds)
     return Evidence(quantity, sample, Unit.SLOPE, note=joined(notes), role=role, **words)
 

@@ -72,3 +72,41 @@ def test_runs_that_are_never_unstable_say_nothing():
     curves = {"stability_lhs": [0.5], "lambda_H_1": [1.0], "curvature_after_step": [0.5]}
     found = row(Falls(), [run(seed, curves) for seed in SEEDS])
     assert found.sample is None and "no unstable step" in found.note
+
+
+def of_two_sizes(small, large):
+    """Runs of two batch sizes, each with columns and curves of its own."""
+    sizes = ((8, small), (32, large))
+    runs = [run(seed, **{"batch_size": size, **words}) for size, words in sizes for seed in SEEDS]
+    return study(runs, swept=("batch_size", "learning_rate"))
+
+
+WHERE = ["S = 8, η = 0.1", "S = 32, η = 0.1"]
+
+
+def test_a_row_for_each_setting():
+    """On average the slope is 1, which it is nowhere."""
+    rows = list(Proportional().rows(of_two_sizes({"lambda_K_lambda_H_slope": 0.0}, {"lambda_K_lambda_H_slope": 2.0})))
+    assert [row.effect for row in rows] == [0, 2] and [row.sample.direction for row in rows] == [-1, -1]
+    assert [row.where for row in rows] == WHERE and rows[0].quantity.endswith("until break-even; S = 8, η = 0.1")
+
+    def curves(middle):
+        return {"curves": {"alignment": [middle] * 3}, "break_even_epoch": 2.0}
+
+    rows = list(Typical("alignment", 0.5, 1).rows(of_two_sizes(curves(0.9), curves(0.1))))
+    assert [row.effect for row in rows] == pytest.approx([0.9, 0.1]) and [row.where for row in rows] == WHERE
+
+    def after(change, stable):
+        steps = {"stability_lhs": [2.0, 0.5], "lambda_H_1": [1.0, 1.0], "curvature_after_step": [change, stable]}
+        return {"curves": steps}
+
+    rows = list(Falls().rows(of_two_sizes(after(0.5, 1.0), after(1.5, 2.0))))
+    assert [row.effect for row in rows] == pytest.approx([0.5, 1.5]) and [row.where for row in rows] == WHERE
+    assert [row.note for row in rows] == ["after stable steps: 1 to 1 (6 runs)", "after stable steps: 2 to 2 (6 runs)"]
+
+
+def test_a_setting_without_numbers_says_so():
+    unknown, known = Proportional().rows(of_two_sizes({}, {"lambda_K_lambda_H_slope": 1.0}))
+    assert unknown.sample is None and unknown.where == "S = 8, η = 0.1"
+    assert unknown.note == "6 of 6 runs left out: no break-even point, or too few measured steps until there"
+    assert known.effect == 1 and known.note == ""

@@ -117,13 +117,13 @@ class EarlySwitch:
         """What is left if the learning rate switches after the break-even point, less what is left otherwise."""
         words = [one.schedule for one in comparison.switched]
         name = "test error" if self.quantity == ACCURACY else symbol(self.quantity)
-        quantity = joined([f"distance of {name} left at equal times since the switch", *words, others])
+        where = joined([*words, others])
+        quantity = joined([f"distance of {name} left at equal times since the switch", where])
         runs, notes = complete(runs, ["schedule"])
         ids = runs.assign(run=runs.index).pivot(index="seed", columns="schedule", values="run")
         if set(ids.columns) != set(comparison.schedules):
-            return Evidence(
-                quantity, note=joined([*notes, "the comparison takes all these schedules, with their constant rates"])
-            )
+            note = joined([*notes, "the comparison takes all these schedules, with their constant rates"])
+            return Evidence(quantity, note=note, where=where)
         left_out: dict[str, list[str]] = {}
         shares = []
         for seed, of_seed in ids.iterrows():
@@ -140,10 +140,8 @@ class EarlySwitch:
         our_value = with_names([(float(np.median(table[:, i, 0])), word) for i, word in enumerate(words) if len(table)])
         numbers = closest_to_zero((table[:, :1] - table[:, 1:]).reshape(len(table), 2 * len(words) - 2))
         if comparison.control is None:
-            return Evidence(quantity, our_value=our_value, note=joined([*notes, NO_CONTROL]))
-        return from_seeds(
-            quantity, numbers, Unit.DIFFERENCE, our_value=our_value, notes=notes, where=joined([*words, others])
-        )
+            return Evidence(quantity, our_value=our_value, note=joined([*notes, NO_CONTROL]), where=where)
+        return from_seeds(quantity, numbers, Unit.DIFFERENCE, our_value=our_value, notes=notes, where=where)
 
 
 class NoPosition(Exception):

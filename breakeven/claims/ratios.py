@@ -161,13 +161,14 @@ def _of_two_networks(
     runs: pd.DataFrame, words: str, others: str, sides: list[tuple[str, float]], largest: Peaks, smoothed: bool
 ) -> Evidence:
     """Are the largest values of the first of two sides, each a network and a learning rate, those of the second?"""
-    quantity = joined([f"{largest.name}, {words}", others])
+    quantity, where = joined([f"{largest.name}, {words}", others]), joined([words, others])
     chosen, notes = complete(runs, ["network", "learning_rate"], largest.values)
     notes = [*largest.notes, *notes]
     values_of_runs = largest.values.reindex(chosen.index)
     table = chosen.assign(value=values_of_runs).pivot(index="seed", columns="network", values="value")
     if table.shape[1] < 2:
-        return Evidence(quantity, note=joined([*notes, "one of the two is missing"]), role=role_of(smoothed))
+        note = joined([*notes, "one of the two is missing"])
+        return Evidence(quantity, note=note, role=role_of(smoothed), where=where)
     values = [(math.exp(table[name].mean()), f"{name}, η = {rate:g}") for name, rate in sides]
     difference = (table[sides[0][0]] - table[sides[1][0]]).to_numpy(float)
     return from_seeds(
@@ -178,7 +179,7 @@ def _of_two_networks(
         our_value=with_names(values),
         notes=notes,
         role=role_of(smoothed),
-        where=joined([words, others]),
+        where=where,
         restriction=largest.restriction,
         figure=largest.figure,
     )

@@ -78,7 +78,8 @@ class Trend:
         table = self._by_seed(runs, largest.values)
         role = role_of(smoothed)
         if table.shape[1] < 2:
-            return Evidence(quantity, note=joined([*notes, f"fewer than 2 values of {name}: no trend"]), role=role)
+            note = joined([*notes, f"fewer than 2 values of {name}: no trend"])
+            return Evidence(quantity, note=note, role=role, where=others)
         changes = fitted_changes(table)
         means = np.exp(table.mean(axis=0))
         named = [(mean, f"{name} = {value:g}") for value, mean in means.items()]

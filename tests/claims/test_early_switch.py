@@ -121,7 +121,7 @@ def test_lateness_alone_leaves_more_than_an_earlier_switch_and_no_verdict():
     [row] = rows(world(1, 40, slows=True, control=False))
     after, before = (float(part.split(" (")[0]) for part in row.our_value.split("), "))
     assert after > before + 0.05
-    assert row.sample is None and row.note.endswith(NO_CONTROL)
+    assert row.sample is None and row.note.endswith(NO_CONTROL) and row.where and row.where in row.quantity
 
 
 def test_equal_steps_in_place_of_equal_times_would_have_supported_it():
@@ -182,6 +182,7 @@ def test_a_schedule_that_diverged():
     tables = exact(after={"diverged": True})
     [row] = rows(tables)
     assert row.sample is None and "diverged" in row.note and "the comparison takes all these schedules" in row.note
+    assert row.where and row.where in row.quantity
 
 
 # ------------------------------------------------------------------ which schedules are compared

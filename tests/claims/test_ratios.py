@@ -129,6 +129,7 @@ def test_batch_normalization_where_one_side_is_missing():
     test = BatchNorm("trace_over_lambda_1")
     row, _ = rows(test, bn_runs(PAPER, diverged=[("cnn", 0.01)]), SWEPT)
     assert "diverged: network = cnn, η = 0.01" in row.note and "one of the two is missing" in row.note
+    assert row.where == "cnn_bn at η = 0.001 / cnn at η = 0.01"
     row, _ = rows(test, bn_runs({("cnn_bn", 0.001): 1.0, ("cnn", 0.001): 1.0}), SWEPT)
     assert row.note == "one of the two is missing" and row.seeds == 0
     assert rows(test, bn_runs({("mlp", 0.001): 1.0, ("cnn_bn", 0.01): 1.0}), SWEPT) == []  # no pair of networks

@@ -120,6 +120,17 @@ def test_nothing_to_compare(numbers, diverged, note):
         assert row.sample is None and math.isnan(row.effect) and row.seeds == 0
 
 
+def test_nothing_to_compare_at_one_setting():
+    runs = [
+        run(seed, {"lambda_K_1": [1.0] * 5}, learning_rate=eta, batch_size=8) for seed in range(3) for eta in (0.1, 0.3)
+    ]
+    runs = [
+        each | {"diverged": each["batch_size"] == 8} for each in [*runs, *(one | {"batch_size": 32} for one in runs)]
+    ]
+    for row in Trend("lambda_K_1", "learning_rate", -1).rows(study(runs, swept=("learning_rate", "batch_size"))):
+        assert row.where == ("S = 8" if row.sample is None else "S = 32") and row.where in row.quantity
+
+
 def test_a_grid_has_a_row_for_each_combination():
     """λ_K^1 falls with η at S = 8 and rises at S = 32."""
     runs = [

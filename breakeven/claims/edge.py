@@ -25,6 +25,15 @@ THEORIES = (
     ("batch_sharpness", "lower_plateau"),
     ("batch_sharpness", "upper_plateau"),
 )
+# as sentences name them
+THRESHOLDS = {
+    "threshold": "the full-batch threshold",
+    "break_even_curvature": "the threshold of Eq. 1",
+    "lower_plateau": "2(1 − β)/η",
+    "upper_plateau": "2(1 + β)/η",
+}
+PLATEAUS = ("lower_plateau", "upper_plateau")
+PLAIN = "2/η"  # both of them without momentum
 
 
 @dataclass(frozen=True)
@@ -52,9 +61,9 @@ class AtTheEdge:
         1: f"off by more than a factor of {FACTOR}",
     }
     findings: ClassVar[dict[int, str]] = {
-        -1: f"once λ_H^1 stops growing, {{about}}: to a factor of {{effect}}, within {FACTOR}",
+        -1: f"at most steps once λ_H^1 stops growing, {{about}}: to a factor of {{effect}}, within {FACTOR}",
         1: f"once λ_H^1 stops growing, it is not so that {{about}}: off by a factor of {{effect}}, more than {FACTOR}",
-        0: f"once λ_H^1 stops growing, {{about}} to a factor of {{effect}}: not clear whether within {FACTOR}",
+        0: f"once λ_H^1 stops growing, it is not clear whether {{about}}: off by a factor of {{effect}}, allowed is {FACTOR}",
     }
     needs: ClassVar[str] = "measures batch sharpness (measurements: sharpness) where λ_H^1 stops growing"
 
@@ -75,31 +84,41 @@ class AtTheEdge:
         """The quantity over its threshold at each measured step; empty where no threshold is known, or it is the other one."""
         ratios = over(tables, run, self.quantity, self.threshold)
         if self.apart_from:
-            apart = over(tables, run, self.threshold, self.apart_from).reindex(ratios.index)
-            ratios = ratios[(apart - 1).abs() > 0.01]
+            ratios = ratios[
+                _are_apart(tables, run, self.threshold, self.apart_from).reindex(ratios.index, fill_value=False)
+            ]
         return ratios
 
     def _row(self, tables: StudyTables, others: str, runs: pd.DataFrame, ratios: dict[str, pd.Series]) -> Evidence:
         ratios = {run: found[found.index >= reaches_edge(tables, run)] for run, found in ratios.items()}
         off = pd.Series({run: distance(found) for run, found in ratios.items()}, dtype=float)
+        plain = self.threshold in PLATEAUS and _are_one(tables, runs)
+        threshold = PLAIN if plain else THRESHOLDS[self.threshold]
         runs, notes = complete(runs, tables.study.compared)
         off = off.reindex(runs.index)
         levels = [float(ratios[run].median()) for run in off.dropna().index]
         why = f"left out: λ_H^1 stops growing near no theory's threshold, or less than {FEWEST} measured steps before the end"
         return from_seeds(
-            joined(
-                [
-                    f"{symbol(self.quantity)} over its threshold {symbol(self.threshold)}: the factor between them",
-                    others,
-                ]
-            ),
+            joined([f"{symbol(self.quantity)} over {threshold}: the factor between them", others]),
             by_seed(off, runs),
             Unit.RATIO,
             null=math.log(FACTOR),
             our_value=with_names([(float(np.median(levels)), "median ratio")]) if levels else "",
             notes=[*notes, *lacking(off, why)],
             where=others,
+            places={"about": f"{symbol(self.quantity)} stays at {PLAIN}"} if plain else {},
         )
+
+
+def _are_apart(tables: StudyTables, run: str, threshold: str, other: str) -> pd.Series:
+    """Whether two thresholds differ by more than a percent, at each measured step where both are."""
+    apart: pd.Series = (over(tables, run, threshold, other) - 1).abs() > 0.01
+    return apart
+
+
+def _are_one(tables: StudyTables, runs: pd.DataFrame) -> bool:
+    """Whether the two plateaus are the same all along the runs, as without momentum."""
+    return not any(_are_apart(tables, str(run), *PLATEAUS).any() for run in runs.index)
 
 
 def reaches_edge(tables: StudyTables, run: str) -> float:

@@ -40,8 +40,42 @@ def test_a_row_for_each_setting():
     table = verdicts([study(runs, swept=("batch_size", "learning_rate"))], [claim_of("theories.batch_sharpness")])
     assert table["verdict"].tolist() == ["supported"] * 2 + ["contradicted"] * 2
     assert table["finding"].iloc[0] == (
-        "Once λ_H^1 stops growing, batch sharpness stays at 2(1 − β)/η: to a factor of 1.1, within 1.5 (S = 8, η = 0.1)"
+        "At most steps once λ_H^1 stops growing, batch sharpness stays at 2/η: to a factor of 1.1, within 1.5 (S = 8, η = 0.1)"
     )
+    assert table["quantity"].iloc[0] == "batch sharpness over 2/η: the factor between them; S = 8, η = 0.1"
+    assert table["finding"].iloc[3] == (
+        "Once λ_H^1 stops growing, it is not so that batch sharpness stays at 2/η: off by a factor of 4, more than 1.5 "
+        "(S = 32, η = 0.3)"
+    )
+
+
+def test_with_momentum_the_plateau_is_named_with_it():
+    runs = [of_seed(seed, [20.0] * 8, upper=380.0) for seed in range(8)]
+    table = verdicts([study(runs, swept=())], [claim_of("theories.batch_sharpness")])
+    assert table["quantity"].tolist() == ["batch sharpness over 2(1 − β)/η: the factor between them"]
+    assert table["finding"].iloc[0].endswith("batch sharpness stays at 2(1 − β)/η: to a factor of 1, within 1.5")
+
+
+def test_an_unclear_verdict_says_so_before_its_number():
+    runs = [of_seed(seed, [20.0 * factor] * 6, upper=380.0) for seed, factor in enumerate([1.0, 4.0] * 4)]
+    table = verdicts([study(runs, swept=())], [claim_of("theories.batch_sharpness")])
+    assert table["finding"].tolist() == [
+        "Once λ_H^1 stops growing, it is not clear whether batch sharpness stays at 2(1 − β)/η: off by a factor of 2, "
+        "allowed is 1.5"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "words"),
+    [
+        ("threshold", "λ_H^1 over the full-batch threshold: the factor between them"),
+        ("break_even_curvature", "λ_H^1 over the threshold of Eq. 1: the factor between them"),
+    ],
+)
+def test_what_is_over_what(threshold, words):
+    curves = {"lambda_H_1": [20.0] * 8, threshold: [20.0] * 8, "batch_sharpness": [20.0] * 8}
+    [row] = AtTheEdge("lambda_H_1", threshold).rows(study([run(0, curves, first_peak_step=10.0)], swept=()))
+    assert row.quantity == words
 
 
 def claim_of(name):

@@ -261,6 +261,7 @@ CLAIMS = (
         "",
         title="e_K^1 lies along e_H^1",
         about="until break-even, |⟨e_H^1, e_K^1⟩|",
+        by_equation_1=True,
     ),
     Claim(
         "assumption.variance",
@@ -269,6 +270,7 @@ CLAIMS = (
         "",
         title="the gradient varies most along e_H^1",
         about="until break-even, e_H^1ᵀ K e_H^1 over λ_K^1",
+        by_equation_1=True,
     ),
     Claim(
         "assumption.proportional",
@@ -277,6 +279,7 @@ CLAIMS = (
         Proportional(),
         "early_phase",
         title="λ_K^1 grows in proportion to λ_H^1",
+        by_equation_1=True,
     ),
     Claim(
         "assumption.spread",
@@ -286,6 +289,7 @@ CLAIMS = (
         "early_phase",
         title="λ_K^1/λ_H^1 stays what it is",
         about="until break-even, the factor by which λ_K^1/λ_H^1 strays",
+        by_equation_1=True,
     ),
     Claim(
         "assumption.quadratic",
@@ -295,6 +299,7 @@ CLAIMS = (
         "",
         title="losses are quadratic along e_H^1, within half of the term",
         about="until break-even, the median error of an example's quadratic model, relative to the quadratic term,",
+        by_equation_1=True,
     ),
     Claim(
         "assumption.quadratic_mean",
@@ -305,6 +310,7 @@ CLAIMS = (
         "",
         title="the mean loss is quadratic along e_H^1, by half",
         about="until break-even, the error of the mean loss's quadratic model, relative to the quadratic term,",
+        by_equation_1=True,
     ),
     Claim(
         "assumption.falls",
@@ -313,6 +319,7 @@ CLAIMS = (
         Falls(),
         "",
         title="curvature falls after an unstable step",
+        by_equation_1=True,
     ),
     # what stays at the edge of stability: three theories, of which data may prefer one
     Claim(
@@ -332,6 +339,7 @@ CLAIMS = (
         "theories",
         title="λ_H^1 stays at the threshold of Eq. 1",
         about="λ_H^1 stays at the threshold of Eq. 1",
+        by_equation_1=True,
     ),
     Claim(
         "theories.batch_sharpness",

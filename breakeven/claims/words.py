@@ -7,6 +7,7 @@ from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.specs import measurements
 from breakeven.specs.quantities import HYPERPARAMETERS
 
+SEPARATOR = "; "  # of several texts in one
 # of quantities along a run, of columns of runs.csv and of hyperparameters, by name
 SYMBOLS = (
     measurements.SYMBOLS
@@ -27,7 +28,7 @@ def maximum(quantity: str, smoothed: bool) -> str:
 
 def joined(parts: Sequence[str]) -> str:
     """Those of several texts that aren't empty, in one."""
-    return "; ".join(part for part in parts if part)
+    return SEPARATOR.join(part for part in parts if part)
 
 
 def with_names(pairs: Sequence[tuple[float, str]]) -> str:

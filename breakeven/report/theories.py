@@ -4,6 +4,7 @@ import pandas as pd
 
 from breakeven.claims.evidence import few
 from breakeven.claims.hypothesis_tests import SUPPORTED
+from breakeven.claims.sampling import setting_and_sampling
 
 SAYS = {  # of the claims, what each theory puts where
     "theories.full_batch": "λ_H^1 at the full-batch threshold",
@@ -24,7 +25,9 @@ def sentences(rows: pd.DataFrame, study: str) -> list[str]:
     of_study = rows[rows["claim"].isin(SAYS) & (rows["study"] == study) & rows["effect"].notna()]
     if of_study.empty:
         return []
-    told = of_study.assign(where=of_study["where"].fillna(""), says=_says(of_study))
+    apart = [setting_and_sampling(where) for where in of_study["where"].fillna("")]
+    of_study = of_study.assign(where=[setting for setting, _ in apart], drawn=[drawn for _, drawn in apart])
+    told = of_study.assign(says=_says(of_study))
     settings = told["where"].nunique()
     found: dict[str, list[pd.Series]] = {}
     for _, at in told.groupby("where", sort=False):
@@ -35,10 +38,14 @@ def sentences(rows: pd.DataFrame, study: str) -> list[str]:
 
 
 def _says(rows: pd.DataFrame) -> pd.Series:
-    """What each row's theory says; 2(1 − β)/η is 2/η where there is no other plateau, which is tested with momentum alone."""
-    momentum = set(rows["where"].fillna("")[rows["claim"] == "theories.batch_sharpness_upper"])
-    plain = (rows["claim"] == "theories.batch_sharpness") & ~rows["where"].fillna("").isin(momentum)
-    return rows["claim"].map(SAYS).mask(plain, WITHOUT_MOMENTUM)
+    """What each row's theory says, and of Eq. 1 for which mini-batches.
+
+    2(1 − β)/η is 2/η where there is no other plateau, which is tested with momentum alone.
+    """
+    momentum = set(rows["where"][rows["claim"] == "theories.batch_sharpness_upper"])
+    plain = (rows["claim"] == "theories.batch_sharpness") & ~rows["where"].isin(momentum)
+    drawn = rows["drawn"].map(lambda said: f" ({said})" if said else "")
+    return rows["claim"].map(SAYS).mask(plain, WITHOUT_MOMENTUM) + drawn
 
 
 def _sentence(theory: str, nearest: list[pd.Series], settings: int) -> str:

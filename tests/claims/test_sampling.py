@@ -5,7 +5,7 @@ from simulated_studies import run, study
 
 from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.evaluate import verdicts
-from breakeven.claims.sampling import EARLY
+from breakeven.claims.sampling import EARLY, setting_and_sampling
 
 
 def rows_of(sampling, swept=("learning_rate",)):
@@ -42,6 +42,14 @@ def test_which_claims_rest_on_it():
         "early.lambda_K_lambda_H",
         "break_even.maximum",
         "break_even.point",
+        "assumption.alignment",
+        "assumption.variance",
+        "assumption.proportional",
+        "assumption.spread",
+        "assumption.quadratic",
+        "assumption.quadratic_mean",
+        "assumption.falls",
+        "theories.equation_1",
         "early_phase.lambda_K",
         "early_phase.lambda_H",
         "early_phase.test_accuracy",
@@ -68,6 +76,14 @@ def test_where_it_is_swept_a_row_is_of_one_or_of_both():
     assert point["where"] == "independent mini-batches and reshuffled mini-batches" and EARLY in point["note"]
     for row in of(rows, "generalization.break_even_epoch"):
         assert "sampling = " in row["quantity"] and "mini-batches" not in row["where"]
+        assert (EARLY in row["note"]) == ("sampling = reshuffle" in row["quantity"])
+
+
+@pytest.mark.parametrize("setting", ["", "S = 8, η = 0.1", "from 0.1; to 0.3"])
+def test_the_setting_without_it(setting):
+    for said in (*TOLD.values(), "independent mini-batches and reshuffled mini-batches"):
+        assert setting_and_sampling(f"{setting}; {said}" if setting else said) == (setting, said)
+    assert setting_and_sampling(setting) == (setting, "")
 
 
 def test_tables_that_do_not_say_it_make_no_row_say_it():

@@ -48,6 +48,21 @@ def test_the_two_plateaus_with_momentum_are_told_apart():
     assert upper.endswith("but no test shows that it holds")
 
 
+def test_eq_1_says_for_which_mini_batches_at_the_setting_of_the_others():
+    said = "reshuffled mini-batches"
+    table = rows(
+        (FULL, "S = 8", 4.0, "contradicted"),
+        (EQ1, f"S = 8; {said}", 1.2, "supported"),
+        (BATCH, "S = 8", 2.0, "contradicted"),
+    )
+    assert sentences(table, "main") == [
+        f"once λ_H^1 stops growing, λ_H^1 at the threshold of Eq. 1 ({said}) comes nearest at 1 of 1 settings (S = 8): off by "
+        "a factor of 1.2, and holds by its test"
+    ]
+    [sentence] = sentences(rows((FULL, None, 4.0, "contradicted"), (EQ1, said, 1.2, "supported")), "main")
+    assert "at its one setting" in sentence
+
+
 def test_one_setting_and_no_effect():
     table = rows((FULL, None, 1.3, "supported"), (EQ1, None, None, "inconclusive"))
     [sentence] = sentences(table, "main")

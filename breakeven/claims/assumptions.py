@@ -5,7 +5,7 @@ A row for each combination of the swept hyperparameters: what fails one way at s
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -72,7 +72,8 @@ class Falls:
     """The curvature along e_H^1 after an unstable step, over the one before: below 1?
 
     Unstable is a measured step at which the left-hand side of Eq. 1 is at least 1; of each run the median over those. Effect: the
-    ratio, geometric mean over the runs of a seed, median over seeds. What it is at stable steps stands beside it.
+    ratio, geometric mean over the runs of a seed, median over seeds. The finding has the same of the stable steps beside it: the
+    curvature along one direction is at most λ_H^1, and may fall at any step.
     """
 
     direction: int = -1
@@ -81,9 +82,9 @@ class Falls:
     needs: ClassVar[str] = "has runs"
     outcomes: ClassVar[dict[int, str]] = {-1: "falls", 1: "rises"}
     findings: ClassVar[dict[int, str]] = {
-        -1: "after an unstable step, the curvature along e_H^1 is {effect} times that before: it falls",
-        1: "after an unstable step, the curvature along e_H^1 is {effect} times that before: it rises",
-        0: "after an unstable step, the curvature along e_H^1 is {effect} times that before: no clear fall or rise",
+        -1: "after an unstable step, the curvature along e_H^1 is {effect} times that before{beside}: it falls",
+        1: "after an unstable step, the curvature along e_H^1 is {effect} times that before{beside}: it rises",
+        0: "after an unstable step, the curvature along e_H^1 is {effect} times that before{beside}: no clear fall or rise",
     }
 
     def applies(self, compared: Collection[str]) -> bool:
@@ -98,7 +99,10 @@ class Falls:
             beside = smallest_to_largest(stable[runs.index].dropna().to_numpy(float), "runs")
             notes = [f"after stable steps: {beside}"] if beside else []
             quantity, why = joined([name, others]), "left out: no unstable step"
-            yield _of_runs(tables, runs, quantity, unstable, self.threshold, why, notes, where=others)
+            row = _of_runs(tables, runs, quantity, unstable, self.threshold, why, notes, where=others)
+            at_stable = _of_runs(tables, runs, quantity, stable, self.threshold, "")
+            told = f" (after stable steps: {few(at_stable.effect)})" if at_stable.sample else ""
+            yield replace(row, places={"beside": told})
 
 
 @dataclass(frozen=True)

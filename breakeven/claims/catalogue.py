@@ -314,11 +314,12 @@ CLAIMS = (
     ),
     Claim(
         "assumption.falls",
-        "The model assumes that λ_H^1 falls where SGD is unstable: after a step from where the left-hand side of Eq. 1 is at "
-        "least 1, the curvature along e_H^1 is smaller than before.",
+        "The model assumes that λ_H^1 falls where SGD is unstable. Tested is the curvature along one direction: after a step "
+        "from where the left-hand side of Eq. 1 is at least 1, that along the same e_H^1 is smaller than before. It is at most "
+        "λ_H^1, so that it may fall while λ_H^1 rises, and also after a stable step, of which the finding tells.",
         Falls(),
         "",
-        title="curvature falls after an unstable step",
+        title="curvature along e_H^1 falls after an unstable step",
         by_equation_1=True,
     ),
     # what stays at the edge of stability: three theories, of which data may prefer one

@@ -6,6 +6,8 @@ import pytest
 from simulated_studies import run, study
 
 from breakeven.claims.assumptions import Falls, Proportional, Typical
+from breakeven.claims.catalogue import CLAIMS
+from breakeven.claims.claim import finding
 
 SEEDS = range(6)
 
@@ -61,6 +63,21 @@ def test_the_curvature_after_unstable_steps_alone():
     found = row(Falls(), [run(seed, curves) for seed in SEEDS])
     assert found.effect == pytest.approx(0.8) and found.sample.direction == -1
     assert found.note == "after stable steps: 2 to 2 (6 runs)"
+    claim = next(claim for claim in CLAIMS if claim.id == "assumption.falls")
+    assert finding(claim, found, decided=True) == (
+        "After an unstable step, the curvature along e_H^1 is 0.8 times that before (after stable steps: 2): it falls "
+        "(η = 0.1)"
+    )
+
+
+def test_what_falls_as_much_after_stable_steps_says_so():
+    curves = {"stability_lhs": [2.0, 0.5], "lambda_H_1": [1.0, 1.0], "curvature_after_step": [0.5, 0.49]}
+    claim = next(claim for claim in CLAIMS if claim.id == "assumption.falls")
+    told = finding(claim, row(Falls(), [run(seed, curves) for seed in SEEDS]), decided=True)
+    assert "is 0.5 times that before (after stable steps: 0.49): it falls" in told
+    curves = {"stability_lhs": [2.0], "lambda_H_1": [1.0], "curvature_after_step": [0.5]}
+    told = finding(claim, row(Falls(), [run(seed, curves) for seed in SEEDS]), decided=True)
+    assert "is 0.5 times that before: it falls" in told
 
 
 def test_a_curvature_that_falls_below_0_falls():

@@ -353,8 +353,8 @@ CLAIMS = (
     ),
     Claim(
         "theories.batch_sharpness_upper",
-        "With momentum β, batch sharpness stays at 2(1 + β)/η once λ_H^1 has stopped growing, which is reported for large "
-        "batches (Andreyev et al. 2026).",
+        "With momentum β, batch sharpness stays at 2(1 + β)/η (Nesterov: 2(1 + β)/((1 + 2β)η)) once λ_H^1 has stopped growing, "
+        "which is reported for large batches (Andreyev et al. 2026).",
         AtTheEdge("batch_sharpness", "upper_plateau", apart_from="lower_plateau"),
         "theories",
         title="batch sharpness stays at 2(1 + β)/η",

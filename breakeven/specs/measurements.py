@@ -412,7 +412,7 @@ MEASUREMENTS = (
             Quantity(
                 "upper_plateau",
                 "2(1+β)/η",
-                "batch sharpness at large batch sizes",
+                "batch sharpness at large batch sizes (Nesterov: 2(1+β)/((1+2β)η))",
                 "sharpness",
                 "upper_plateau",
                 "1/η",

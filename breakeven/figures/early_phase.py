@@ -20,15 +20,21 @@ ORDER = 80
 LENGTH = 2.0  # of the time until the training accuracy passes the threshold
 
 
-def end(runs: pd.DataFrame) -> float | None:
-    """The epoch at which the early phase is over in all runs that didn't diverge; None where one never passes the threshold."""
+def end(trajectories: pd.DataFrame, runs: pd.DataFrame) -> float | None:
+    """The epoch at which the early phase is over in all runs that didn't diverge.
+
+    None where one never passes the threshold, and where training is no longer.
+    """
     epochs = common.finite(runs["threshold_epoch"], log=False)[~runs["diverged"]]
-    return LENGTH * float(epochs.max()) if len(epochs) and epochs.notna().all() and epochs.max() > 0 else None
+    if epochs.empty or epochs.isna().any() or epochs.max() == 0:
+        return None
+    until = LENGTH * float(epochs.max())
+    return until if until < trajectories["epoch"].max() else None
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw the five quantities, each in a panel, with the early phase in view and the rest of training beyond its edge."""
-    until, thresholds = end(runs), curve_data.thresholds(trajectories, study)
+    until, thresholds = end(trajectories, runs), curve_data.thresholds(trajectories, study)
     single = thresholds["steady"].all() and thresholds["mean"].map(common.rounded).nunique() == 1
     limit: dict[str, Any] = {"level": float(thresholds["mean"].iloc[0])} if single else {"thresholds": thresholds}
 
@@ -48,7 +54,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
     shown = "Shown is all of training." if until is None else f"Shown are the first {until:.3g} epochs."
     limits = f"{'Horizontal line' if single else 'Dashed lines'} in the panel of λ_H^1: {curves.THRESHOLD}."
     lines = [*curves.notes(runs, study), *([limits] if len(thresholds) else []), shown]
-    figure = common.finish(common.grid(views), "The early phase: how SGD reaches its break-even point", study, lines)
+    figure = common.finish(common.grid(views), "The early phase: on the way to the break-even point", study, lines)
     if until is not None:  # along steps, a reader's page shows as much of the run that takes the most of them
         figure.usermeta = {"until": {"epoch": until, "step": until * curve_data.steps_per_epoch(trajectories).max()}}
     return figure

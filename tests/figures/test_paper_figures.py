@@ -55,10 +55,10 @@ def test_a_single_snapshot_is_drawn(figure):
 
 
 def test_the_early_phase_is_twice_the_time_to_the_threshold():
-    trajectories, runs, study = make_study(**CASES["diverged"])
-    assert early_phase.end(runs) == 2 * runs.loc[~runs["diverged"], "threshold_epoch"].max()
+    trajectories, runs, study = make_study(**CASES["diverged"], steps=1000)
+    assert early_phase.end(trajectories, runs) == 2 * runs.loc[~runs["diverged"], "threshold_epoch"].max()
     runs.loc[runs["diverged"], "threshold_epoch"] = np.nan  # those don't count
-    until = early_phase.end(runs)
+    until = early_phase.end(trajectories, runs)
     spec = compiled("early_phase", trajectories, runs, study)
     views = views_of(spec)
     assert list(views) == ["lambda_K_1", "lambda_H_1", "stability_lhs", "alpha_star", "delta_loss"]
@@ -69,10 +69,16 @@ def test_the_early_phase_is_twice_the_time_to_the_threshold():
         assert epochs.max() == pytest.approx(trajectories["epoch"].max(), rel=1e-5)
     assert f"Shown are the first {until:.3g} epochs." in spec["title"]["subtitle"]
     runs.loc[0, "threshold_epoch"] = np.nan  # a run that never passes it
-    assert early_phase.end(runs) is None
+    assert early_phase.end(trajectories, runs) is None
     spec = compiled("early_phase", trajectories, runs, study)
     assert "domain" not in layer_of(views_of(spec)["lambda_K_1"], "line")[0]["encoding"]["x"]["scale"]
     assert "Shown is all of training." in spec["title"]["subtitle"]
+
+
+def test_no_more_is_shown_than_there_is():
+    trajectories, runs, study = make_study()
+    runs["threshold_epoch"] = 0.8 * trajectories["epoch"].max()
+    assert "Shown is all of training." in compiled("early_phase", trajectories, runs, study)["title"]["subtitle"]
 
 
 def test_lines_stand_where_theory_puts_them():

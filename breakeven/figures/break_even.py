@@ -8,7 +8,7 @@ from breakeven.figures import common, curve_data
 from breakeven.specs.study import Study
 
 CAPTION = (
-    "The largest λ_H^1 of each run, and λ_H^1 at its break-even point, against the value at which Eq. 1 predicts "
+    "The largest λ_H^1 at a snapshot of each run, and λ_H^1 at its break-even point, against the value at which Eq. 1 predicts "
     "the break-even point, from the learning rate η, the batch size S, the number of examples N, the optimizer and the "
     "measured variance of the curvature. On the line, λ_H^1 stops growing where theory says."
 )
@@ -64,7 +64,7 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     without = int(runs["break_even_step"].isna().sum())
     undrawn = len(runs) - without - len(table)
     lines = [
-        "Symbols: the largest measured λ_H^1 of each run. Bars: λ_H^1 from the last stable to the first unstable step.",
+        "Symbols: the largest λ_H^1 at a snapshot of each run. Bars: λ_H^1 from the last stable to the first unstable step.",
         "On the dashed line, theory is right.",
     ]
     if without:

@@ -12,7 +12,7 @@ from breakeven.figures.labels import COLUMNS, compared, label, number
 from breakeven.specs.study import Study
 
 CAPTION = (
-    "The largest values attained along the trajectory against the hyperparameter. The paper conjectures that "
+    "The largest values at a snapshot of the trajectory against the hyperparameter. The paper conjectures that "
     "a larger learning rate η or a smaller batch size S lowers max λ_K^1 and max λ_H^1 (C1), and raises both "
     "measures of the conditioning of K (C2), and says the same of the traces of K and H and of the conditioning of H."
 )
@@ -34,7 +34,7 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
         lines.append(f"{lacking} of {len(runs)} runs lack a point: not all of their values could be computed.")
     lines += common.unconverged(runs)
     lines += common.divergence(runs, "crosses where measured, at the edge if beyond it; not in the means")
-    return common.finish(common.grid(views), "Largest values attained along the trajectory", study, lines)
+    return common.finish(common.grid(views), "Largest values at a snapshot of the trajectory", study, lines)
 
 
 def panel(runs: pd.DataFrame, study: Study, maximum: str) -> ChartType:

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from breakeven.spectra.lanczos import MatVec
 from breakeven.spectra.parameters import trainable
@@ -15,17 +16,23 @@ LAYER = "layer"
 def blocks_of(model: nn.Module, by: str) -> dict[str, list[slice]]:
     """The blocks of θ by name, in the order of the network: where in the flat vector their parameters stand.
 
-    ``by``: each "parameter" is one, or each "layer", the module that has the parameters: weight and bias together.
+    ``by``: each "parameter" is one, or each "layer", the module that has the parameters: weight and bias together. A layer is
+    called by its name and type, ``0 Conv2d``: in an `nn.Sequential` names are numbers.
     """
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     found: dict[str, list[slice]] = {}
     first = 0
     for name, parameter in zip(names, trainable(model), strict=True):
         module = name.split(OF_PARAMETRIZATION)[0] if OF_PARAMETRIZATION in name else name.rpartition(".")[0]
-        block = (module or name) if by == LAYER else name  # a parameter of the network itself is a layer
+        # a parameter of the network itself is a layer
+        block = _layer(model, module) if by == LAYER and module else name
         found.setdefault(block, []).append(slice(first, first + parameter.numel()))
         first += parameter.numel()
     return found
+
+
+def _layer(model: nn.Module, name: str) -> str:
+    return f"{name} {type_before_parametrizations(model.get_submodule(name)).__name__}"
 
 
 def part(vector: Tensor, block: list[slice]) -> Tensor:

@@ -41,7 +41,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
     "assumptions": STEP | NOTE,
     "blocks": STEP
     | {
-        "block": ("name of the layer, or of the parameter", ""),
+        "block": ("name and type of the layer, or name of the parameter", ""),
         "parameters": ("how many numbers the block has", "1"),
         "residual": ("‖B v − λ v‖ of the Ritz pair (λ, v) of the block B of H", "1/η"),
         "error": ("estimated error of `lambda_1`", "1/η"),

@@ -60,7 +60,9 @@ def test_equals_the_submatrix_of_the_dense_hessian(runs, data, tmp_path, network
         hessian = dense_hessian(measured.model, measured.batches(8))
         first, places = 0, {}
         for name, parameter in measured.model.named_parameters():
-            key = name if blocks == "parameter" else name.rpartition(".")[0]
+            layer = name.rpartition(".")[0]
+            typed = f"{layer} {type(measured.model.get_submodule(layer)).__name__}"
+            key = name if blocks == "parameter" else typed
             places.setdefault(key, []).extend(range(first, first + parameter.numel()))
             first += parameter.numel()
         for name, at in places.items():
@@ -96,10 +98,10 @@ def test_a_layer_is_the_module_that_has_the_parameters():
             self.body[1].weight.requires_grad_(False)
 
     names = [name for name, parameter in Own().named_parameters() if parameter.requires_grad]
-    assert list(blocks_of(Own(), "layer")) == ["scale", "body.0", "normed"]
+    assert list(blocks_of(Own(), "layer")) == ["scale", "body.0 Linear", "normed Linear"]
     assert list(blocks_of(Own(), "parameter")) == names
     sizes = {name: sum(each.stop - each.start for each in block) for name, block in blocks_of(Own(), "layer").items()}
-    assert sizes == {"scale": 2, "body.0": 8, "normed": 4 + 4 + 8}
+    assert sizes == {"scale": 2, "body.0 Linear": 8, "normed Linear": 4 + 4 + 8}
 
 
 def test_a_block_without_curvature_is_0_and_says_why(data, tmp_path, monkeypatch):

@@ -16,7 +16,14 @@ from breakeven.config.options import canonical_options
 from breakeven.config.schedule_checks import MOMENTS
 from breakeven.config.validate import Invalid, Problem, validated
 from breakeven.config.yaml_file import Place, YamlFile, read_yaml
-from breakeven.figures.registry import DEFAULT, FIGURES, NEEDS_EMBEDDING, NEEDS_MEASUREMENT, chosen
+from breakeven.figures.registry import (
+    DEFAULT,
+    FIGURES,
+    NEEDS_EMBEDDING,
+    NEEDS_MEASUREMENT,
+    NEEDS_PRECONDITIONER,
+    chosen,
+)
 from breakeven.networks.registry import NETWORKS, network_source
 from breakeven.specs.dataset import dataset_id
 from breakeven.specs.initial_weights import digest_at
@@ -25,7 +32,7 @@ from breakeven.specs.multipliers import Multiplier
 from breakeven.specs.run import Entry, RunSpec, Switch, canonical_json, run_id, source_of
 from breakeven.specs.study import Study
 from breakeven.specs.words import in_words
-from breakeven.store.errors import ConfigError
+from breakeven.store.errors import ConfigError, UserError
 from breakeven.training.registry import optimizer_source
 
 MOST_RUNS = 20_000
@@ -202,12 +209,24 @@ def _study_problems(
         if needed and not is_asked_for(needed, config.measurements):
             message = f"{show(figure)} would show nothing: it draws what measurements.{needed.asked_by} asks for, which is off"
             yield Problem(("studies", name, "figures", index), message)
+        if figure in NEEDS_PRECONDITIONER and not any(map(_may_have_preconditioner, points)):
+            of_these = ", ".join(sorted({show(point.run.optimizer) for point in points}))
+            message = f"{show(figure)} would show nothing: no optimizer of the study ({of_these}) has a preconditioner"
+            yield Problem(("studies", name, "figures", index), message)
     device = f"{'--config' if 'device' in overridden else 'the config'} says device: {config.device}"
     for point in points:
         for finding in check_run(point.run, config.datasets, config.device, device):
             section = point.section if finding.hyperparameter in point.values else ("base",)
             place = ("studies", name, *section, finding.hyperparameter, *finding.place)
             yield Problem(place, finding.message + _at(finding, point.values))
+
+
+def _may_have_preconditioner(point: Point) -> bool:
+    """Also one that there is not: `check_run` says so."""
+    try:
+        return optimizer_source(point.run.optimizer).has_beside("preconditioner")
+    except UserError:
+        return True
 
 
 def _at(finding: Finding, values: Mapping[str, Any]) -> str:

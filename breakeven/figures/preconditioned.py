@@ -16,6 +16,7 @@ CAPTION = (
 )
 ORDER = 65
 ON_REQUEST = True
+NEEDS_PRECONDITIONER = True
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:

@@ -7,6 +7,7 @@ What a module says of its figure is read and not imported, so that the workflow 
 - ``ON_REQUEST = True``: it shows what only some studies have, and is drawn for those whose config names it.
 - ``NEEDS_EMBEDDING = True``: it is also given the table that the stage embed writes.
 - ``NEEDS_MEASUREMENT = "blocks"``: without this measurement, which a config has to ask for, it would show nothing.
+- ``NEEDS_PRECONDITIONER = True``: so it would where no optimizer of the study has a preconditioner.
 """
 
 import ast
@@ -17,6 +18,7 @@ from typing import Any
 
 from breakeven.store.errors import UserError
 
+SAID = ("CAPTION", "ORDER", "ON_REQUEST", "NEEDS_EMBEDDING", "NEEDS_MEASUREMENT", "NEEDS_PRECONDITIONER")
 DEFAULT = "default"  # in a config's list of figures: those that are drawn for every study that doesn't say
 
 
@@ -30,6 +32,7 @@ class Figure:
     on_request: bool = False
     needs_embedding: bool = False
     needs_measurement: str = ""
+    needs_preconditioner: bool = False
 
 
 def figures_in(folder: Path) -> list[Figure]:
@@ -48,7 +51,7 @@ def _constants(path: Path) -> dict[str, ast.expr]:
 
 def _figure(path: Path, assigned: dict[str, ast.expr]) -> Figure:
     values: dict[str, Any] = {}
-    for name in ("CAPTION", "ORDER", "ON_REQUEST", "NEEDS_EMBEDDING", "NEEDS_MEASUREMENT"):
+    for name in SAID:
         if name in assigned:
             try:
                 values[name.lower()] = ast.literal_eval(assigned[name])
@@ -62,6 +65,7 @@ FIGURES = {figure.name: figure.caption for figure in _ALL}
 ON_REQUEST = {figure.name for figure in _ALL if figure.on_request}
 NEEDS_EMBEDDING = {figure.name for figure in _ALL if figure.needs_embedding}
 NEEDS_MEASUREMENT = {figure.name: figure.needs_measurement for figure in _ALL if figure.needs_measurement}
+NEEDS_PRECONDITIONER = {figure.name for figure in _ALL if figure.needs_preconditioner}
 
 
 def chosen(names: list[str]) -> tuple[str, ...]:

@@ -100,6 +100,10 @@ class Source:
         made: Callable[..., Any] | None = getattr(self._module(), function, None)
         return made
 
+    def has_beside(self, function: str) -> bool:
+        """Whether its module has a function of that name, written there or imported from elsewhere; read from its text."""
+        return function in _names(tree_of(_file(self.module)))
+
     def _module(self) -> ModuleType:
         if not self.module.endswith(".py"):
             return importlib.import_module(self.module)
@@ -147,6 +151,19 @@ def source(module: str, function: str, given: tuple[str, ...] | None = None) -> 
 def defines(file: str, function: str) -> bool:
     """Whether there is a function of that name in a Python file."""
     return any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree_of(Path(file)).body)
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """What a module defines or imports by name."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {each.asname or each.name for each in node.names}
+        elif isinstance(node, ast.Assign):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return found
 
 
 def _file(module: str) -> Path:

@@ -58,3 +58,28 @@ def test_a_figure_of_what_is_not_measured_is_refused(tmp_path):
         figures_of(tmp_path, asked)
     text = edited((SEEDS, SEEDS + asked), ("measurements:", "measurements:\n  hessian: {blocks: layer}"))
     assert plan_of(tmp_path, text).studies["main"].figures == ("blocks",)
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "text", "shown"),
+    [
+        ("[sgd]", "", False),
+        ("[sgd, adam]", "", True),
+        ("[adamw]", "", True),  # whose module imports it
+        ("[rmsprop]", "", True),
+        ("[FILE]", "def build(parameters): pass\n", False),
+        ("[FILE]", "def build(parameters): pass\ndef preconditioner(state): pass\n", True),
+    ],
+)
+def test_a_figure_of_the_preconditioned_h_takes_a_preconditioner(tmp_path, optimizers, text, shown):
+    file = tmp_path / "mine.py"
+    file.write_text(text, encoding="utf-8")
+    optimizers = optimizers.replace("FILE", f"'{file}:build'")
+    sweep = ("      learning_rate: [0.03, 0.1]\n", f"      optimizer: {optimizers}\n")
+    config = edited(sweep, (SEEDS, f"{SEEDS}    figures: [preconditioned]\n"))
+    if shown:
+        assert plan_of(tmp_path, config).studies["main"].figures == ("preconditioned",)
+    else:
+        message = r"figures\[0\]: 'preconditioned' would show nothing: no optimizer of the study \(.*\) has a precond"
+        with pytest.raises(ConfigError, match=message):
+            plan_of(tmp_path, config)

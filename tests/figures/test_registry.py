@@ -10,7 +10,7 @@ import pytest
 from breakeven.config.code_digest import closure
 from breakeven.config.plan import plain
 from breakeven.figures.labels import compared, label, with_schedules_in_words
-from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING, ON_REQUEST, figures_in
+from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING, NEEDS_PRECONDITIONER, ON_REQUEST, figures_in
 from breakeven.specs.run import entry
 from breakeven.specs.study import Study
 from breakeven.specs.words import in_words
@@ -49,6 +49,7 @@ def test_what_is_read_is_what_the_modules_say():
         assert caption == module.CAPTION and caption.endswith(".")
         assert getattr(module, "ON_REQUEST", False) == (name in ON_REQUEST)
         assert getattr(module, "NEEDS_EMBEDDING", False) == (name in NEEDS_EMBEDDING)
+        assert getattr(module, "NEEDS_PRECONDITIONER", False) == (name in NEEDS_PRECONDITIONER)
         assert callable(module.chart)
 
 

@@ -1,6 +1,8 @@
 """What the figures share: one colour and symbol per value of a hyperparameter, axes, legends that select, titles."""
 
+import json
 import math
+import textwrap
 import warnings
 from typing import Any, cast
 
@@ -30,6 +32,10 @@ CONFIG = alt.Config(
 )
 
 LONG_LABEL = 20  # letters, beyond which the entries of a legend stand below each other
+LETTER, BOLD_LETTER = 6.5, 7.2  # wide, on average, in the sizes of CONFIG and the widest of the usual fonts
+PAGE = 1000  # wide at most, so that a picture with its margins fits 1280 pixels
+BETWEEN = 20  # at least, from a panel to the next
+SYMBOL = 45  # of an entry of a legend, with the space around it
 
 
 def ordered(values: Any) -> list[str]:
@@ -88,7 +94,7 @@ def records(table: pd.DataFrame, **constants: str) -> list[dict[str, Any]]:
     ]
 
 
-def span(rows: pd.DataFrame, runs: pd.DataFrame, log: bool) -> list[float]:
+def span(rows: pd.DataFrame, runs: pd.DataFrame, log: bool, signed: bool = False) -> list[float]:
     """The range of the y axis, from the runs that didn't diverge, if any: values on the way to infinity would leave
     nothing to see of the others.
     """
@@ -97,6 +103,8 @@ def span(rows: pd.DataFrame, runs: pd.DataFrame, log: bool) -> list[float]:
     low, high = float(values.min()), float(values.max())
     if log:
         return [rounded(low / 1.15), rounded(high * 1.15)]
+    if signed:  # as on a logarithmic axis, where a part of the largest value is far from 0
+        return [rounded(low - 0.15 * abs(low)), rounded(high + 0.15 * abs(high))]
     margin = 0.04 * (high - low) or 0.04 * abs(high) or 1.0
     return [rounded(low - margin), rounded(high + margin)]
 
@@ -141,11 +149,34 @@ def colour_scale(runs: pd.DataFrame, study: Study) -> tuple[alt.Color, alt.Shape
     palette: dict[str, Any] = {"scheme": SEQUENTIAL}
     if any(number(value) is None for value in runs[first]):
         palette = {"range": [NOMINAL[index % len(NOMINAL)] for index in range(len(colours))]}
-    legend = alt.Legend(title=label(first), symbolOpacity=1)
-    if max(map(len, colours), default=0) > LONG_LABEL:
-        legend.columns, legend.labelLimit = 1, 400
-    colour = alt.Color("colour:O", scale=alt.Scale(domain=colours, **palette), legend=legend)
-    return colour, alt.Shape("colour:O", scale=alt.Scale(domain=colours, range=shapes), legend=legend)
+    shown = legend(label(first), colours, symbolOpacity=1)
+    colour = alt.Color("colour:O", scale=alt.Scale(domain=colours, **palette), legend=shown)
+    return colour, alt.Shape("colour:O", scale=alt.Scale(domain=colours, range=shapes), legend=shown)
+
+
+def legend(title: str | None, labels: list[str], **look: Any) -> alt.Legend:
+    """A legend with as many entries beside each other as fit the page."""
+    longest = max(map(len, labels), default=0)
+    fitting = int((PAGE - LETTER * len(title or "")) // (LETTER * longest + SYMBOL))
+    columns = 1 if longest > LONG_LABEL else max(1, min(6, fitting))
+    letters = int(PAGE / LETTER)
+    if longest > letters:
+        look["labelExpr"] = broken(labels, letters)
+    return alt.Legend(title=title, columns=columns, labelLimit=PAGE, **look)
+
+
+def broken(labels: list[str], letters: int) -> str:
+    """An expression of Vega: the ``labels`` in lines of so many letters."""
+    lines = {each: textwrap.wrap(each, letters, break_on_hyphens=False) or [each] for each in labels}
+    return f"({json.dumps(lines)})[datum.label]"
+
+
+def fitted(title: str | list[str], length: int) -> str | list[str]:
+    """The title of an axis of this length, in as many lines as it takes so that it doesn't run into those beside it."""
+    lines = [title] if isinstance(title, str) else title
+    letters = int((length + BETWEEN) / LETTER)
+    fitting = [part for line in lines for part in textwrap.wrap(line, letters, break_long_words=False)]
+    return title if fitting == lines else fitting
 
 
 def highlight(field: str = "colour", name: str = "highlight") -> alt.Parameter:
@@ -189,9 +220,9 @@ def equation_1_axis(trajectories: pd.DataFrame) -> tuple[list[str], dict[str, An
     """Title and look of the axis of Eq. 1's left-hand side: logarithmic, with both signs where momentum makes it negative."""
     values = finite(trajectories["value"][trajectories["quantity"] == "stability_lhs"], log=False)
     signed = bool((values <= 0).any())
-    scale = "log scale, linear about 0" if signed else "log scale"
+    scale = "log, linear about 0" if signed else "log scale"
     look = {"log": False, "signed": True} if signed else {}
-    return [f"{QUANTITIES['stability_lhs'].symbol},", f"unstable above 1 ({scale})"], look
+    return [f"{QUANTITIES['stability_lhs'].symbol},", "unstable above 1", f"({scale})"], look
 
 
 def data(rows: list[dict[str, Any]], name: str) -> alt.InlineData:

@@ -12,6 +12,7 @@ from breakeven.figures.labels import compared
 from breakeven.specs.study import Study
 
 THRESHOLD = "the full-batch threshold, 2/η for plain SGD"  # in words: what dashed lines in a figure of λ_H^1 are
+NEAR = 10.0  # a level that is further from the curves would leave little room for them
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
 
 
@@ -120,18 +121,19 @@ def curves(
         values = trajectories["value"][trajectories["quantity"] == quantity]
         return common.no_values(common.on_log_axis(common.symbol(quantity), values), look.width, look.height)
     parts = _parts(rows, trajectories, runs, study, look)
-    shared = _shared(rows, runs, study, axis, look)
+    panels = common.panels(runs, study) if len(compared(study)) > 1 and not look.overlay else []
+    height = look.height * 3 // 4 if panels else look.height
+    shared = _shared(rows, runs, study, common.fitted(axis, height), look)
     # the first layer has the selections, and must have all legends in which they are made
     first = layers.line(shared).properties(name=f"view_{quantity}").add_params(*_selections(study, look))
     records = [row for part, table in parts.items() for row in common.records(table, part=part)]
-    panels = common.panels(runs, study) if len(compared(study)) > 1 and not look.overlay else []
     drawing = alt.LayerChart(
         layer=[first, *_other_layers(parts, shared, look)],
         data=common.data(records, quantity),
         width=look.width,
-        height=look.height * 3 // 4 if panels else look.height,
+        height=height,
     )
-    return _in_panels(drawing, panels) if panels else drawing
+    return _in_panels(drawing, panels, look.width) if panels else drawing
 
 
 def _parts(
@@ -188,7 +190,7 @@ def _shared(rows: pd.DataFrame, runs: pd.DataFrame, study: Study, axis: str | li
     colour, shape = common.colour_scale(runs, study)
     return layers.Shared(
         x=_x(look),
-        y=_y(axis, look, look.domain or common.span(_shown(rows, look), runs, look.log)),
+        y=_y(axis, look, look.domain or _domain(_shown(rows, look), runs, look)),
         colour=colour,
         shape=shape,
         dash=_dash(runs, study) if dashes else None,
@@ -201,7 +203,8 @@ def _dash(runs: pd.DataFrame, study: Study) -> alt.StrokeDash:
     """One dash for each combination of the hyperparameters after the first."""
     panels = common.panels(runs, study)
     scale = alt.Scale(domain=panels, range=[DASHES[index % len(DASHES)] for index in range(len(panels))])
-    return alt.StrokeDash("panel:N", scale=scale, legend=alt.Legend(title=None, symbolType="stroke", symbolSize=300))
+    legend = common.legend(None, panels, symbolType="stroke", symbolSize=300)
+    return alt.StrokeDash("panel:N", scale=scale, legend=legend)
 
 
 def _x(look: Look) -> alt.X:
@@ -217,13 +220,24 @@ def _y(axis: str | list[str], look: Look, domain: list[float]) -> alt.Y:
     return alt.Y("mean:Q", title=axis, axis=ticks, scale=alt.Scale(domain=domain, nice=False))
 
 
+def _domain(rows: pd.DataFrame, runs: pd.DataFrame, look: Look) -> list[float]:
+    """Of the runs that didn't diverge, and the ``level``, unless that is far from them on a logarithmic axis."""
+    low, high = common.span(rows, runs, look.log, look.signed)
+    if look.level is None or (look.log and not low / NEAR < look.level < NEAR * high):
+        return [low, high]
+    around = (look.level / 1.15, 1.15 * look.level) if look.log else (look.level, look.level)
+    return [min(low, common.rounded(around[0])), max(high, common.rounded(around[1]))]
+
+
 def _shown(rows: pd.DataFrame, look: Look) -> pd.DataFrame:
     """The rows that are shown at first; all of them where these are none."""
     shown = rows if look.until is None else rows[rows[look.x] <= look.until]
     return rows if shown.empty else shown
 
 
-def _in_panels(drawing: alt.LayerChart, panels: list[str]) -> alt.FacetChart:
-    """One panel for each combination of the hyperparameters after the first, below each other."""
-    header = alt.Header(title=None, labelAnchor="start", labelFontWeight="bold")
+def _in_panels(drawing: alt.LayerChart, panels: list[str], width: int) -> alt.FacetChart:
+    """One panel for each combination of the hyperparameters after the first, below each other, with titles no wider."""
+    letters = int(width / common.BOLD_LETTER)
+    lines: dict[str, Any] = {"labelExpr": common.broken(panels, letters)} if max(map(len, panels)) > letters else {}
+    header = alt.Header(title=None, labelAnchor="start", labelFontWeight="bold", **lines)
     return drawing.facet(alt.Facet("panel:N", sort=panels, header=header), columns=1)

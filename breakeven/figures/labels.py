@@ -2,13 +2,17 @@
 
 import json
 import math
+from collections import Counter
+from collections.abc import Iterable
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from breakeven.specs import measurements, quantities
+from breakeven.specs.own_code import is_own
 from breakeven.specs.study import Study
 from breakeven.specs.words import in_words
 
@@ -38,6 +42,36 @@ def with_schedules_in_words(table: pd.DataFrame) -> pd.DataFrame:
 @cache
 def _schedule(learning_rate: float, switches: str) -> str:
     return in_words(learning_rate, json.loads(switches))
+
+
+def shortened(values: Iterable[Any], name: str) -> dict[Any, str]:
+    """What those of the values of a hyperparameter are called that can be shorter and still differ from all the others.
+
+    A function in a file, without the folder; options without the marks of JSON.
+    """
+    each = set(values)
+    short = {value: _short(value, name) for value in each}
+    count = Counter(map(text, short.values()))
+    taken = {text(value) for value in each}
+    return {
+        value: made
+        for value, made in short.items()
+        if made != value and count[text(made)] == 1 and text(made) not in taken
+    }
+
+
+def _short(value: Any, name: str) -> Any:
+    if is_own(value):
+        file, _, function = value.rpartition(":")
+        return f"{PurePath(file).name}:{function}"
+    if name.endswith("_options") and isinstance(value, str):
+        try:
+            options = json.loads(value)
+        except ValueError:
+            return value
+        told = (f"{key} {each if isinstance(each, str) else json.dumps(each)}" for key, each in options.items())
+        return ", ".join(told) or "defaults"
+    return value
 
 
 def number(value: Any) -> float | None:

@@ -21,6 +21,7 @@ MAXIMA = ("max_lambda_K", "max_lambda_H", "max_trace_over_lambda_1", "max_lambda
 # drawn where there are values
 OTHERS = ("max_trace_K", "max_trace_H", "max_trace_H_over_lambda_1", "max_trace_top_5_H_over_lambda_1")
 WIDTH, HEIGHT = 290, 200
+LETTERS = 30  # of a line below an axis
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
@@ -47,7 +48,9 @@ def panel(runs: pd.DataFrame, study: Study, maximum: str) -> ChartType:
     rows = rows.assign(outcome=["diverged" if diverged else "finished" for diverged in rows["diverged"]])
     rows["x"] = [number(value) for value in rows[compared(study)[0]]]
     x = hyperparameter_axis(runs, study)
-    y = common.log_y("value:Q", f"{symbol} (log scale)", common.span(rows, runs, log=True), clamp=True)
+    y = common.log_y(
+        "value:Q", common.fitted(f"{symbol} (log scale)", HEIGHT), common.span(rows, runs, log=True), clamp=True
+    )
     colour = panel_colour(runs, study)
     highlight = common.highlight("panel") if len(compared(study)) > 1 else None
     zoom = common.zoom("y", name=f"zoom_{maximum}")
@@ -100,7 +103,11 @@ def hyperparameter_axis(runs: pd.DataFrame, study: Study) -> alt.X:
     values = sorted({value for value in numbers if value is not None})
     if None in numbers or not values:
         order = common.ordered(runs[first])
-        return alt.X("colour:N", title=label(first), sort=order, axis=alt.Axis(labelAngle=0))
+        letters = max(map(len, order))
+        axis = alt.Axis(labelAngle=0)
+        if letters * common.LETTER * len(order) > WIDTH:  # across, they would run into each other
+            axis = alt.Axis(labelAngle=-30, labelLimit=WIDTH, labelExpr=common.broken(order, LETTERS))
+        return alt.X("colour:N", title=label(first), sort=order, axis=axis)
     log = first in ("learning_rate", "batch_size") and values[0] > 0
     title = f"{label(first)} (log scale)" if log else label(first)
     scale = alt.Scale(type="log" if log else "linear", domain=[values[0], values[-1]], padding=16, nice=False)
@@ -118,7 +125,7 @@ def panel_colour(runs: pd.DataFrame, study: Study) -> Any:
     if len(compared(study)) == 1:
         return alt.value("#3b3b98")
     scale = alt.Scale(domain=common.panels(runs, study), scheme=common.SEQUENTIAL)
-    return alt.Color("panel:O", scale=scale, legend=alt.Legend(title=None))
+    return alt.Color("panel:O", scale=scale, legend=common.legend(None, common.panels(runs, study)))
 
 
 def shaded(highlight: alt.Parameter | None, opacity: float) -> Any:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from breakeven.figures import symbols
 from breakeven.figures.drawn import drawn
-from breakeven.figures.labels import with_schedules_in_words
+from breakeven.figures.labels import shortened, with_schedules_in_words
 from breakeven.figures.offline import script_json, templates
 from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
@@ -51,7 +51,9 @@ def specification(figure: str, tables: Path, study: Study) -> dict[str, Any]:
         if not (tables / "embedding.csv").is_file():
             lacking = tables / "embedding.csv"
             raise UserError(f"figure {figure!r} needs the table that stage embed writes: there is no {lacking}")
-    trajectories, runs, *embedding = (_table(tables / f"{name}.csv", study) for name in names)
+    read = [_table(tables / f"{name}.csv", study) for name in names]
+    short = {name: shortened(read[1][name].dropna(), name) for name in study.compared}  # every run is in runs.csv
+    trajectories, runs, *embedding = (table.replace(short) for table in read)
     spec: dict[str, Any] = module.chart(trajectories, runs, study, *embedding).to_dict()
     return spec
 

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from scipy.stats import gmean
 
 from breakeven.figures import break_even, common, labels
 from breakeven.figures.registry import FIGURES
-from tests.figures.specs import check, compiled, spec_of
+from tests.figures.specs import check, compiled, found, spec_of
 from tests.figures.synthetic import CASES, make_study, with_preconditioned
 
 ALONG_TRAINING = {
@@ -221,6 +222,42 @@ def test_texts_of_values_are_short_and_tell_values_apart():
     assert labels.text(0.12345678) != labels.text(0.12345679)
 
 
+def test_own_functions_and_options_have_short_names_where_these_tell_them_apart():
+    files = ["adam", "a/mine.py:build", "b/other.py:build", "c/other.py:build"]
+    assert labels.shortened(files, "optimizer") == {"a/mine.py:build": "mine.py:build"}
+    options = ['{"beta": 0.9, "name": "x"}', "{}", '{"channels": [3, 4]}', '{"a": "1"}', '{"a": 1}']
+    assert labels.shortened(options, "optimizer_options") == {
+        '{"beta": 0.9, "name": "x"}': "beta 0.9, name x",
+        "{}": "defaults",
+        '{"channels": [3, 4]}': "channels [3, 4]",
+    }
+    assert labels.shortened([0.1, 0.3], "learning_rate") == {}
+
+
+LONG = ["a very long name of something that was swept", "another such name that is as long as the first one is"]
+
+
+@pytest.mark.parametrize(
+    ("figure", "height"),
+    [("early_phase", 150), ("theories", 180), ("maxima", 200), ("batch_norm", 200), ("stability", 240)],
+)
+def test_no_picture_is_wider_than_a_page_nor_do_its_titles_meet(figure, height):
+    points = [{"learning_rate": 0.1, "network": name, "network_options": name[::-1]} for name in LONG]
+    trajectories, runs, study = make_study(points=points, seeds=[0])
+    negative = (trajectories["quantity"] == "stability_lhs") & (trajectories["step"] == 50)
+    trajectories = trajectories.assign(value=trajectories["value"].mask(negative, -0.5))
+    for swept in (study.swept, study.swept[::-1]):
+        spec = compiled(figure, trajectories, runs, replace(study, swept=swept))
+        svg = vl_convert.vegalite_to_svg(spec)
+        assert float(re.search(r'width="([\d.]+)"', svg)[1]) < 1280
+        written = " ".join(re.findall(r">([^<]+)<", svg))
+        assert "…" not in written
+        for encoding in found(spec, "y"):
+            lines = encoding.get("title") or ""
+            longest = max(map(len, [lines] if isinstance(lines, str) else lines))
+            assert longest * common.LETTER <= height + common.BETWEEN
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
@@ -409,8 +446,8 @@ def test_without_a_condition_there_is_no_threshold():
 
 
 def test_the_early_phase_is_shown_as_long_along_steps():
-    spec = spec_of("early_phase", "batch_size")
-    until = spec["usermeta"]["until"]
+    trajectories, runs, study = make_study(**CASES["batch_size"])
+    until = compiled("early_phase", trajectories, runs.assign(threshold_epoch=1.0), study)["usermeta"]["until"]
     assert until["step"] == pytest.approx(until["epoch"] * math.ceil(1437 / 8), rel=1e-4)
 
 

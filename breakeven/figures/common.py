@@ -23,7 +23,12 @@ NOMINAL = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#0
 
 CONFIG = alt.Config(
     axis=alt.AxisConfig(
-        gridColor="#e6e6e6", labelFontSize=11, titleFontSize=12, titleFontWeight="normal", titlePadding=8
+        gridColor="#e6e6e6",
+        labelFontSize=11,
+        titleFontSize=12,
+        titleFontWeight="normal",
+        titlePadding=8,
+        titleLineHeight=15,  # of symbols with indices
     ),
     header=alt.HeaderConfig(labelFontSize=12),
     legend=alt.LegendConfig(

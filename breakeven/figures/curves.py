@@ -13,6 +13,9 @@ from breakeven.specs.study import Study
 
 THRESHOLD = "the full-batch threshold, 2/η for plain SGD"  # in words: what dashed lines in a figure of λ_H^1 are
 NEAR = 10.0  # a level that is further from the curves would leave little room for them
+DIAMONDS = (
+    "Diamonds: break-even points of single runs; where a quantity is measured at snapshots only, at the next snapshot."
+)
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
 
 
@@ -32,8 +35,9 @@ class Look:
     ``log``: on a logarithmic y axis; ``signed``: on one that is logarithmic away from 0, with both signs; ``domain``: that of the
     y axis, otherwise of the runs that didn't diverge. ``x``: epoch or step, shown ``until`` there at first. ``of_hessian``: what
     depends on the eigenvalues of H has a cross where they did not converge. ``level``: a horizontal line at this value.
-    ``thresholds``: a dashed line for each curve, of those that `breakeven.figures.curve_data.thresholds` makes. ``overlay``: the
-    combinations of the hyperparameters after the first are dashes in one panel, instead of panels. ``zoom``: these axes.
+    ``diamonds``: whether they stand at break-even points. ``thresholds``: a dashed line for each curve, of those that
+    `breakeven.figures.curve_data.thresholds` makes. ``overlay``: the combinations of the hyperparameters after the first are
+    dashes in one panel, instead of panels. ``zoom``: these axes.
     """
 
     log: bool = True
@@ -43,6 +47,7 @@ class Look:
     until: float | None = None
     of_hessian: bool = False
     level: float | None = None
+    diamonds: bool = True
     thresholds: pd.DataFrame | None = None
     rules: Rules | None = Rules("threshold_epoch", "mean epoch past the threshold")
     overlay: bool = False
@@ -70,14 +75,9 @@ def averaged(runs: pd.DataFrame, study: Study) -> str:
     return f"{average}; not smoothed."
 
 
-def marked(runs: pd.DataFrame) -> list[str]:
+def marked(runs: pd.DataFrame, diamonds: str = DIAMONDS) -> list[str]:
     """What is marked of single runs, and how many diverged."""
-    any_point = runs["break_even_step"].notna().any()
-    lines = (
-        ["Diamonds: break-even points of single runs; of what is measured at snapshots alone, at the next one."]
-        if any_point
-        else []
-    )
+    lines = [diamonds] if runs["break_even_step"].notna().any() else []
     lines += common.unconverged(runs)
     return lines + common.divergence(runs, "drawn as far as measured, on the axis of the others")
 
@@ -147,9 +147,10 @@ def _parts(
     if look.thresholds is not None:
         parts["level"] = curve_data.levels(look.thresholds)
         parts["threshold"] = look.thresholds[~look.thresholds["steady"]].drop(columns="steady")
-    between = curve_data.LOCATED.get(str(rows["quantity"].iloc[0]))
-    located = common.select(trajectories, between, look.log) if between else None
-    parts["break_even"] = curve_data.break_even_points(rows, located, runs, study)
+    if look.diamonds:
+        between = curve_data.LOCATED.get(str(rows["quantity"].iloc[0]))
+        located = common.select(trajectories, between, look.log) if between else None
+        parts["break_even"] = curve_data.break_even_points(rows, located, runs, study)
     if look.of_hessian:
         parts["unconverged"] = curve_data.unconverged_points(rows, trajectories, study)
     return parts
@@ -225,7 +226,7 @@ def _domain(rows: pd.DataFrame, runs: pd.DataFrame, look: Look) -> list[float]:
     low, high = common.span(rows, runs, look.log, look.signed)
     if look.level is None or (look.log and not low / NEAR < look.level < NEAR * high):
         return [low, high]
-    around = (look.level / 1.15, 1.15 * look.level) if look.log else (look.level, look.level)
+    around = (look.level / 1.15, 1.15 * look.level) if look.log or look.signed else (look.level, look.level)
     return [min(low, common.rounded(around[0])), max(high, common.rounded(around[1]))]
 
 

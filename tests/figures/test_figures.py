@@ -9,7 +9,7 @@ import pytest
 import vl_convert
 from scipy.stats import gmean
 
-from breakeven.figures import break_even, common, labels
+from breakeven.figures import break_even, common, curves, labels, theories
 from breakeven.figures.registry import FIGURES
 from tests.figures.specs import check, compiled, found, spec_of
 from tests.figures.synthetic import CASES, make_study, with_preconditioned
@@ -289,8 +289,7 @@ def test_the_break_even_point_of_each_run_is_marked_on_its_own_value(figure):
     expected = expected[expected["run"] != runs.loc[0, "run"]]["value"]
     assert len(marked) == 8
     np.testing.assert_allclose(sorted(marked["mean"]), sorted(expected), rtol=1e-5)
-    words = "Diamonds: break-even points of single runs; of what is measured at snapshots alone, at the next one."
-    assert words in spec["title"]["subtitle"]
+    assert curves.DIAMONDS in spec["title"]["subtitle"]
     runs[points] = np.nan
     assert "Diamonds" not in json.dumps(compiled(figure, trajectories, runs, study), ensure_ascii=False)
 
@@ -465,7 +464,7 @@ def test_maxima_of_traces_are_drawn_where_there_are_values():
 
 
 def test_theories_are_drawn_over_their_thresholds():
-    """λ_H^1 and batch sharpness over 2/η, λ_H^1 over the threshold of Eq. 1, and where the plateaus with momentum are."""
+    """λ_H^1 over the full-batch threshold and that of Eq. 1, batch sharpness over 2/η, and its plateaus with momentum."""
     trajectories, _, _ = make_study(**CASES["momentum"])
     spec = spec_of("theories", "momentum")
     check(spec)
@@ -473,7 +472,7 @@ def test_theories_are_drawn_over_their_thresholds():
     assert list(parts) == ["full_batch", "batch", "equation_1", "stability_lhs"]
     values = trajectories.set_index(["momentum", "batch_size", "step", "quantity", "seed"])["value"]
     for name, quantity, divisor in (
-        ("full_batch", "lambda_H_1", "two_over_lr"),
+        ("full_batch", "lambda_H_1", "threshold"),
         ("batch", "batch_sharpness", "two_over_lr"),
         ("equation_1", "lambda_H_1", "break_even_curvature"),
     ):
@@ -488,4 +487,63 @@ def test_theories_are_drawn_over_their_thresholds():
         name: {round(row["mean"], 6) for row in parts[name]["data"]["values"] if row["part"] == "level"}
         for name in parts
     }
-    assert lines == {"full_batch": {1.9}, "batch": {0.1, 1.9}, "equation_1": set(), "stability_lhs": set()}
+    assert lines == {"full_batch": set(), "batch": {0.1, 1.9}, "equation_1": set(), "stability_lhs": set()}
+    assert all(at_one(view) for view in parts.values())
+    said = " ".join(spec["title"]["subtitle"])
+    assert "in units of 2/η: 1 without momentum; with momentum, the dashed lines." in said and "left out" not in said
+    points = {
+        name: {row["step"] for row in view["data"]["values"] if row["part"] == "break_even"}
+        for name, view in parts.items()
+    }
+    assert points == {"full_batch": set(), "batch": set(), "equation_1": set(), "stability_lhs": {20}}
+
+
+def at_one(view):
+    """Whether there is a line at 1."""
+    layers = view.get("spec", view)["layer"]
+    return any(layer.get("data", {}).get("values") == [{"level": 1.0}] for layer in layers)
+
+
+def test_batch_sharpness_with_momentum_alone_has_no_line_at_1():
+    spec = compiled("theories", *make_study(sweeps={"momentum": [0.9]}))
+    assert [at_one(view) for view in spec["concat"]] == [True, False, True, True]
+    spec = spec_of("theories")
+    assert all(at_one(view) for view in spec["concat"])
+    assert "Target of batch sharpness, in units of 2/η: 1." in spec["title"]["subtitle"]
+
+
+def test_batch_sharpness_without_a_plateau_is_left_out():
+    """A study of SGD at η = 0.1 and of Adam at 0.3, whose λ_H^1 is the preconditioned one, over its own threshold."""
+    trajectories, runs, study = make_study(sweeps={"learning_rate": [0.1, 0.3]}, seeds=[0])
+    adam = trajectories["learning_rate"] == 0.3
+    both = pd.concat([trajectories[~adam], with_preconditioned(trajectories[adam])], ignore_index=True)
+    both = both[~((both["learning_rate"] == 0.3) & both["quantity"].isin(theories.PLATEAUS))]
+    spec = compiled("theories", both, runs, study)
+    full_batch, batch, *_ = spec["concat"]
+    assert set(rows_of(full_batch, "curve")["colour"]) == {"0.1", "0.3"} and set(rows_of(batch, "curve")["colour"]) == {
+        "0.1"
+    }
+    values = trajectories[adam & (trajectories["step"] == 50)].set_index("quantity")["value"]
+    drawn = rows_of(full_batch, "curve").set_index(["colour", "step"])["mean"]
+    assert drawn["0.3", 50] == pytest.approx(20 * values["lambda_H_1"] / (19 * values["threshold"]), rel=1e-4)
+    said = " ".join(spec["title"]["subtitle"])
+    assert "left out of its panel" in said and "that of the preconditioned H, λ_PH^1" in said
+    none = both[both["learning_rate"] == 0.3]
+    assert "no values of a batch sharpness with a plateau" in json.dumps(compiled("theories", none, runs, study))
+
+
+@pytest.mark.parametrize("factor", [1e-4, 1e-2, 1.0, 1e3])
+def test_targets_are_in_view_and_what_is_not_is_told(factor):
+    """Also where curves stay far away: then a part of each of them is in view, too."""
+    trajectories, runs, study = make_study(sweeps={"learning_rate": [0.1], "momentum": [0.0, 0.9]})
+    scaled = trajectories["quantity"].isin(["lambda_H_1", "batch_sharpness"])
+    value = trajectories["value"].mask(scaled, factor * trajectories["value"])
+    spec = compiled("theories", trajectories.assign(value=value), runs, study)
+    views = spec["concat"][:3]
+    [(low, high)] = {tuple(layers_of(view)["line"]["encoding"]["y"]["scale"]["domain"]) for view in views}
+    assert low < 0.1 and high > 1.9
+    values = pd.concat([rows_of(view, "curve").assign(view=index) for index, view in enumerate(views)])
+    assert values.groupby(["view", "panel"])["max"].max().min() > low
+    said = " ".join(spec["title"]["subtitle"])
+    assert (f"below {low:.2g}" in said) == (values["min"].min() < low)
+    assert (f"above {high:.2g}" in said) == (values["max"].max() > high)

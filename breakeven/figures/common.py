@@ -142,7 +142,7 @@ def signed_y(field: str, title: str | list[str], domain: list[float]) -> alt.Y:
     powers = [10.0**power for power in range(39)]
     several = [sign * factor * power for power in powers for factor in (1, 2, 5) for sign in (1, -1)]
     inside = [sorted(tick for tick in [0.0, *some] if domain[0] <= tick <= domain[1]) for some in (several, powers)]
-    axis = alt.Axis(format="~g", values=inside[0] if len(inside[0]) <= 10 else inside[1])
+    axis = alt.Axis(format=".6~g", values=inside[0] if len(inside[0]) <= 10 else inside[1])
     return alt.Y(field, title=title, axis=axis, scale=alt.Scale(type="symlog", domain=domain, nice=False))
 
 
@@ -180,8 +180,10 @@ def fitted(title: str | list[str], length: int) -> str | list[str]:
     """The title of an axis of this length, in as many lines as it takes so that it doesn't run into those beside it."""
     lines = [title] if isinstance(title, str) else title
     letters = int((length + BETWEEN) / LETTER)
-    fitting = [part for line in lines for part in textwrap.wrap(line, letters, break_long_words=False)]
-    return title if fitting == lines else fitting
+    if all(len(line) <= letters for line in lines):
+        return title
+    parts = [part for line in lines for part in line.replace(" (", "\n(").split("\n")]  # that of the scale on its own
+    return [fitting for part in parts for fitting in textwrap.wrap(part, letters, break_long_words=False)]
 
 
 def highlight(field: str = "colour", name: str = "highlight") -> alt.Parameter:

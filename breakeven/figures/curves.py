@@ -217,7 +217,7 @@ def _x(look: Look) -> alt.X:
 def _y(axis: str | list[str], look: Look, domain: list[float]) -> alt.Y:
     if look.log or look.signed:
         return (common.log_y if look.log else common.signed_y)("mean:Q", axis, domain)
-    ticks = alt.Axis(format="~g", tickCount=6)
+    ticks = alt.Axis(format=".6~g", tickCount=6)
     return alt.Y("mean:Q", title=axis, axis=ticks, scale=alt.Scale(domain=domain, nice=False))
 
 

@@ -21,7 +21,7 @@ MAXIMA = ("max_lambda_K", "max_lambda_H", "max_trace_over_lambda_1", "max_lambda
 # drawn where there are values
 OTHERS = ("max_trace_K", "max_trace_H", "max_trace_H_over_lambda_1", "max_trace_top_5_H_over_lambda_1")
 WIDTH, HEIGHT = 290, 200
-LETTERS = 30  # of a line below an axis
+LETTERS = 40  # of a line below an axis
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from breakeven.figures.plot import plot
+from breakeven.figures.plot import plot, specification
 from breakeven.store.errors import UserError
 from breakeven.store.tables import write_table
 from tests.figures.synthetic import make_study
@@ -82,3 +82,15 @@ def test_where_nothing_is_drawn_the_table_has_a_header(figure, vega, tmp_path):
     plot(figure, tmp_path, study, tmp_path, vega)
     assert pd.read_csv(tmp_path / f"{figure}.csv").columns[0] == "quantity"
     assert pd.read_csv(tmp_path / f"{figure}.csv").empty
+
+
+def test_values_have_the_same_short_names_in_all_tables(tmp_path):
+    """Also in that of a study in which one of the runs has no trajectory."""
+    names = ["a/mine.py:build", "b/other.py:build", "c/other.py:build", "adam"]
+    trajectories, runs, study = make_study(sweeps={"optimizer": names}, seeds=[0])
+    write_table(tmp_path / "trajectories.csv", trajectories[trajectories["optimizer"] != "c/other.py:build"])
+    write_table(tmp_path / "runs.csv", runs)
+    spec = specification("lambda_K", tmp_path, study)
+    drawn = {row["colour"] for row in spec["data"]["values"] if row["part"] == "curve"}
+    assert drawn == {"mine.py:build", "b/other.py:build", "adam"}
+    assert spec["layer"][0]["encoding"]["color"]["scale"]["domain"] == sorted([*drawn, "c/other.py:build"])

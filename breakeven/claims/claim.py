@@ -56,6 +56,12 @@ class Claim:
     by_equation_1: bool = False
 
     @property
+    def question(self) -> str:
+        """What it is a part of: the model's ``assumption``, ``theories`` of the edge, or what the ``paper`` found."""
+        first = self.id.split(".")[0]
+        return first if first in ("assumption", "theories") else "paper"
+
+    @property
     def expected(self) -> str:
         """What the paper expects, in words; empty where it does not say."""
         return self.test.outcomes.get(self.test.direction, "")

@@ -58,16 +58,24 @@ def evaluate(tables: Path, studies: Sequence[Study], out: Path) -> None:
 def verdicts(studies: Sequence[StudyTables], claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
     """The rows of ``claims.csv``. A claim that no study can tell of has a row without a study.
 
-    All rows are judged, and have their intervals, at the level that the primary tests share, see `shared_level`: those that
-    as many seeds, or points, could decide, and about which the paper says something.
+    The rows of each question (`Claim.question`) are judged, and have their intervals, at the level that its primary tests share,
+    see `shared_level`: those that as many seeds, or points, could decide, and about which the paper says something. So what the
+    paper found is not harder to confirm since other questions are asked at many settings.
     """
     found = [row for claim in progress(claims, "test claims", unit="claim") for row in _rows(claim, studies)]
-    counted = {index: row.sample for index, (claim, _, row) in enumerate(found) if _counts(claim, row)}
-    p_values = {index: sample.p_value for index, sample in counted.items() if sample}
-    level = shared_level(list(p_values.values()))
-    corrected = dict(zip(p_values, adjusted(list(p_values.values())), strict=True))
+    levels: dict[str, float] = {}
+    corrected: dict[int, float] = {}
+    for question in {claim.question for claim in claims}:
+        of_question = [(index, claim, row) for index, (claim, _, row) in enumerate(found) if claim.question == question]
+        counted = {index: row.sample for index, claim, row in of_question if _counts(claim, row)}
+        p_values = {index: sample.p_value for index, sample in counted.items() if sample}
+        levels[question] = shared_level(list(p_values.values()))
+        corrected |= dict(zip(p_values, adjusted(list(p_values.values())), strict=True))
     return pd.DataFrame(
-        [_cells(claim, study, row, level, corrected.get(index)) for index, (claim, study, row) in enumerate(found)],
+        [
+            _cells(claim, study, row, levels[claim.question], corrected.get(index))
+            for index, (claim, study, row) in enumerate(found)
+        ],
         columns=COLUMNS,
     )
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-LEVEL = 0.05  # of the verdicts, over all primary tests of an evaluation
+LEVEL = 0.05  # of the verdicts, over all primary tests of a question
 POWER = 0.8  # with which a stated number of seeds would decide
 MOST_SEEDS = 100  # more are not worth naming
 UNEQUAL = 2  # by which Kendall's chances are multiplied: the spread of y may grow along x

@@ -49,7 +49,7 @@ def verdicts_view(path: Path, views: list[dict[str, Any]], effects: dict[str, st
         "claims": claims,
         "studies": shown,
         "findings": [_finding(claim, rows, links) for claim, rows in told if claim.main and _tested(rows)],
-        "level": f"{100 * float(table['ci_level'].iloc[0]):.3g} %" if len(table) else MISSING,
+        "level": " or ".join(f"{100 * level:.3g} %" for level in sorted(set(table["ci_level"]))) or MISSING,
         "fewest": fewest_seeds(LEVEL),
         "few": [
             (view["name"], len(view["seeds"]), place)

@@ -101,7 +101,7 @@ TABLES: dict[str, dict[str, tuple[str, str]]] = {
         "verdict": ("`supported`, `contradicted` or `inconclusive`", ""),
         "paper_value": ("the paper's number, and of what", ""),
         "our_value": ("ours", ""),
-        "p_adjusted": ("p-value, adjusted for all primary tests of the evaluation", "1"),
+        "p_adjusted": ("p-value, adjusted for all primary tests of its question: the paper's, assumptions, or theories", "1"),
         "figure": ("figure that shows it", ""),
         "note": ("what was left out, what would decide, what points the other way", ""),
         "role": ("whether the row is the primary test, stands beside it, or describes what the paper is silent about", ""),

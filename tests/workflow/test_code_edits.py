@@ -109,7 +109,7 @@ def test_one_more_figure_and_another_caption(project):
     (figures / "new.py").write_text((figures / "lambda_K.py").read_text(encoding="utf-8"), encoding="utf-8")
     assert project.plan() == {f"plot_figure {study}/new" for study in STUDIES} | REPORT
     (figures / "new.py").unlink()
-    caption = "The largest values attained along the trajectory against"
+    caption = "The largest values at a snapshot of the trajectory against"
     project.edit(caption, "A better text:", "breakeven/figures/maxima.py")
     assert project.plan() == REPORT
 

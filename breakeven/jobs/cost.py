@@ -1,7 +1,8 @@
-"""What a job took: seconds, processor seconds and memory, in a file of one row that the report and ``estimate`` read.
+"""What a job took and what it ran on, in a file of one row that the report, ``estimate`` and ``publish`` read.
 
-Its columns have the names of Snakemake's benchmark files. That one watches the process that it started, which in a warm Snakemake
-(`breakeven.jobs.warm`) only waits for the one that works; so the job says it itself.
+Seconds, processor seconds and memory have the names of Snakemake's benchmark files. That one watches the process that it
+started, which in a warm Snakemake (`breakeven.jobs.warm`) only waits for the one that works; so the job says it itself. The other
+columns are those of `breakeven.jobs.made_with`.
 """
 
 import resource
@@ -9,17 +10,18 @@ import sys
 import time
 from pathlib import Path
 
+from breakeven.jobs.made_with import made_with
 from breakeven.store.files import write_text
 
-COLUMNS = ("s", "cpu_time", "max_rss")
 MEGABYTE = 1 << 20
 
 
 def write_cost(path: Path, started: float) -> None:
     """Write what this process took since ``started``, by `time.monotonic`."""
     seconds, processor = time.monotonic() - started, time.process_time()
-    values = (f"{seconds:.3f}", f"{processor:.3f}", f"{_peak() / MEGABYTE:.1f}")
-    write_text(path, "\t".join(COLUMNS) + "\n" + "\t".join(values) + "\n")
+    took = {"s": f"{seconds:.3f}", "cpu_time": f"{processor:.3f}", "max_rss": f"{_peak() / MEGABYTE:.1f}"}
+    row = took | made_with()
+    write_text(path, "\t".join(row) + "\n" + "\t".join(row.values()) + "\n")
 
 
 def _peak() -> int:

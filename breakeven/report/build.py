@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from breakeven.figures import symbols
 from breakeven.figures.offline import templates
-from breakeven.report import facts
+from breakeven.jobs import made_with
+from breakeven.report.durations import durations
 from breakeven.report.effects import effects_view
 from breakeven.report.inside import Tables, own_code
 from breakeven.report.study_view import study_view
@@ -55,9 +56,9 @@ def build(out: Path, results: Path, studies: list[Study], config: Path, javascri
         command=command(config),
         run_count=len(runs),
         diverged_count=len({row["run"] for view in views for row in view["rows"] if row["diverged"]}),
-        versions=facts.versions(),
-        commit=facts.commit(),
-        durations=facts.durations(results, runs, {view["name"] for view in views}),
+        versions=made_with.versions(),
+        commit=made_with.commit(),
+        durations=durations(results, runs, {view["name"] for view in views}),
         config=config_text(config),
         own_code=own_code(map(read_spec, trained)),
         javascript=Markup(javascript.read_text(encoding="utf-8")),

@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_of_a_process_that_holds_memory_and_computes(tmp_path):
     assert 1 <= float(row["cpu_time"]) <= float(row["s"]) + 0.5
     assert 200 < float(row["max_rss"]) < 300
     assert read_seconds(path) == float(row["s"])
+    assert row["finished"].startswith(f"{datetime.now(UTC):%Y-}") and row["processor"] and row["cores"]
 
 
 def test_the_memory_is_not_that_of_the_parent(tmp_path):
@@ -39,7 +41,7 @@ def test_the_memory_is_not_that_of_the_parent(tmp_path):
     held = b"1" * (500 << 20)
     code = "import sys, time, pathlib; from breakeven.jobs.cost import write_cost; write_cost(pathlib.Path(sys.argv[1]), 0)"
     subprocess.run([sys.executable, "-c", code, tmp_path / "cost.tsv"], check=True)
-    assert float((tmp_path / "cost.tsv").read_text().split()[-1]) < 300 < len(held)
+    assert float((tmp_path / "cost.tsv").read_text().splitlines()[1].split("\t")[2]) < 300 < len(held)
 
 
 @pytest.mark.parametrize("content", [None, "", "s\n", "s\tcpu_time\n1\n", "a\tb\n1\t2\n", "s\nlong\n", "\x00"])

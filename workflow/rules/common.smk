@@ -17,6 +17,7 @@ from breakeven.config.folders import links
 from breakeven.config.plan import load_plan
 from breakeven.config.yaml_file import as_text, given
 from breakeven.figures.registry import FIGURES
+from breakeven.jobs.made_with import COMMIT, commit
 from breakeven.jobs.package_path import let_jobs_import
 from breakeven.jobs.termination import PARENT, interrupt_once
 from breakeven.specs.dataset import dataset_id
@@ -51,6 +52,7 @@ if LINKS:
 let_jobs_import(HERE)
 # glibc would give large tensors back to the system one by one, and have their pages cleared again: a fifteenth of a product with H
 os.environ |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)} | os.environ
+os.environ[COMMIT] = commit() or ""
 os.environ[PARENT] = str(os.getpid())  # a job ends when the Snakemake that started it does
 
 

@@ -1,46 +1,10 @@
-"""What a reader needs to trust and repeat the results: versions, commit, durations."""
+"""What the results took: the time of each stage."""
 
 import csv
-import platform
-import shutil
-import subprocess
 from collections.abc import Collection
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import breakeven
 from breakeven.stages import STAGES
-
-PACKAGES = ("torch", "torchvision", "altair", "snakemake")
-
-
-def versions() -> dict[str, str]:
-    """The versions of what computed and drew the results; what isn't installed is left out."""
-    found = {"breakeven": breakeven.__version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def commit() -> str | None:
-    """The git commit of the source code, and whether it was changed since; None where the code is under no git."""
-    source = Path(breakeven.__file__).resolve()
-    git = shutil.which("git")
-
-    def ask(*arguments: str) -> str | None:
-        answer = subprocess.run([str(git), "-C", str(source.parent), *arguments], capture_output=True, text=True)
-        return answer.stdout.strip() if answer.returncode == 0 else None
-
-    # an installed copy can lie inside some other repository, which doesn't track it
-    if git is None or ask("ls-files", "--error-unmatch", source.name) is None:
-        return None
-    head = ask("rev-parse", "HEAD")
-    if head is None:
-        return None
-    return f"{head} with uncommitted changes" if ask("status", "--porcelain", "--untracked-files=no") else head
 
 
 def duration(seconds: float) -> str:

@@ -104,9 +104,9 @@ def few(value: float) -> str:
 
 
 def times(effect: float) -> str:
-    """How much larger or smaller a ratio says, whichever: 5.4 times, or 7 % where that is less than half."""
+    """How much larger or smaller a ratio says, whichever: 5.4 times; or 7 %, of 1, where it is less than 1.5 times."""
     larger = max(effect, 1 / effect) if effect > 0 else math.inf
-    return f"{few(larger)} times" if larger >= 1.5 else f"{few(100 * (larger - 1))} %"
+    return f"{few(larger)} times" if larger >= 1.5 else f"{few(100 * abs(effect - 1))} %"
 
 
 def from_seeds(

@@ -128,6 +128,12 @@ STAGES = (
         positional=("names",),
     ),
     Stage(
+        "publish",
+        "breakeven.publish.publish:publish",
+        "Publish a finding: pages, pictures and tables of a results folder, in a folder of the documentation.",
+        positional=("results", "folder"),
+    ),
+    Stage(
         "prune",
         "breakeven.prune.prune:prune",
         "List the runs, studies and data sets of a results folder that no config names; with --yes, remove them.",

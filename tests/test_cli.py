@@ -66,6 +66,7 @@ STAGES = [
     "new",
     "run",
     "export",
+    "publish",
     "prune",
 ]
 

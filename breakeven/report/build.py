@@ -21,6 +21,7 @@ from breakeven.specs.study import Study
 from breakeven.store.errors import UserError
 from breakeven.store.files import write_text
 from breakeven.store.progress import progress, say
+from breakeven.store.tables import read_table
 from breakeven.store.training_record import FILE
 
 HERE = Path(__file__).parent
@@ -35,7 +36,8 @@ def build(out: Path, results: Path, studies: list[Study], config: Path, javascri
     tables, claims = Tables(out), results / "tables" / "claims.csv"
     of_claims = tables.table(claims, "claims.csv")
     views = [study_view(study, results, out, tables) for study in progress(studies, "report", unit="study")]
-    told = told_rows(claims, views)
+    verdicts = read_table(claims)
+    told = told_rows(verdicts, views)
     effects = effects_view(told)
     for view in views:
         view["theories"] = sentences(told, view["name"])
@@ -48,7 +50,7 @@ def build(out: Path, results: Path, studies: list[Study], config: Path, javascri
     environment.filters["symbols"] = symbols.html
     page = environment.get_template("report.html.jinja").render(
         studies=views,
-        verdicts=verdicts_view(claims, views, {unit: each["id"] for each in effects for unit in each["units"]}),
+        verdicts=verdicts_view(verdicts, views, {unit: each["id"] for each in effects for unit in each["units"]}),
         effects=effects,
         picture=picture and next(each for each in picture["figures"] if each["name"] == PICTURE),
         picture_study=picture and picture["name"],

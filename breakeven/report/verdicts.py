@@ -1,7 +1,6 @@
 """The verdicts on the paper's claims, from ``claims.csv``: what was found, in sentences and claim by study, and each test."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,7 +9,6 @@ from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim
 from breakeven.claims.evidence import Role
 from breakeven.claims.hypothesis_tests import LEVEL, fewest_seeds
-from breakeven.store.tables import read_table
 
 VERDICTS = ("supported", "contradicted", "inconclusive")
 MARKS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "mixed": "±", "descriptive": "·"}
@@ -19,12 +17,11 @@ FEW = 3  # a study with fewer seeds shows no rows of dashes
 BY_ID = {claim.id: claim for claim in CLAIMS}
 
 
-def told_rows(path: Path, views: list[dict[str, Any]]) -> pd.DataFrame:
-    """The rows of ``claims.csv`` that are of a study of the page, in the order of its claims, then of the page's studies.
+def told_rows(table: pd.DataFrame, views: list[dict[str, Any]]) -> pd.DataFrame:
+    """The rows of ``claims.csv``, the ``table``, that are of a study of the page: in the order of claims, then of its studies.
 
     Of a study with few seeds only those that they can decide, as they rest on the points of a sweep.
     """
-    table = read_table(path)
     places = {view["name"]: place for place, view in enumerate(views)}
     few = {view["name"] for view in views if len(view["seeds"]) < FEW}
     rows = table[table["study"].isin(places) & ~(table["study"].isin(few) & table["p_adjusted"].isna())]
@@ -33,12 +30,12 @@ def told_rows(path: Path, views: list[dict[str, Any]]) -> pd.DataFrame:
     return by.sort_values(["_claim", "_study"], kind="stable").drop(columns=["_claim", "_study"])
 
 
-def verdicts_view(path: Path, views: list[dict[str, Any]], effects: dict[str, str]) -> dict[str, Any]:
-    """What the template shows of them. ``views``: the studies of the page; ``effects``: of each unit, the figure of its effects.
+def verdicts_view(everything: pd.DataFrame, views: list[dict[str, Any]], effects: dict[str, str]) -> dict[str, Any]:
+    """What the template shows of ``claims.csv``: of the studies ``views``. ``effects``: of each unit, the figure of its effects.
 
     ``untested``: what no study of the page can tell, and why. ``few``: studies with few seeds, their number, and their places.
     """
-    table, everything = told_rows(path, views), read_table(path)
+    table = told_rows(everything, views)
     links = Links(views, effects)
     told = [(BY_ID[str(name)], _records(rows)) for name, rows in table.groupby("claim", sort=False)]
     claims = [_claim(claim, rows, links) for claim, rows in told if _tested(rows)]

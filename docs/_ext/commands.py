@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from _ext.markdown import code, plain, table
 from breakeven.commands import _add_arguments
+from breakeven.publish.markdown import code, plain, table
 from breakeven.stages import STAGE, STAGES, Stage
 
 # what the workflow tells each stage that writes something; told once

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from _ext.markdown import code, plain, table
 from breakeven.config.models import REQUIRED
 from breakeven.config.schema import schema
+from breakeven.publish.markdown import code, plain, table
 
 HEADS = ("key", "type", "default", "what it is")
 LARGEST = 1_000_000_000  # bounds that only say that a number is no nonsense are left out

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from _ext.markdown import code, plain, prose
 from breakeven.figures.labels import with_schedules_in_words
 from breakeven.figures.plot import svg
 from breakeven.figures.registry import FIGURES, NEEDS_EMBEDDING, ON_REQUEST
+from breakeven.publish.markdown import code, plain, prose
 
 SWITCH = '[{"at": 0.5, "learning_rate": 0.3, "unit": "break_even"}]'
 POINTS = [(0.03, "[]"), (0.3, "[]"), (0.03, SWITCH)]

@@ -5,8 +5,8 @@ import importlib.util
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from _ext.markdown import code, plain, table
 from breakeven.networks.registry import NETWORKS, network_source
+from breakeven.publish.markdown import code, plain, table
 from breakeven.specs.source import Folder, Source
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from _ext import formulas
-from _ext.markdown import code, plain, prose, table
 from _ext.other_columns import HESSIAN_NUMBERED, TABLES
 from breakeven.claims import evaluate
 from breakeven.measurements import assumptions, blocks, covariance, hessian, locate, sharpness, stability
+from breakeven.publish.markdown import code, plain, prose, table
 from breakeven.specs.measurements import QUANTITIES, RUN_COLUMNS
 from breakeven.store.notes import Note
 from breakeven.training.results import HISTORY

@@ -36,7 +36,13 @@ def test_a_finding_says_what_the_numbers_say_whichever_way_the_paper_expects():
 
 
 def test_less_than_half_more_is_told_in_per_cent():
-    assert (times(1.07), times(0.93), times(0.7), times(5.41), times(1 / 120)) == ("7 %", "7 %", "30 %", "5.4 times", "120 times")
+    assert (times(1.07), times(0.93), times(0.7), times(5.41), times(1 / 120)) == (
+        "7 %",
+        "7 %",
+        "30 %",
+        "5.4 times",
+        "120 times",
+    )
     assert (few(0.0932), few(-1.5), few(1234.5), few(math.inf)) == ("0.093", "−1.5", "1234", "∞")
 
 

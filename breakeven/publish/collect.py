@@ -1,0 +1,162 @@
+"""From a results folder, whose results must be those that its config asks for, to the files of a finding."""
+
+import csv
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from breakeven.claims.catalogue import CLAIMS
+from breakeven.config.plan import Plan, load_plan
+from breakeven.config.results import STAGE_OF, Result, Results, to_make
+from breakeven.figures.labels import label, with_schedules_in_words
+from breakeven.figures.registry import ON_REQUEST
+from breakeven.jobs.results_folder import check_format, read_plan
+from breakeven.publish import published
+from breakeven.publish.published import About, Picture, PublishedStudy
+from breakeven.report.build import command
+from breakeven.report.study_view import common_settings, distinct, figures, listed
+from breakeven.specs.run import canonical_json
+from breakeven.specs.study import Study
+from breakeven.store.contents import Contents
+from breakeven.store.errors import UserError
+from breakeven.store.files import whole_file
+from breakeven.store.record import recorded_key
+from breakeven.store.tables import read_table, write_table
+
+FIRST = "lambda_H"  # the figure that a report begins with
+DIGITS = "%.6g"  # of a number in the table of trajectories
+TOOK = ("s", "cpu_time", "max_rss")
+MADE_WITH = ("commit", "breakeven", "python", "torch", "processor", "cores", "gpu")  # of breakeven.jobs.made_with
+
+
+def collect(results: Path, out: Path) -> None:
+    """Write the files of a finding from ``results`` into the folder ``out``: all but its page.
+
+    Results that the config would make anew, as it is now and with the code as it is now, are refused.
+    """
+    check_format(results)
+    planned = read_plan(results)
+    if planned is None:
+        raise UserError(f"nothing was planned in the results folder '{results}' yet: start snakemake first")
+    config = _config(Path(planned["config"]))
+    plan = load_plan(config)
+    made = _current(plan, config, results)
+    shutil.copyfile(config, out / published.CONFIG)
+    shutil.copyfile(results / "tables" / published.CLAIMS, out / published.CLAIMS)
+    write_table(out / published.MADE_WITH, made_with(made, results), float_format="%.1f")
+    studies = [_study(plan, study, results, out) for study in plan.studies.values()]
+    commit, committed = _last_change(config)
+    published.write_about(out, About(command(config), config.as_posix(), commit, committed, studies))
+
+
+def _config(path: Path) -> Path:
+    """The config, told from the working folder where it lies in there."""
+    if not path.is_file():
+        raise UserError(f"the config '{path}', of which the results were planned last, is no longer there")
+    here = Path.cwd()
+    return path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path
+
+
+def _current(plan: Plan, config: Path, results: Path) -> list[Result]:
+    """All results of the config, which must lie in the results folder as they would be made now."""
+
+    def prepared(dataset: str) -> str | None:  # so that the data themselves need not be here
+        return recorded_key(results / f"data/{dataset}/manifest.json")
+
+    planned = Results(plan, Contents(results / "data/contents.json").digest, prepared).planned()
+    stale = to_make(planned, results)
+    if stale:
+        first = next(iter(stale))
+        raise UserError(
+            f"'{results}' does not hold what '{config}' asks for: {len(stale)} of {len(planned)} jobs are to be done "
+            f"(first: {first.rule} {first.name}). Run {command(config)}, then publish"
+        )
+    return planned
+
+
+def made_with(made: Iterable[Result], results: Path) -> pd.DataFrame:
+    """What was made with what: a row for each stage and each commit, version, processor and GPU that its jobs ran with.
+
+    Columns: ``stage``, ``jobs``, ``s``, ``cpu_time`` (their sums, in seconds), ``max_rss`` (the most, in MB), ``started`` and
+    ``finished`` (the first and the last, UTC), those of `breakeven.jobs.made_with`. What a job did not say is empty.
+    """
+    rows = [{"stage": STAGE_OF[each.rule], **_cost(results / each.cost)} for each in made]
+    table = pd.DataFrame(rows, columns=["stage", *TOOK, "finished", *MADE_WITH])
+    table[list(TOOK)] = table[list(TOOK)].apply(pd.to_numeric, errors="coerce")
+    ended = pd.to_datetime(table["finished"], utc=True, errors="coerce")
+    table = table.assign(finished=ended, started=ended - pd.to_timedelta(table["s"], unit="s").dt.floor("s"))
+    groups = table.groupby(["stage", *MADE_WITH], sort=False, dropna=False)
+    found = groups.agg(
+        jobs=("stage", "size"),
+        s=("s", "sum"),
+        cpu_time=("cpu_time", "sum"),
+        max_rss=("max_rss", "max"),
+        started=("started", "min"),
+        finished=("finished", "max"),
+    ).reset_index()
+    for column in ("started", "finished"):
+        found[column] = found[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return found[["stage", "jobs", *TOOK, "started", "finished", *MADE_WITH]]
+
+
+def _cost(path: Path) -> dict[str, str]:
+    """What a job said that it took; nothing where it did not."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            row = next(csv.DictReader(file, delimiter="\t"), {})
+    except (OSError, ValueError, csv.Error):
+        return {}
+    return {name: row[name] for name in (*TOOK, "finished", *MADE_WITH) if row.get(name)}
+
+
+def _study(plan: Plan, study: Study, results: Path, out: Path) -> PublishedStudy:
+    """A study, whose tables and pictures are copied into a folder of its name."""
+    tables, folder = results / "tables" / study.name, out / study.name
+    folder.mkdir()
+    runs = read_table(tables / published.RUNS)
+    shutil.copyfile(tables / published.RUNS, folder / published.RUNS)
+    with whole_file(folder / published.TRAJECTORIES) as temporary:
+        compression = {"method": "gzip", "mtime": 0}
+        read_table(tables / "trajectories.csv").to_csv(
+            temporary, index=False, float_format=DIGITS, compression=compression
+        )
+    pictures = [
+        Picture(each["name"], each["title"], " ".join(filter(None, (each["caption"], each["notes"]))))
+        for each in figures(_shown(study), results / "figures" / study.name, results)
+    ]
+    for picture in pictures:
+        shutil.copyfile(results / f"figures/{study.name}/{picture.name}.svg", folder / f"{picture.name}.svg")
+    words = with_schedules_in_words(runs)
+    sweeps = [f"{label(key)} over {listed(distinct(words[key]))}" for key in study.compared]
+    settings = common_settings([json.loads(canonical_json(plan.runs[run])) for run in study.runs])
+    return PublishedStudy(
+        study.name, study.description, listed(sweeps) if sweeps else "", distinct(runs["seed"]), settings, pictures
+    )
+
+
+def _shown(study: Study) -> set[str]:
+    """The figures that a page shows: the first, those of the main claims, and those that the config asks for by name."""
+    return {FIRST, *ON_REQUEST, *(claim.figure for claim in CLAIMS if claim.main)} & set(study.figures)
+
+
+def _last_change(config: Path) -> tuple[str, str]:
+    """The commit that last changed the config, and when; empty where it is in no commit, or was changed since."""
+    git = shutil.which("git")
+
+    def ask(*arguments: str) -> str:
+        if git is None:
+            return ""
+        answer = subprocess.run(
+            [git, "-C", str(config.parent), *arguments, "--", config.name], capture_output=True, text=True
+        )
+        return answer.stdout.strip() if answer.returncode == 0 else ""
+
+    told = ask("log", "-1", "--format=%H %cI")
+    if not told or ask("status", "--porcelain"):
+        return "", ""
+    commit, _, committed = told.partition(" ")
+    return commit, committed

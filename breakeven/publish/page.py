@@ -1,0 +1,178 @@
+"""The pages of findings, from their folders alone: one of each, and one that sums them up."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from breakeven.claims.catalogue import CLAIMS
+from breakeven.claims.claim import Claim
+from breakeven.publish import markdown
+from breakeven.publish.published import MADE_WITH, NOTES, Published
+from breakeven.publish.values import Values
+from breakeven.report.durations import duration
+from breakeven.report.theories import sentences
+from breakeven.report.verdicts import MARKS, verdicts_view
+
+HERE = Path(__file__).parent
+PAGE = "index.md"
+BY_ID = {claim.id: claim for claim in CLAIMS}
+QUESTIONS = {
+    "paper": "What the paper found",
+    "assumption": "What the paper's model assumes",
+    "theories": "What stays at the edge of stability",
+}
+NOT_TESTED = "–"
+
+
+def page_of(finding: Published) -> str:
+    """The page of a finding, in Markdown."""
+    values = Values(finding)
+    view = verdicts_view(finding.claims, finding.views, {})
+    title, lesson, notes = notes_of(finding.folder, here=values)
+    return _render(
+        "page.md.jinja",
+        title=title or finding.name,
+        lesson=lesson,
+        notes=notes,
+        about=finding.about,
+        runs=finding.runs,
+        verdicts=view,
+        claims=[(claim, _told(claim)) for claim in view["claims"]],
+        theories={study.name: sentences(values.rows, study.name) for study in finding.about.studies},
+        beside=_beside(view["claims"]),
+        made=made_in_words(finding.made_with),
+    )
+
+
+def summary_of(folder: Path, findings: Sequence[Published]) -> str:
+    """The page that sums up the ``findings`` in ``folder``."""
+    values = {finding.name: Values(finding) for finding in findings}
+    views = {finding.name: verdicts_view(finding.claims, finding.views, {}) for finding in findings}
+    notes = {finding.name: notes_of(finding.folder, here=values[finding.name]) for finding in findings}
+    title, lesson, words = notes_of(folder, **{"of": lambda name: values[name]})
+    columns = [(finding.name, study) for finding in findings for study in views[finding.name]["studies"]]
+    tested = {claim["name"] for view in views.values() for claim in view["claims"]}
+    return _render(
+        "summary.md.jinja",
+        title=title or "Findings",
+        lesson=lesson,
+        notes=words,
+        findings=[(finding, *notes[finding.name][:2], made_in_words(finding.made_with)) for finding in findings],
+        columns=columns,
+        matrices=[(head, _matrix(question, columns, views)) for question, head in QUESTIONS.items()],
+        theories=[
+            (finding.name, study.name, said)
+            for finding in findings
+            for study in finding.about.studies
+            if (said := sentences(values[finding.name].rows, study.name))
+        ],
+        contradicted=[
+            (finding.name, row)
+            for finding in findings
+            for claim in views[finding.name]["claims"]
+            for row in _told(claim)
+            if row["verdict"] == "contradicted" and BY_ID[claim["name"]].question == "paper"
+        ],
+        few=[
+            (finding.name, study.name, len(study.seeds)) for finding in findings for study in _with_few(finding, views)
+        ],
+        untested=[claim for claim in CLAIMS if claim.id not in tested],
+        fewest=max((view["fewest"] for view in views.values()), default=0),
+    )
+
+
+def notes_of(folder: Path, **known: Any) -> tuple[str, str, str]:
+    """What a person wrote of it, ``notes.md.jinja``: a heading, a paragraph that says what it teaches, and the rest.
+
+    ``known``: what the words can name, see `breakeven.publish.values`.
+    """
+    path = folder / NOTES
+    if not path.is_file():
+        return "", "", ""
+    text = _environment().from_string(path.read_text(encoding="utf-8")).render(**known)
+    heading, _, text = text.strip().partition("\n")
+    lesson, _, rest = text.strip().partition("\n\n")
+    return heading.removeprefix("#").strip(), lesson.strip(), rest.strip()
+
+
+def made_in_words(made: pd.DataFrame) -> dict[str, str]:
+    """What a finding was made with, as text: jobs, time, days, and the distinct commits, versions and machines."""
+    known = made.dropna(subset=["finished"])
+    machines = known[["processor", "cores"]].dropna().drop_duplicates()
+
+    def distinct(column: str) -> str:
+        return ", ".join(dict.fromkeys(known[column].dropna().astype(str)))
+
+    return {
+        "jobs": str(int(made["jobs"].sum())),
+        "time": duration(float(made["s"].sum())),
+        "processor_time": duration(float(made["cpu_time"].sum())),
+        "first": str(known["started"].min()),
+        "last": str(known["finished"].max()),
+        "machines": "; ".join(f"{name}, {int(cores)} cores" for name, cores in machines.to_numpy().tolist()),
+        "gpu": distinct("gpu"),
+        "commits": distinct("commit"),
+        "versions": "; ".join(f"{name} {distinct(name)}" for name in ("breakeven", "python", "torch")),
+    }
+
+
+def _told(claim: dict[str, Any]) -> list[dict[str, str]]:
+    """The rows of a claim that its page shows: those on which verdicts rest, and those that the paper leaves open."""
+    return [row for row in claim["rows"] if row["role"] != "robustness" and row["finding"] != NOT_TESTED]
+
+
+def _beside(claims: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """Our numbers beside the paper's, where it has some: the row of each claim that has ours."""
+    return [(claim, row) for claim in claims for row in _told(claim) if NOT_TESTED not in (row["paper"], row["ours"])]
+
+
+def _matrix(
+    question: str, columns: Sequence[tuple[str, str]], views: dict[str, dict[str, Any]]
+) -> list[tuple[Claim, list[tuple[str, dict[str, str]] | None]]]:
+    """For each claim of a question that is tested somewhere: in each column the finding and its cell, or None."""
+    by_claim = {name: {claim["name"]: claim for claim in view["claims"]} for name, view in views.items()}
+    rows = []
+    for claim in CLAIMS:
+        cells = [by_claim[name].get(claim.id, {"cells": {}})["cells"].get(study) for name, study in columns]
+        if claim.question == question and any(cells):
+            named = [(name, cell) if cell else None for (name, _), cell in zip(columns, cells, strict=True)]
+            rows.append((claim, named))
+    return rows
+
+
+def _with_few(finding: Published, views: dict[str, dict[str, Any]]) -> list[Any]:
+    """Its studies that have fewer seeds than a verdict takes."""
+    return [study for study in finding.about.studies if len(study.seeds) < views[finding.name]["fewest"]]
+
+
+def anchor(heading: str) -> str:
+    """The anchor of a heading, as GitHub and the site make it."""
+    kept = "".join(letter for letter in heading.lower() if letter.isalnum() or letter in " -_")
+    return kept.replace(" ", "-")
+
+
+def _environment() -> jinja2.Environment:
+    """Templates of Markdown, in which nothing is escaped; a name that is not given is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "prose": markdown.prose,
+        "cell": lambda text: markdown.prose(str(text)).replace("|", r"\|"),
+        "alt": lambda text: markdown.plain(str(text)),
+        "anchor": anchor,
+    }
+    environment.globals |= {"marks": MARKS, "made_with_file": MADE_WITH}
+    return environment
+
+
+def _render(template: str, **known: Any) -> str:
+    return _environment().get_template(template).render(**known)

@@ -1,0 +1,110 @@
+"""What the words of a finding can name instead of typing a number: numbers of its tables, and verdicts that must hold."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from breakeven.claims.catalogue import CLAIMS
+from breakeven.publish.published import Published
+from breakeven.report.verdicts import number, on_which_verdicts_rest, p_value, told_rows
+from breakeven.store.errors import UserError
+
+
+class Values:
+    """The numbers of a finding, as text with three significant digits. A number that is not there is an error."""
+
+    def __init__(self, finding: Published) -> None:
+        self._finding = finding
+        self.rows = told_rows(finding.claims, finding.views)
+        self._tested = on_which_verdicts_rest(self.rows)
+
+    def effect(self, claim: str, study: str, where: str = "") -> str:
+        """The effect of a test, as the table of claims has it."""
+        return number(self._row(claim, study, where)["effect"])
+
+    def interval(self, claim: str, study: str, where: str = "") -> str:
+        """Its interval: from, to."""
+        row = self._row(claim, study, where)
+        return f"{number(row['ci_low'])} to {number(row['ci_high'])}"
+
+    def p(self, claim: str, study: str, where: str = "") -> str:
+        """Its p-value, adjusted for the number of tests, as text that goes on from 'p'."""
+        return p_value(self._row(claim, study, where)["p_adjusted"])
+
+    def ours(self, claim: str, study: str, where: str = "") -> str:
+        """Our numbers, as the table has them."""
+        return str(self._row(claim, study, where)["our_value"])
+
+    def paper(self, claim: str) -> str:
+        """The paper's numbers."""
+        value: str = next(each for each in CLAIMS if each.id == claim).paper_value
+        return value
+
+    def seeds(self, claim: str, study: str, where: str = "") -> str:
+        """On how many seeds it rests."""
+        return number(self._row(claim, study, where)["n_seeds"])
+
+    def says(self, claim: str, study: str, verdict: str, where: str = "") -> str:
+        """No text; an error where the verdict is another, so that words can't outlive what they rest on."""
+        found = self._row(claim, study, where)["verdict"]
+        if found != verdict:
+            raise UserError(
+                f"{self._finding.name}: the notes say that {claim} is {verdict} in study {study}, and it is {found}"
+            )
+        return ""
+
+    def runs(self, study: str, **settings: Any) -> str:
+        """How many runs of a study have these settings."""
+        return str(len(self._runs(study, settings)))
+
+    def having(self, study: str, column: str, **settings: Any) -> str:
+        """How many of them have a value in this column of ``runs.csv``."""
+        return str(int(self._runs(study, settings)[column].notna().sum()))
+
+    def median(self, study: str, column: str, **settings: Any) -> str:
+        """The median of this column over them, where they have a value."""
+        return number(self._known(study, column, settings).median())
+
+    def mean(self, study: str, column: str, **settings: Any) -> str:
+        """Their geometric mean, as the numbers beside the paper's are."""
+        values = self._known(study, column, settings)
+        return number(math.exp(values.map(math.log).mean()))
+
+    def span(self, study: str, column: str, **settings: Any) -> str:
+        """The smallest and the largest of them."""
+        values = self._known(study, column, settings)
+        return f"{number(values.min())} to {number(values.max())}"
+
+    def per_cent(self, study: str, column: str, **settings: Any) -> str:
+        """The median of a share, in per cent."""
+        return number(100 * self._known(study, column, settings).median())
+
+    def _row(self, claim: str, study: str, where: str) -> pd.Series:
+        found = [row for row in self._rows(claim, study) if not where or where in str(row["where"]).split("; ")]
+        if len(found) != 1:
+            places = "; ".join(str(row["where"]) for row in self._rows(claim, study))
+            raise UserError(
+                f"{self._finding.name}: {len(found)} tests of {claim} in study {study} where '{where}', and the notes name "
+                f"one; there are: {places}"
+            )
+        return found[0]
+
+    def _rows(self, claim: str, study: str) -> Iterator[pd.Series]:
+        chosen = self._tested[(self._tested["claim"] == claim) & (self._tested["study"] == study)]
+        return (row for _, row in chosen.iterrows())
+
+    def _runs(self, study: str, settings: dict[str, Any]) -> pd.DataFrame:
+        runs = self._finding.runs[study]
+        for name, value in settings.items():
+            runs = runs[runs[name] == value]
+        if runs.empty:
+            raise UserError(f"{self._finding.name}: study {study} has no run with {settings}")
+        return runs
+
+    def _known(self, study: str, column: str, settings: dict[str, Any]) -> pd.Series:
+        values = self._runs(study, settings)[column].dropna()
+        if values.empty:
+            raise UserError(f"{self._finding.name}: no run of study {study} with {settings} has a {column}")
+        return values

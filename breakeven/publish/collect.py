@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from breakeven.claims.catalogue import CLAIMS
 from breakeven.config.plan import Plan, load_plan
 from breakeven.config.results import STAGE_OF, Result, Results, to_make
 from breakeven.figures.labels import label, with_schedules_in_words
@@ -27,7 +26,7 @@ from breakeven.store.files import whole_file
 from breakeven.store.record import recorded_key
 from breakeven.store.tables import read_table, write_table
 
-FIRST = "lambda_H"  # the figure that a report begins with
+SHOWN = {"lambda_H", "maxima", "break_even"}  # figures of a page, beside those that a config asks for by name
 DIGITS = "%.6g"  # of a number in the table of trajectories
 TOOK = ("s", "cpu_time", "max_rss")
 MADE_WITH = ("commit", "breakeven", "python", "torch", "processor", "cores", "gpu")  # of breakeven.jobs.made_with
@@ -126,7 +125,7 @@ def _study(plan: Plan, study: Study, results: Path, out: Path) -> PublishedStudy
         )
     pictures = [
         Picture(each["name"], each["title"], " ".join(filter(None, (each["caption"], each["notes"]))))
-        for each in figures(_shown(study), results / "figures" / study.name, results)
+        for each in figures((SHOWN | ON_REQUEST) & set(study.figures), results / "figures" / study.name, results)
     ]
     for picture in pictures:
         shutil.copyfile(results / f"figures/{study.name}/{picture.name}.svg", folder / f"{picture.name}.svg")
@@ -136,11 +135,6 @@ def _study(plan: Plan, study: Study, results: Path, out: Path) -> PublishedStudy
     return PublishedStudy(
         study.name, study.description, listed(sweeps) if sweeps else "", distinct(runs["seed"]), settings, pictures
     )
-
-
-def _shown(study: Study) -> set[str]:
-    """The figures that a page shows: the first, those of the main claims, and those that the config asks for by name."""
-    return {FIRST, *ON_REQUEST, *(claim.figure for claim in CLAIMS if claim.main)} & set(study.figures)
 
 
 def _last_change(config: Path) -> tuple[str, str]:

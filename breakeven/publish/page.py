@@ -106,8 +106,10 @@ def made_in_words(made: pd.DataFrame) -> dict[str, str]:
     def distinct(column: str) -> str:
         return ", ".join(dict.fromkeys(known[column].dropna().astype(str)))
 
+    silent = int(made["jobs"][made["finished"].isna()].sum())
     return {
         "jobs": str(int(made["jobs"].sum())),
+        "silent": str(silent) if silent else "",
         "time": duration(float(made["s"].sum())),
         "processor_time": duration(float(made["cpu_time"].sum())),
         "first": str(known["started"].min()),

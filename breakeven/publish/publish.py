@@ -11,11 +11,17 @@ from breakeven.store.errors import UserError
 from breakeven.store.files import write_text
 
 
-def publish(results: Path, folder: Path) -> str:
+def publish(results: Path, folder: Path | None = None) -> str:
     """Write the finding in ``folder`` from ``results``, then the summary beside it of all findings that lie there.
 
-    The notes of an earlier one, ``notes.md.jinja``, stay. The folder is replaced as a whole, or not at all.
+    The notes of an earlier one, ``notes.md.jinja``, stay. The folder is replaced as a whole, or not at all. Without ``folder``,
+    the pages of all findings in ``results`` are written anew from what lies there, as after an edit of notes.
     """
+    if folder is None:
+        if not any(results.glob(f"*/{FILE}")):
+            raise UserError(f"'{results}' holds no findings; name a results folder, and a folder for the finding")
+        write_pages(results)
+        return f"written: {results / PAGE}, and the pages of its findings"
     if folder.exists() and not set(path.name for path in folder.iterdir()) <= {NOTES} and not (folder / FILE).is_file():
         raise UserError(f"'{folder}' holds something else than a finding: name another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)

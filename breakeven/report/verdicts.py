@@ -45,7 +45,7 @@ def verdicts_view(everything: pd.DataFrame, views: list[dict[str, Any]], effects
     return {
         "claims": claims,
         "studies": shown,
-        "findings": [_finding(claim, rows, links) for claim, rows in told if claim.main and _tested(rows)],
+        "findings": [_finding(claim, rows, links) for claim, rows in told if claim.main and _found(rows)],
         "level": " or ".join(f"{100 * level:.3g} %" for level in sorted(set(table["ci_level"]))) or MISSING,
         "fewest": fewest_seeds(LEVEL),
         "few": [
@@ -108,8 +108,8 @@ def _cell(claim: Claim, rows: list[dict[Any, Any]], links: Links) -> dict[str, s
 
 
 def _finding(claim: Claim, rows: list[dict[Any, Any]], links: Links) -> dict[str, Any]:
-    """A claim's finding in the first study that tests it, and how its other tests came out."""
-    first, *others = _tested(rows)
+    """A claim's finding in the first study that can decide on it, and how its other tests came out."""
+    first, *others = _found(rows)
     counts = Counter(row["verdict"] for row in others)
     agree = set(counts) == {first["verdict"]}
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
@@ -119,6 +119,12 @@ def _finding(claim: Claim, rows: list[dict[Any, Any]], links: Links) -> dict[str
         "name": claim.id,
         "others": f"as in {number}" if agree else f"others: {told}" if others else "",
     }
+
+
+def _found(rows: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    """Those of the tests that `_tested` leaves that rest on more than a seed or two, first those that could decide."""
+    tested = [row for row in _tested(rows) if row["n_seeds"] >= FEW or pd.notna(row["p_adjusted"])]
+    return sorted(tested, key=lambda row: pd.isna(row["p_adjusted"]))
 
 
 def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:

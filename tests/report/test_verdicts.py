@@ -5,6 +5,7 @@ import re
 import pytest
 
 from breakeven.report.verdicts import verdicts_view
+from breakeven.store.tables import read_table
 
 # ruff: noqa: E501
 COLUMNS = "claim,study,quantity,expected,observed,effect,ci_low,ci_high,p_value,n_seeds,verdict,paper_value,our_value"
@@ -34,7 +35,7 @@ STUDIES = [
 @pytest.fixture
 def view(tmp_path):
     (tmp_path / "claims.csv").write_text(TABLE, encoding="utf-8")
-    return verdicts_view(tmp_path / "claims.csv", STUDIES, {"ratio": "effects", "slope": "effects-slopes"})
+    return verdicts_view(read_table(tmp_path / "claims.csv"), STUDIES, {"ratio": "effects", "slope": "effects-slopes"})
 
 
 def test_claims_have_their_words_and_rows_in_the_order_of_the_page(view):

@@ -1,0 +1,110 @@
+"""The pages of findings: what stands on them, from a folder whose numbers are known."""
+
+import re
+
+import pytest
+
+from breakeven.publish.page import anchor
+from breakeven.publish.publish import pages, publish, write_pages
+from breakeven.store.errors import UserError
+from tests.publish.example import NOTES, put_finding
+
+
+@pytest.fixture
+def folder(tmp_path):
+    put_finding(tmp_path / "one")
+    put_finding(tmp_path / "two", notes="")
+    return tmp_path
+
+
+def page(folder, name):
+    return pages(folder)[folder / name]
+
+
+def test_a_page(folder):
+    text = page(folder, "one/index.md")
+    assert text.startswith("# What η does\n\n**λ_H^1 is 0.25 times as large.**\n\n- Study *rate*: What of rate? 3 runs")
+    assert "The second paragraph, 50.5.\n\nThe third." in text
+    assert "- It | falls: ✓ supported, p < 0.001, 8 seeds." in text
+    assert "- It falls at 0.1: ✗ contradicted, p = 0.002, 8 seeds (study size; others: 1 supported)." in text
+    assert "| It \\| falls |" in text  # in a table
+    assert "| 1.54 (η = 0.1) | 0.87 (η = 0.1) |" in text
+    assert "Raw" not in text  # robustness
+    assert "5 jobs took 1 h 01 min together (30 min 33 s of processors), from 2026-01-01T10:00:00Z to" in text
+    assert "A Processor, 2 cores; Another, 16 cores; GPU: An H100." in text
+    assert "Commit of the code: abc, def. 1 of the jobs are older than what says so." in text
+    assert "changed in 1234567, on 2026-01-01T00:00:00+00:00" in text
+    assert "breakeven 0.1.0; python 3.11.7; torch 2.13.0." in text
+
+
+def test_a_page_without_notes(folder):
+    text = page(folder, "two/index.md")
+    assert text.startswith("# two\n\n- Study *rate*")
+
+
+def test_the_summary(folder):
+    text = page(folder, "index.md")
+    assert "- [What η does](one/index.md): λ_H^1 is 0.25 times as large. 1 h 01 min of jobs on A Processor" in text
+    heads = next(line for line in text.splitlines() if line.startswith("| claim"))
+    columns = [f"[{name}]({name}/index.md): {study}" for name in ("one", "two") for study in ("rate", "size")]
+    assert heads == f"| claim | {' | '.join(columns)} | "
+    row = next(line for line in text.splitlines() if "is larger for larger S" in line and "H" in line)
+    of_one, of_two = (
+        f"[±]({name}/index.md#c1lambda_hbatch_size) 1 contradicted, 1 supported" for name in ("one", "two")
+    )
+    assert row == f"| $\\lambda_H^{{1}}$ is larger for larger S |  | {of_one} |  | {of_two} | "
+    paper, _, assumptions = text.partition("## What the paper's model assumes")
+    assert "falls after an unstable step" not in paper and "falls after an unstable step" in assumptions
+    contradicted = text.partition("## What contradicts the paper")[2].partition("##")[0]
+    assert contradicted.count("It falls at 0.1; effect 0.5 (0.4 to 0.6), p = 0.002, 8 seeds") == 2
+    assert "It rises" not in contradicted
+    assert "- Not tested anywhere: batch norm does not repair Tr(K)" in text
+
+
+def test_each_mark_leads_to_a_heading(folder):
+    text, page_of_one = page(folder, "index.md"), page(folder, "one/index.md")
+    headings = {anchor(heading) for heading in re.findall(r"^#+ (.*)$", page_of_one, re.MULTILINE)}
+    led = re.findall(r"\(one/index\.md#([^)]+)\)", text)
+    assert led and set(led) <= headings
+
+
+def test_a_number_in_the_tables_is_another_page(folder):
+    """So that a page that was typed, or is old, is seen to be."""
+    before = page(folder, "one/index.md")
+    path = folder / "one/claims.csv"
+    path.write_text(path.read_text().replace(",0.25,", ",0.26,"))
+    assert page(folder, "one/index.md") == before.replace("0.25", "0.26")
+
+
+def test_words_that_no_longer_hold_are_refused(folder):
+    notes = folder / "one/notes.md.jinja"
+    notes.write_text(NOTES + '{{ here.says("C1.lambda_K.learning_rate", "rate", "contradicted") }}')
+    with pytest.raises(UserError, match="is contradicted in study rate, and it is supported"):
+        pages(folder)
+
+
+def test_pages_are_written_anew(folder):
+    write_pages(folder)
+    (folder / "one/index.md").write_text("typed")
+    assert publish(folder) == f"written: {folder}/index.md, and the pages of its findings"
+    assert (folder / "one/index.md").read_text() == page(folder, "one/index.md")
+
+
+def test_a_folder_without_findings(tmp_path):
+    with pytest.raises(UserError, match="holds no findings"):
+        publish(tmp_path)
+
+
+def test_a_folder_of_something_else_stays(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("x")
+    with pytest.raises(UserError, match="holds something else than a finding"):
+        publish(tmp_path / "results", tmp_path / "mine")
+    assert (tmp_path / "mine/thesis.tex").is_file()
+
+
+def test_nothing_is_left_where_publishing_fails(tmp_path):
+    (tmp_path / "results").mkdir()
+    with pytest.raises(UserError, match="nothing was planned in the results folder"):
+        publish(tmp_path / "results", tmp_path / "findings/one")
+    assert not any((tmp_path / "findings").iterdir())

@@ -29,7 +29,7 @@ HELP = {
     "data": "folder of the prepared data set",
     "family": "digest of what the beginning of the run depends on, for it to go on from a shorter run beside it",
     "figure": "name of the figure",
-    "folder": "of the finding, such as docs/findings/NAME; without it, RESULTS is docs/findings itself, whose pages are written anew",
+    "folder": "of the finding, such as docs/findings/NAME; without it, the pages of all findings in RESULTS are written anew",
     "file": "what to write, a YAML file",
     "initial_weights": "the file of the weights that training begins from, where the specification has its digest",
     "javascript": "the script that stage bundle writes",

@@ -61,12 +61,13 @@ class EarlyCorrelation:
         end = ENDS[self.until]
         gaps = int(early_gaps(tables, self.x, self.y, self.until)[runs.index].sum())
         without = [f"{gaps} early steps left out, without a value of one of the two"] if gaps else []
+        known = z.dropna().to_numpy(float)
         why = f"left out: {end} is never reached, or in fewer than {MIN_STEPS} measured steps"
         yield from_seeds(
             f"{symbol(self.x)} and {symbol(self.y)} until {end}",
             by_seed(z, runs),
             Unit.CORRELATION,
-            our_value=smallest_to_largest(np.tanh(z.dropna().to_numpy(float)), "runs"),
+            our_value=f"ρ = {smallest_to_largest(np.tanh(known), 'runs')}" if len(known) else "",
             notes=[*notes, *without, *lacking(z, why)],
             places={"until": end, "x": symbol(self.x), "y": symbol(self.y)},
         )

@@ -32,7 +32,13 @@ CONFIG = alt.Config(
     ),
     header=alt.HeaderConfig(labelFontSize=12),
     legend=alt.LegendConfig(
-        orient="top", titleOrient="left", columns=6, labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
+        orient="top",
+        titleOrient="left",
+        titlePadding=16,  # in a browser whose font is wider than that of the picture, the title ends further right
+        columns=6,
+        labelFontSize=12,
+        titleFontSize=12,
+        titleFontWeight="normal",
     ),
 )
 

@@ -26,7 +26,10 @@ from breakeven.store.files import whole_file
 from breakeven.store.record import recorded_key
 from breakeven.store.tables import read_table, write_table
 
-SHOWN = {"lambda_H", "maxima", "break_even"}  # figures of a page, beside those that a config asks for by name
+FIRST, OF_A_SWEEP = (
+    {"lambda_H"},
+    {"maxima", "break_even"},
+)  # figures of a page, beside those that a config asks for by name
 DIGITS = "%.6g"  # of a number in the table of trajectories
 TOOK = ("s", "cpu_time", "max_rss")
 MADE_WITH = ("commit", "breakeven", "python", "torch", "processor", "cores", "gpu")  # of breakeven.jobs.made_with
@@ -124,8 +127,8 @@ def _study(plan: Plan, study: Study, results: Path, out: Path) -> PublishedStudy
             temporary, index=False, float_format=DIGITS, compression=compression
         )
     pictures = [
-        Picture(each["name"], each["title"], " ".join(filter(None, (each["caption"], each["notes"]))))
-        for each in figures((SHOWN | ON_REQUEST) & set(study.figures), results / "figures" / study.name, results)
+        Picture(each["name"], each["title"], each["caption"])
+        for each in figures(_shown(study), results / "figures" / study.name, results)
     ]
     for picture in pictures:
         shutil.copyfile(results / f"figures/{study.name}/{picture.name}.svg", folder / f"{picture.name}.svg")
@@ -135,6 +138,14 @@ def _study(plan: Plan, study: Study, results: Path, out: Path) -> PublishedStudy
     return PublishedStudy(
         study.name, study.description, listed(sweeps) if sweeps else "", distinct(runs["seed"]), settings, pictures
     )
+
+
+def _shown(study: Study) -> set[str]:
+    """The figures that its page shows."""
+    settings = {
+        tuple((key, str(value)) for key, value in run.items() if key != "seed") for run in study.points.values()
+    }
+    return (FIRST | ON_REQUEST | (OF_A_SWEEP if len(settings) > 1 else set())) & set(study.figures)
 
 
 def _last_change(config: Path) -> tuple[str, str]:

@@ -23,7 +23,7 @@ def test_along_each_run_and_then_over_seeds():
     assert row.effect == pytest.approx(math.tanh((swap + perfect) / 2))
     assert row.sample.p_value == pytest.approx(2 / 64) and row.sample.direction == 1 and row.seeds == 6
     assert row.interval(0.05) == pytest.approx((0.9, 0.95))
-    assert row.our_value == "0.9 to 0.95 (6 runs)"
+    assert row.our_value == "ρ = 0.9 to 0.95 (6 runs)"
     assert TOGETHER.outcomes[row.sample.direction] == "positive correlation"
     assert rows(EarlyCorrelation("lambda_K_1", "lambda_H_1", "break_even_epoch", -1), runs) == [row]
 

@@ -88,6 +88,23 @@ def test_a_finding_is_that_of_the_first_study_whatever_came_out(view):
     assert finding["others"] == "others: 2 supported"
 
 
+def findings(text, folder):
+    (folder / "claims.csv").write_text(text, encoding="utf-8")
+    return verdicts_view(read_table(folder / "claims.csv"), STUDIES, {})["findings"]
+
+
+def test_a_seed_or_two_are_no_finding(tmp_path):
+    """Though the study has eight: of two, its first test has runs that say anything. One that can decide comes first."""
+    two = TABLE.replace("1.5,,,0.2,8,inconclusive,0.87,,0.2,", "1.5,,,0.5,2,inconclusive,0.87,,,")
+    [finding] = findings(two, tmp_path)
+    assert (finding["finding"], finding["others"]) == ("It falls", "as in the other test")
+    five = TABLE.replace("1.5,,,0.2,8,inconclusive,0.87,,0.2,", "1.5,,,0.5,5,inconclusive,0.87,,,")
+    [finding] = findings(five, tmp_path)
+    assert (finding["finding"], finding["others"]) == ("It falls", "others: 1 supported, 1 inconclusive")
+    lines = [line for line in two.splitlines() if "supported,0.87" not in line]
+    assert findings("\n".join(lines), tmp_path) == []
+
+
 def test_numbers_as_they_are_read(view):
     other, _, raw, supported = next(iter(view["claims"]))["rows"]
     assert (supported["effect"], supported["p"], supported["seeds"]) == ("0.25 (0.2 to 0.3)", "< 0.001", "8")

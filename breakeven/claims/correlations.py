@@ -10,13 +10,14 @@ import pandas as pd
 
 from breakeven.claims.blocks import by_seed, combinations, complete, lacking
 from breakeven.claims.evidence import Evidence, Unit, few, from_points, from_seeds, role_of
-from breakeven.claims.hypothesis_tests import MIN_STEPS
+from breakeven.claims.hypothesis_tests import MIN_STEPS, Numbers
 from breakeven.claims.peaks import Peaks, peaks
 from breakeven.claims.study_tables import (
     SMOOTHED_AND_RAW,
     StudyTables,
     column,
     early_gaps,
+    early_smallest,
     early_spearman_z,
     logarithms,
     predicted_curvatures,
@@ -61,16 +62,25 @@ class EarlyCorrelation:
         end = ENDS[self.until]
         gaps = int(early_gaps(tables, self.x, self.y, self.until)[runs.index].sum())
         without = [f"{gaps} early steps left out, without a value of one of the two"] if gaps else []
-        known = z.dropna().to_numpy(float)
         why = f"left out: {end} is never reached, or in fewer than {MIN_STEPS} measured steps"
         yield from_seeds(
             f"{symbol(self.x)} and {symbol(self.y)} until {end}",
             by_seed(z, runs),
             Unit.CORRELATION,
-            our_value=f"ρ = {smallest_to_largest(np.tanh(known), 'runs')}" if len(known) else "",
+            our_value=joined([*self._lowest(tables, z.dropna().index), *_correlations(z.dropna().to_numpy(float))]),
             notes=[*notes, *without, *lacking(z, why)],
             places={"until": end, "x": symbol(self.x), "y": symbol(self.y)},
         )
+
+    def _lowest(self, tables: StudyTables, runs: pd.Index) -> Iterator[str]:
+        """How far the second quantity falls, where it is expected to."""
+        if self.direction < 0 and len(runs):
+            lowest = early_smallest(tables, self.x, self.y, self.until)[runs]
+            yield f"{symbol(self.y)} falls to {lowest.median():.3g} (median of {len(runs)} runs)"
+
+
+def _correlations(z: Numbers) -> list[str]:
+    return [f"ρ = {smallest_to_largest(np.tanh(z), 'runs')}"] if len(z) else []
 
 
 @dataclass(frozen=True)

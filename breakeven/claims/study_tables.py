@@ -159,6 +159,11 @@ def early_gaps(tables: StudyTables, x: str, y: str, until: str) -> pd.Series:
     return _of_runs(tables, lambda run: int(_early_steps(tables, run, x, y, until).isna().any(axis=1).sum()))
 
 
+def early_smallest(tables: StudyTables, x: str, y: str, until: str) -> pd.Series:
+    """The smallest ``y`` over the early steps of each run at which both quantities have a value; NaN for a run without."""
+    return _of_runs(tables, lambda run: float(_early_steps(tables, run, x, y, until).dropna()["value_y"].min()))
+
+
 def typical_early(tables: StudyTables, quantity: str) -> pd.Series:
     """The median of a quantity over the measured steps of each run up to its break-even point; NaN for a run that has none."""
 

@@ -25,7 +25,17 @@ def test_along_each_run_and_then_over_seeds():
     assert row.interval(0.05) == pytest.approx((0.9, 0.95))
     assert row.our_value == "ρ = 0.9 to 0.95 (6 runs)"
     assert TOGETHER.outcomes[row.sample.direction] == "positive correlation"
-    assert rows(EarlyCorrelation("lambda_K_1", "lambda_H_1", "break_even_epoch", -1), runs) == [row]
+
+
+def test_how_far_it_falls_where_it_is_expected_to():
+    """Of the early steps: those at epochs 0 to 3 of 4; of 2 and 4, which two runs fall to, the median is 3."""
+    falling = EarlyCorrelation("lambda_K_1", "alpha_star", "threshold_epoch", -1)
+    runs = [
+        run(seed, {"lambda_K_1": UP, "alpha_star": [9.0, 8.0, 7.0, low, 0.5]}, threshold_epoch=3.0)
+        for seed, low in enumerate([2.0, 4.0])
+    ]
+    [row] = rows(falling, runs)
+    assert row.our_value == "α* falls to 3 (median of 2 runs); ρ = -0.9 to -0.9 (2 runs)"
 
 
 def test_seeds_weigh_the_same_however_many_runs_they_have():

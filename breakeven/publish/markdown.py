@@ -33,7 +33,15 @@ def prose(text: str) -> str:
     """Text in which symbols are typeset, and nothing else is markup."""
     pieces, end = [], 0
     for found in SYMBOL.finditer(text):
-        formula = LATEX.get(found[0]) or f"{LATEX[found[1]]}_{_index(found[2])}^{{{found[3]}}}"
-        pieces += [plain(text[end : found.start()]), f"${formula}$"]
+        pieces += [plain(text[end : found.start()]), _formula(found)]
         end = found.end()
     return "".join([*pieces, plain(text[end:])])
+
+
+def typeset(text: str) -> str:
+    """Markdown in which symbols are typeset."""
+    return SYMBOL.sub(_formula, text)
+
+
+def _formula(symbol: re.Match[str]) -> str:
+    return f"${LATEX.get(symbol[0]) or f'{LATEX[symbol[1]]}_{_index(symbol[2])}^{{{symbol[3]}}}'}$"

@@ -92,7 +92,7 @@ def notes_of(folder: Path, **known: Any) -> tuple[str, str, str]:
     path = folder / NOTES
     if not path.is_file():
         return "", "", ""
-    text = _environment().from_string(path.read_text(encoding="utf-8")).render(**known)
+    text = markdown.typeset(_environment().from_string(path.read_text(encoding="utf-8")).render(**known))
     heading, _, text = text.strip().partition("\n")
     lesson, _, rest = text.strip().partition("\n\n")
     return heading.removeprefix("#").strip(), lesson.strip(), rest.strip()

@@ -1,6 +1,7 @@
 """What the words of a finding can name instead of typing a number: numbers of its tables, and verdicts that must hold."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,9 +34,13 @@ class Values:
         """Its p-value, adjusted for the number of tests, as text that goes on from 'p'."""
         return p_value(self._row(claim, study, where)["p_adjusted"])
 
-    def ours(self, claim: str, study: str, where: str = "") -> str:
-        """Our numbers, as the table has them."""
-        return str(self._row(claim, study, where)["our_value"])
+    def ours(self, claim: str, study: str, of: str, where: str = "") -> str:
+        """Our number ``of`` what stands behind it in the table, such as 1.9 of ``η = 0.3`` where that has 1.9 (η = 0.3)."""
+        told = str(self._row(claim, study, where)["our_value"])
+        found = re.search(rf"(\S+) \({re.escape(of)}\)", told)
+        if not found:
+            raise UserError(f"{self._finding.name}: {claim} in study {study} has no number of '{of}'; it has: {told}")
+        return found[1]
 
     def paper(self, claim: str) -> str:
         """The paper's numbers."""

@@ -23,7 +23,9 @@ def page(folder, name):
 
 def test_a_page(folder):
     text = page(folder, "one/index.md")
-    assert text.startswith("# What η does\n\n**λ_H^1 is 0.25 times as large.**\n\n- Study *rate*: What of rate? 3 runs")
+    assert text.startswith(
+        "# What η does\n\n**$\\lambda_H^{1}$ is 0.25 times as large.**\n\n- Study *rate*: What of rate? 3 runs"
+    )
     assert "The second paragraph, 50.5.\n\nThe third." in text
     assert "- It | falls: ✓ supported, p < 0.001, 8 seeds." in text
     assert "- It falls at 0.1: ✗ contradicted, p = 0.002, 8 seeds (study size; others: 1 supported)." in text
@@ -44,7 +46,10 @@ def test_a_page_without_notes(folder):
 
 def test_the_summary(folder):
     text = page(folder, "index.md")
-    assert "- [What η does](one/index.md): λ_H^1 is 0.25 times as large. 1 h 01 min of jobs on A Processor" in text
+    assert (
+        "- [What η does](one/index.md): $\\lambda_H^{1}$ is 0.25 times as large. 1 h 01 min of jobs on A Processor"
+        in text
+    )
     heads = next(line for line in text.splitlines() if line.startswith("| claim"))
     columns = [f"[{name}]({name}/index.md): {study}" for name in ("one", "two") for study in ("rate", "size")]
     assert heads == f"| claim | {' | '.join(columns)} | "

@@ -20,7 +20,7 @@ def values(tmp_path):
 def test_numbers_of_claims(values):
     assert values.effect(*RATE) == "0.25" and values.interval(*RATE) == "0.2 to 0.3"
     assert values.p(*RATE) == "< 0.001" and values.seeds(*RATE) == "8"
-    assert values.ours(*RATE) == "1.54 (η = 0.1)"
+    assert values.ours(*RATE, "η = 0.1") == "1.54" and values.ours(*SIZE, "S = 8", where="η = 0.3") == "4"
     assert values.paper(RATE[0]).startswith("0.87 (η = 0.1), 3.01 (η = 0.01)")
     assert values.effect(*SIZE, where="η = 0.1") == "0.5" and values.effect(*SIZE, where="η = 0.3") == "2"
     assert values.p(*SIZE, where="η = 0.3") == "= 0.002"
@@ -43,6 +43,7 @@ def test_numbers_of_runs(values):
         ("effect", SIZE, {}, "one: 2 tests of C1.lambda_H.batch_size in study size where ''"),
         ("effect", (*SIZE, "η = 0.2"), {}, "one: 0 tests"),
         ("effect", ("C1.lambda_H.batch_size", "rate"), {}, "one: 0 tests"),
+        ("ours", (*RATE, "η = 0.01"), {}, "has no number of 'η = 0.01'; it has: 1.54 (η = 0.1)"),
         ("says", (*RATE, "contradicted"), {}, "learning_rate is contradicted in study rate, and it is supported"),
         ("median", ("rate", "max_lambda_H"), {"learning_rate": 0.2}, "no run with {'learning_rate': 0.2}"),
         ("median", ("rate", "break_even_step"), {"seed": 1}, "has a break_even_step"),

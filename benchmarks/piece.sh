@@ -14,6 +14,6 @@ results=$(sed -n 's/^results: *//p' "$config")
 grep -q '^keep_snapshots: 0' "$config" || { echo "error: '$config' must say keep_snapshots: 0" >&2; exit 1; }
 if [ -f "$piece" ]; then tar -xzf "$piece"; fi
 timeout --signal=INT --kill-after=20 "$seconds" python3 -m snakemake --cores all --configfile "$config" "$@" || echo "ended with $?"
-tar -czf "$piece.new" --exclude=snapshots --exclude=eigenvectors --exclude=state --exclude=figures --exclude='*.lock' "$results"
+tar -czf "$piece.new" --exclude='*.safetensors' --exclude='*/state' --exclude='*.lock' "$results"
 mv "$piece.new" "$piece"
 echo "$piece: $(du -h "$piece" | cut -f1), $(find "$results/runs" -name .kept_snapshots.json.record | wc -l) runs are whole"

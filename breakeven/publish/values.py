@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from breakeven.claims.catalogue import CLAIMS
+from breakeven.claims.evidence import times
 from breakeven.publish.published import Published
-from breakeven.report.verdicts import number, on_which_verdicts_rest, p_value, told_rows
+from breakeven.report.verdicts import BY_ID, number, on_which_verdicts_rest, p_value, told_rows
 from breakeven.store.errors import UserError
 
 
@@ -34,18 +34,27 @@ class Values:
         """Its p-value, adjusted for the number of tests, as text that goes on from 'p'."""
         return p_value(self._row(claim, study, where)["p_adjusted"])
 
+    def size(self, claim: str, study: str, where: str = "") -> str:
+        """How much larger or smaller its effect, a ratio, says: 5.4 times, or 7 %."""
+        return times(float(self._row(claim, study, where)["effect"]))
+
     def ours(self, claim: str, study: str, of: str, where: str = "") -> str:
         """Our number ``of`` what stands behind it in the table, such as 1.9 of ``η = 0.3`` where that has 1.9 (η = 0.3)."""
-        told = str(self._row(claim, study, where)["our_value"])
+        return self._before(of, str(self._row(claim, study, where)["our_value"]), f"{claim} in study {study}")
+
+    def paper(self, claim: str, of: str) -> str:
+        """The paper's number ``of`` what stands behind it."""
+        return self._before(of, BY_ID[claim].paper_value, f"{claim} in the paper")
+
+    def ratio(self, number_of_one: str, number_of_other: str) -> str:
+        """One of these numbers over another."""
+        return number(float(number_of_one) / float(number_of_other))
+
+    def _before(self, of: str, told: str, what: str) -> str:
         found = re.search(rf"(\S+) \({re.escape(of)}\)", told)
         if not found:
-            raise UserError(f"{self._finding.name}: {claim} in study {study} has no number of '{of}'; it has: {told}")
+            raise UserError(f"{self._finding.name}: {what} has no number of '{of}'; it has: {told}")
         return found[1]
-
-    def paper(self, claim: str) -> str:
-        """The paper's numbers."""
-        value: str = next(each for each in CLAIMS if each.id == claim).paper_value
-        return value
 
     def seeds(self, claim: str, study: str, where: str = "") -> str:
         """On how many seeds it rests."""

@@ -16,7 +16,7 @@ NOTES = sorted(FOLDER.rglob("notes.md.jinja"))
 NAMED = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)  # what is taken from the tables
 # numbers that are part of a name: of a symbol, an equation, a figure, a data set, a network, a threshold
 NAMES = re.compile(
-    r"[λe]_[KH]\^1|‖g_5‖|Eqs?\. 1|[Ff]igures? \d+|CIFAR-10|ResNet-32|[12]/η|2\(1 [−+] β\)/η|`[^`]*`|\]\([^)]*\)"
+    r"[λe]_[KH]\^1|‖g_5‖|Eqs?\. 1|[Ff]igures? \d\w?( and \d\w?)?|CIFAR-10|ResNet-32|[12]/η|2\(1 [−+] β\)/η|`[^`]*`|\]\([^)]*\)"
 )
 MOST_BYTES = 12e6  # of all findings together
 

@@ -48,6 +48,7 @@ STAGE_OF = {
     "plot_figure": "plot",
     "write_report": "report",
 }
+WITH_ARRAYS = {"train_run", "measure_hessian"}  # whose snapshots and eigenvectors the stage thin deletes
 PAGE = ("figures/page.html.jinja",)
 EXACT = {"prepare_dataset", "bundle_javascript", "summarise_study", "evaluate_claims", "plot_figure", "write_report"}
 TEMPLATES = tuple(f"report/report.{suffix}" for suffix in ("html.jinja", "css", "js"))
@@ -286,8 +287,8 @@ def to_make(results: Iterable[Result], folder: Path, again: Collection[str] = ()
     ``again``: rules, and files in there, that are to be made in any case.
     """
     planned = list(results)
-    thinned = {each for each in planned if each.rule == "train_run" and left_out(folder / each.last)}
-    wanted: set[Result] = set()  # of these, those whose snapshots are to be measured
+    thinned = {each for each in planned if each.rule in WITH_ARRAYS and left_out(folder / each.last)}
+    wanted: set[Result] = set()  # of these, those whose snapshots or eigenvectors are to be read
     while True:
         found = _to_make(planned, folder, again, wanted)
         missing = {need for each in found if each.rule in MEASURES for need in each.needs} & thinned - found.keys()

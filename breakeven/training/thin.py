@@ -1,4 +1,4 @@
-"""Stage ``thin``: delete the snapshots of a run that need not be kept, once all that is asked of them is measured."""
+"""Stage ``thin``: delete the snapshots of a run, and what is as large, that need not be kept, once all that is asked of them is measured."""
 
 import shutil
 from collections.abc import Sequence
@@ -10,21 +10,23 @@ from breakeven.store.progress import say
 from breakeven.store.record import leave_out
 from breakeven.store.training_record import FILE, SNAPSHOTS, read_training
 
+OF_SNAPSHOTS = {SNAPSHOTS: FILE, "eigenvectors": "hessian.csv"}  # folders with a file of each, and the results that they are of
 Each = TypeVar("Each")
 
 
 def thin(run: Path, state: Path, keep: int, out: Path) -> None:
     """Keep each ``keep``-th snapshot of the run in folder ``run``, and the last one; none where it is 0.
 
-    The run's checkpoints in ``state``, which hold the same files, go with them. Its record says from then on that it is whole
-    without what was deleted. ``out`` lists the steps of those that are there.
+    The eigenvectors e_H^1 there, and the run's checkpoints in ``state``, which hold the same files, go with them. The records say
+    from then on that results are whole without what was deleted. ``out`` lists the steps of the snapshots that are there.
     """
     entries = read_training(run).snapshots
     stay = kept(entries, keep)
     gone = [entry.file for entry in entries if entry not in stay]
-    leave_out(run / FILE, [f"{SNAPSHOTS}/{file}" for file in gone])  # first: killed in between, nothing is missing
-    for file in gone:
-        (run / SNAPSHOTS / file).unlink(missing_ok=True)
+    for folder, result in OF_SNAPSHOTS.items():
+        leave_out(run / result, [f"{folder}/{file}" for file in gone])  # first: killed in between, nothing is missing
+        for file in gone:
+            (run / folder / file).unlink(missing_ok=True)
     shutil.rmtree(state, ignore_errors=True)
     steps = [entry.step for entry in entries if (run / SNAPSHOTS / entry.file).exists()]
     write_json(out, {"kept": steps})

@@ -15,7 +15,7 @@ from tests.config.example import CONFIG, edited, plan_of
 DENSITY = edited(("measurements:", "measurements:\n  density: {probes: 1}"))
 SHARPNESS = edited(("measurements:", "measurements:\n  sharpness: {max_draws: 10}"))
 UNASKED = ("embed", "sharpness", "blocks", "predictions", "thin")  # for which no one asks here
-MAKE_NOTHING = ("status", "check", "estimate", "new", "run", "export", "prune")
+MAKE_NOTHING = ("status", "check", "estimate", "new", "run", "export", "publish", "prune")
 MAKING = [stage for stage in STAGES if stage.name not in MAKE_NOTHING]
 RUN = "digits-simple_cnn-lr0.1-bs32-seed0"  # and its digest
 AFTER_ONE = ["summarise_study", "evaluate_claims", "plot_figure", "write_report"]
@@ -312,6 +312,18 @@ def test_a_run_without_snapshots_of_which_one_measurement_is_missing(thinned, tm
     hessians = [each for each in follow if each.rule == "measure_hessian" and each.name == run.name]
     assert [found[each] for each in hessians] == [Why.MISSING]
     assert {found[each] for each in follow - set(hessians)} == {Why.FOLLOWS}
+
+
+def test_eigenvectors_that_are_gone_are_made_again_for_who_reads_them(thinned, tmp_path):
+    made, run = thinned
+    [of_h] = (each for each in made if (each.rule, each.name) == ("measure_hessian", run.name))
+    leave_out(tmp_path / of_h.last, ["eigenvectors/step-0.safetensors"])
+    for path in (tmp_path / of_h.last.parent / "eigenvectors").iterdir():
+        path.unlink()
+    assert to_do(made, tmp_path) == {}
+    (tmp_path / of_h.last.parent / "stability.csv").unlink()
+    found = to_make(made, tmp_path)
+    assert found[run] is found[of_h] is Why.MISSING
 
 
 def test_what_a_thinned_record_says(tmp_path):

@@ -14,10 +14,14 @@ def thin(runs):
 
 
 def snapshots_of(project):
-    """The names of the files, by run; each folder of snapshots is there."""
-    found = {run: project.folder / "results/runs" / run / "snapshots" for run in project.runs}
-    assert all(folder.is_dir() for folder in found.values())
-    return {run: sorted(path.name for path in folder.glob("*.safetensors")) for run, folder in found.items()}
+    """The names of the files, by run, of snapshots and of eigenvectors, which are the same; each folder is there."""
+    folders = {run: project.folder / "results/runs" / run for run in project.runs}
+    found = [
+        {run: sorted(path.name for path in (folder / name).iterdir() if path.suffix) for run, folder in folders.items()}
+        for name in ("snapshots", "eigenvectors")
+    ]
+    assert found[0] == found[1]
+    return found[0]
 
 
 def test_snapshots_are_deleted_and_made_again_for_who_measures_them(project):
@@ -65,7 +69,8 @@ def test_each_second_snapshot_and_the_last(project):
         kept = [steps[0], steps[2], steps[4], steps[5]]
         assert json.loads((folder / "kept_snapshots.json").read_text()) == {"kept": kept}
         files = [entry["file"] for entry in trained if entry["step"] in kept]
-        assert sorted(path.name for path in folder.glob("snapshots/*.safetensors")) == files
+        for name in ("snapshots", "eigenvectors"):
+            assert sorted(path.name for path in folder.glob(f"{name}/*.safetensors")) == files
     assert project.plan() == set()
     project.edit("keep_snapshots: 2", "keep_snapshots: 3")
     assert project.run() == thin(made)

@@ -1,10 +1,12 @@
 """Snapshots that are not kept once all is measured: nothing is made again for that, until someone asks for them."""
 
 import json
+import shutil
+import subprocess
 
 import pytest
 
-from tests.workflow.project import STUDIES, measure, studies_again, train
+from tests.workflow.project import CHECKOUT, STUDIES, measure, studies_again, train
 
 pytestmark = pytest.mark.workflow
 
@@ -52,6 +54,29 @@ def test_snapshots_are_deleted_and_made_again_for_who_measures_them(project):
     # all is as it was before it was thinned for the first time, but the snapshots are there again
     project.edit("keep_snapshots: 1", "keep_snapshots: 0")
     assert project.plan() == thin(runs)
+
+
+def test_a_piece_is_taken_to_another_machine(project, tmp_path):
+    """Of what benchmarks/piece.sh packs, nothing is made again elsewhere but the data, which are none of the results."""
+    said = piece(project, tmp_path)
+    assert said.returncode == 1 and "must say keep_snapshots: 0" in said.stderr
+    project.edit("device: cpu\n", "device: cpu\nkeep_snapshots: 0\n")
+    project.run()
+    made = project.tables()
+    said = piece(project, tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert f"{len(project.runs)} runs are whole" in said.stdout
+    shutil.rmtree(project.folder / "results")
+    subprocess.run(["tar", "-xzf", tmp_path / "piece.tgz"], cwd=project.folder, check=True)
+    assert not list(project.folder.rglob("*.safetensors"))
+    assert {job.split()[0] for job in project.plan()} == {"prepare_dataset"}
+    assert project.tables() == made
+
+
+def piece(project, folder):
+    """Pack a piece, in a second: nothing is to be done."""
+    script = [CHECKOUT / "benchmarks/piece.sh", "config.yaml", "1", folder / "piece.tgz"]
+    return subprocess.run(["bash", *script], cwd=project.folder, capture_output=True, text=True, check=False)
 
 
 def test_each_second_snapshot_and_the_last(project):

@@ -87,6 +87,12 @@ class Result:
         return Path("benchmarks", STAGE_OF[self.rule], *folders, f"{name}.tsv")
 
 
+def files_of(dataset: Mapping[str, Any]) -> list[Path]:
+    """The files and folders of the user's that a data set, by its specification, is read from."""
+    name = dataset["loader"]
+    return list(loader_source(name).files(dataset.get("options", {}) if is_own(name) else dataset))
+
+
 def _once(make: Callable[..., Result]) -> Callable[..., Result]:
     """A method of `Results` that makes each result once."""
 
@@ -137,7 +143,7 @@ class Results:
         spec, key = self.plan.datasets[dataset].spec, self.prepared(dataset)
         source = loader_source(spec["loader"])
         own = is_own(spec["loader"])  # which may draw other numbers each time
-        read = self._read(source, spec.get("options", {}) if own else spec) if key is None else {}
+        read = {str(path): self.contents(path) for path in files_of(spec)} if key is None else {}
         code, out = _code("prepare", source.module), f"data/{dataset}"
         made = _result("prepare_dataset", dataset, out, spec, code, read=read)
         return replace(made, exact=not own, key=made.key if key is None else key)

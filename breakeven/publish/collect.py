@@ -1,6 +1,7 @@
 """From a results folder, whose results must be those that its config asks for, to the files of a finding."""
 
 import csv
+import gzip
 import json
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from breakeven.config.plan import Plan, load_plan
-from breakeven.config.results import STAGE_OF, Result, Results, to_make
+from breakeven.config.results import STAGE_OF, Result, Results, files_of, to_make
 from breakeven.figures.labels import label, with_schedules_in_words
 from breakeven.figures.registry import ON_REQUEST
 from breakeven.jobs.results_folder import check_format, read_plan
@@ -66,8 +67,10 @@ def _config(path: Path) -> Path:
 def _current(plan: Plan, config: Path, results: Path) -> list[Result]:
     """All results of the config, which must lie in the results folder as they would be made now."""
 
-    def prepared(dataset: str) -> str | None:  # so that the data themselves need not be here
-        return recorded_key(results / f"data/{dataset}/manifest.json")
+    def prepared(dataset: str) -> str | None:
+        """What a data set was read from need not be here: then it is taken as it lies there."""
+        is_here = all(path.exists() for path in files_of(plan.datasets[dataset].spec))
+        return None if is_here else recorded_key(results / f"data/{dataset}/manifest.json")
 
     planned = Results(plan, Contents(results / "data/contents.json").digest, prepared).planned()
     stale = to_make(planned, results)
@@ -122,10 +125,8 @@ def _study(plan: Plan, study: Study, results: Path, out: Path) -> PublishedStudy
     runs = read_table(tables / published.RUNS)
     shutil.copyfile(tables / published.RUNS, folder / published.RUNS)
     with whole_file(folder / published.TRAJECTORIES) as temporary:
-        compression = {"method": "gzip", "mtime": 0}
-        read_table(tables / "trajectories.csv").to_csv(
-            temporary, index=False, float_format=DIGITS, compression=compression
-        )
+        text = read_table(tables / "trajectories.csv").to_csv(index=False, float_format=DIGITS)
+        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))  # equal tables are equal bytes, without a file's name
     pictures = [
         Picture(each["name"], each["title"], each["caption"])
         for each in figures(_shown(study), results / "figures" / study.name, results)

@@ -17,6 +17,10 @@ def publish(project, *arguments):
     return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
 
 
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_it_is_published_and_stale_results_are_not(project):
     said = publish(project, "results", "findings/tiny")
     assert said.returncode == 0, said.stderr
@@ -32,7 +36,14 @@ def test_it_is_published_and_stale_results_are_not(project):
     assert finding.made_with["finished"].notna().all()
     assert {path.read_text(encoding="utf-8") for path in pages(folder.parent)} == {*pages(folder.parent).values()}
 
+    published = files(folder)
+    assert publish(project, "results", "findings/tiny").returncode == 0 and files(folder) == published
+
     before = (folder / "index.md").read_bytes()
+    with project.for_now("breakeven/data/digits.py"):
+        project.append("\nANOTHER = 1\n", "breakeven/data/digits.py")
+        said = publish(project, "results", "findings/tiny")
+    assert said.returncode == 1 and "(first: prepare_dataset digits-" in said.stderr
     with project.for_now():
         project.edit("[0.1, 0.3]", "[0.1, 0.2]")
         said = publish(project, "results", "findings/tiny")

@@ -10,8 +10,9 @@ import pandas as pd
 from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim
 from breakeven.publish import markdown
-from breakeven.publish.published import MADE_WITH, NOTES, Published
-from breakeven.publish.values import Values
+from breakeven.publish.notes import notes_of
+from breakeven.publish.published import MADE_WITH, Published
+from breakeven.publish.values import Values, known_one
 from breakeven.report.durations import duration
 from breakeven.report.theories import sentences
 from breakeven.report.verdicts import MARKS, verdicts_view
@@ -52,7 +53,7 @@ def summary_of(folder: Path, findings: Sequence[Published]) -> str:
     values = {finding.name: Values(finding) for finding in findings}
     views = {finding.name: verdicts_view(finding.claims, finding.views, {}) for finding in findings}
     notes = {finding.name: notes_of(finding.folder, here=values[finding.name]) for finding in findings}
-    title, lesson, words = notes_of(folder, **{"of": lambda name: values[name]})
+    title, lesson, words = notes_of(folder, of=lambda name: values[known_one(name, values, "finding", "the notes")])
     columns = [(finding.name, study) for finding in findings for study in views[finding.name]["studies"]]
     tested = {claim["name"] for view in views.values() for claim in view["claims"]}
     return _render(
@@ -82,20 +83,6 @@ def summary_of(folder: Path, findings: Sequence[Published]) -> str:
         untested=[claim for claim in CLAIMS if claim.id not in tested],
         fewest=max((view["fewest"] for view in views.values()), default=0),
     )
-
-
-def notes_of(folder: Path, **known: Any) -> tuple[str, str, str]:
-    """What a person wrote of it, ``notes.md.jinja``: a heading, a paragraph that says what it teaches, and the rest.
-
-    ``known``: what the words can name, see `breakeven.publish.values`.
-    """
-    path = folder / NOTES
-    if not path.is_file():
-        return "", "", ""
-    text = markdown.typeset(_environment().from_string(path.read_text(encoding="utf-8")).render(**known))
-    heading, _, text = text.strip().partition("\n")
-    lesson, _, rest = text.strip().partition("\n\n")
-    return heading.removeprefix("#").strip(), lesson.strip(), rest.strip()
 
 
 def made_in_words(made: pd.DataFrame) -> dict[str, str]:

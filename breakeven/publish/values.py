@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,13 @@ from breakeven.claims.evidence import times
 from breakeven.publish.published import Published
 from breakeven.report.verdicts import BY_ID, number, on_which_verdicts_rest, p_value, told_rows
 from breakeven.store.errors import UserError
+
+
+def known_one(name: Any, known: Iterable[Any], what: str, where: str) -> Any:
+    """The ``name``, which must be a ``known`` one."""
+    if name not in known:
+        raise UserError(f"{where}: no {what} is called {name!r}; there are: {', '.join(map(str, known))}")
+    return name
 
 
 class Values:
@@ -44,7 +51,7 @@ class Values:
 
     def paper(self, claim: str, of: str) -> str:
         """The paper's number ``of`` what stands behind it."""
-        return self._before(of, BY_ID[claim].paper_value, f"{claim} in the paper")
+        return self._before(of, BY_ID[known_one(claim, BY_ID, "claim", self._finding.name)].paper_value, f"{claim} in the paper")
 
     def ratio(self, number_of_one: str, number_of_other: str) -> str:
         """One of these numbers over another."""
@@ -74,8 +81,9 @@ class Values:
         return str(len(self._runs(study, settings)))
 
     def having(self, study: str, column: str, **settings: Any) -> str:
-        """How many of them have a value in this column of ``runs.csv``."""
-        return str(int(self._runs(study, settings)[column].notna().sum()))
+        """How many of them have a value in this column of ``runs.csv``, or a yes, where it has yes and no."""
+        values = self._column(self._runs(study, settings), column).dropna()
+        return str(int(values.sum()) if values.dtype == bool else len(values))
 
     def median(self, study: str, column: str, **settings: Any) -> str:
         """The median of this column over them, where they have a value."""
@@ -110,15 +118,18 @@ class Values:
         return (row for _, row in chosen.iterrows())
 
     def _runs(self, study: str, settings: dict[str, Any]) -> pd.DataFrame:
-        runs = self._finding.runs[study]
+        runs = self._finding.runs[known_one(study, self._finding.runs, "study", self._finding.name)]
         for name, value in settings.items():
-            runs = runs[runs[name] == value]
+            runs = runs[self._column(runs, name) == value]
         if runs.empty:
             raise UserError(f"{self._finding.name}: study {study} has no run with {settings}")
         return runs
 
+    def _column(self, runs: pd.DataFrame, name: str) -> pd.Series:
+        return runs[known_one(name, runs.columns, "column of runs.csv", self._finding.name)]
+
     def _known(self, study: str, column: str, settings: dict[str, Any]) -> pd.Series:
-        values = self._runs(study, settings)[column].dropna()
+        values = self._column(self._runs(study, settings), column).dropna()
         if values.empty:
             raise UserError(f"{self._finding.name}: no run of study {study} with {settings} has a {column}")
         return values

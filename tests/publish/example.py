@@ -16,7 +16,7 @@ batch_norm.trace_ratio,,,,,,,,,,inconclusive,,,,,no study sweeps the network,pri
 """
 )
 RUNS = {
-    "rate": "run,learning_rate,seed,max_lambda_H,break_even_step,final_test_accuracy\na,0.1,0,1,10,0.5\nb,0.1,1,100,,0.75\nc,0.3,0,7,30,1\n",
+    "rate": "run,learning_rate,seed,diverged,max_lambda_H,break_even_step,final_test_accuracy\na,0.1,0,False,1,10,0.5\nb,0.1,1,False,100,,0.75\nc,0.3,0,True,7,30,1\n",
     "size": "run,batch_size,seed,max_lambda_H\nd,8,0,3\n",
 }
 MADE_WITH = """stage,jobs,s,cpu_time,max_rss,started,finished,commit,breakeven,python,torch,processor,cores,gpu

@@ -32,6 +32,7 @@ def test_numbers_of_runs(values):
     """Of 1 and 100 the median is 50.5, the geometric mean 10."""
     assert values.runs("rate") == "3" and values.runs("rate", learning_rate=0.1) == "2"
     assert values.having("rate", "break_even_step") == "2"
+    assert values.having("rate", "diverged") == "1" and values.having("rate", "diverged", seed=1) == "0"
     assert values.median("rate", "max_lambda_H", learning_rate=0.1) == "50.5"
     assert values.mean("rate", "max_lambda_H", learning_rate=0.1) == "10"
     assert values.span("rate", "max_lambda_H") == "1 to 100"

@@ -1,6 +1,7 @@
 """The pages of findings, from their folders alone: one of each, and one that sums them up."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,9 @@ def page_of(finding: Published) -> str:
         claims=[(claim, _told(claim)) for claim in view["claims"]],
         theories={study.name: sentences(values.rows, study.name) for study in finding.about.studies},
         beside=_beside(view["claims"]),
+        diverged={name: int(runs["diverged"].sum()) for name, runs in finding.runs.items()},
         made=made_in_words(finding.made_with),
+        committed_when=committed_when(finding),
     )
 
 
@@ -99,13 +102,23 @@ def made_in_words(made: pd.DataFrame) -> dict[str, str]:
         "silent": str(silent) if silent else "",
         "time": duration(float(made["s"].sum())),
         "processor_time": duration(float(made["cpu_time"].sum())),
-        "first": str(known["started"].min()),
-        "last": str(known["finished"].max()),
+        "first": "" if known.empty else str(known["started"].min()),
+        "last": "" if known.empty else str(known["finished"].max()),
         "machines": "; ".join(f"{name}, {int(cores)} cores" for name, cores in machines.to_numpy().tolist()),
         "gpu": distinct("gpu"),
         "commits": distinct("commit"),
         "versions": "; ".join(f"{name} {distinct(name)}" for name in ("breakeven", "python", "torch")),
     }
+
+
+def committed_when(finding: Published) -> str:
+    """Whether its config was committed before its first run was trained, in words; empty where a run does not say when."""
+    trained = finding.made_with[finding.made_with["stage"] == "train"]
+    if trained.empty or trained["finished"].isna().any() or not finding.about.config_commit:
+        return ""
+    first = datetime.fromisoformat(trained["started"].min())
+    is_before = datetime.fromisoformat(finding.about.config_committed) < first
+    return f"{'before' if is_before else 'after'} the first run was trained"
 
 
 def _told(claim: dict[str, Any]) -> list[dict[str, str]]:

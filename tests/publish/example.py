@@ -17,7 +17,7 @@ batch_norm.trace_ratio,,,,,,,,,,inconclusive,,,,,no study sweeps the network,pri
 )
 RUNS = {
     "rate": "run,learning_rate,seed,diverged,max_lambda_H,break_even_step,final_test_accuracy\na,0.1,0,False,1,10,0.5\nb,0.1,1,False,100,,0.75\nc,0.3,0,True,7,30,1\n",
-    "size": "run,batch_size,seed,max_lambda_H\nd,8,0,3\n",
+    "size": "run,batch_size,seed,diverged,max_lambda_H\nd,8,0,False,3\n",
 }
 MADE_WITH = """stage,jobs,s,cpu_time,max_rss,started,finished,commit,breakeven,python,torch,processor,cores,gpu
 train,3,3600.0,1800.0,100,2026-01-02T10:00:00Z,2026-01-02T11:00:00Z,abc,0.1.0,3.11.7,2.13.0,A Processor,2,

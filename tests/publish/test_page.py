@@ -24,8 +24,9 @@ def page(folder, name):
 def test_a_page(folder):
     text = page(folder, "one/index.md")
     assert text.startswith(
-        "# What η does\n\n**$\\lambda_H^{1}$ is 0.25 times as large.**\n\n- Study *rate*: What of rate? 3 runs"
+        "# What η does\n\n**$\\lambda_H^{1}$ is 0.25 times as large.**\n\n- Study *rate*: What of rate? 3 runs, of which 1 diverged: "
     )
+    assert "- Study *size*: What of size? 1 run: " in text
     assert "The second paragraph, 50.5.\n\nThe third." in text
     assert "- It | falls: ✓ supported, p < 0.001, 8 seeds." in text
     assert "- It falls at 0.1: ✗ contradicted, p = 0.002, 8 seeds (study size; others: 1 supported)." in text
@@ -34,14 +35,37 @@ def test_a_page(folder):
     assert "Raw" not in text  # robustness
     assert "5 jobs took 1 h 01 min together (30 min 33 s of processors), from 2026-01-01T10:00:00Z to" in text
     assert "A Processor, 2 cores; Another, 16 cores; GPU: An H100." in text
-    assert "Commit of the code: abc, def. 1 of the jobs are older than what says so." in text
+    assert "Commit of the code: abc, def. 1 of the jobs did not say when and on what they ran." in text
     assert "changed in 1234567, on 2026-01-01T00:00:00+00:00" in text
+    assert "2026-01-01T00:00:00+00:00." in text  # a run was trained one does not know when
     assert "breakeven 0.1.0; python 3.11.7; torch 2.13.0." in text
 
 
 def test_a_page_without_notes(folder):
     text = page(folder, "two/index.md")
     assert text.startswith("# two\n\n- Study *rate*")
+
+
+@pytest.mark.parametrize(("day", "words"), [("01", "before"), ("03", "after")])
+def test_a_page_says_whether_the_config_is_older(folder, day, words):
+    path, about = folder / "one/made_with.csv", folder / "one/published.json"
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if ",,,,,," not in line))
+    about.write_text(about.read_text().replace("2026-01-01T", f"2026-01-{day}T"))
+    assert f"on 2026-01-{day}T00:00:00+00:00, {words} the first run was trained." in page(folder, "one/index.md")
+
+
+def test_a_page_of_jobs_that_said_nothing(folder):
+    path = folder / "two/made_with.csv"
+    path.write_text("".join(path.read_text().splitlines(True)[i] for i in (0, 2)))
+    text = page(folder, "two/index.md")
+    assert "1 jobs took 1 min 00 s together (30.0 s of processors). 1 of the jobs did not say when" in text
+    assert "- [two](two/index.md): 1 min 00 s of jobs.\n" in page(folder, "index.md")
+
+
+def test_a_page_without_tests(folder):
+    path = folder / "two/claims.csv"
+    path.write_text(path.read_text().splitlines(True)[0])
+    assert "Intervals are at" not in page(folder, "two/index.md")
 
 
 def test_the_summary(folder):

@@ -126,7 +126,8 @@ def _study(plan: Plan, study: Study, results: Path, out: Path) -> PublishedStudy
     shutil.copyfile(tables / published.RUNS, folder / published.RUNS)
     with whole_file(folder / published.TRAJECTORIES) as temporary:
         text = read_table(tables / "trajectories.csv").to_csv(index=False, float_format=DIGITS)
-        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))  # equal tables are equal bytes, without a file's name
+        # the same bytes each time: pandas would write the name of the temporary file into it, with this machine's
+        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
     pictures = [
         Picture(each["name"], each["title"], each["caption"])
         for each in figures(_shown(study), results / "figures" / study.name, results)

@@ -1,13 +1,15 @@
 """``publish``: a finding, from a results folder, into a folder of the documentation; and the page that sums up all of them."""
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 from breakeven.publish.collect import collect
 from breakeven.publish.page import PAGE, page_of, summary_of
-from breakeven.publish.published import FILE, NOTES, read_published
-from breakeven.store.errors import UserError
+from breakeven.publish.published import CLAIMS, CONFIG, FILE, MADE_WITH, NOTES, RUNS, TRAJECTORIES, read_published
+from breakeven.store.contents import is_left_behind
+from breakeven.store.errors import UserError, some
 from breakeven.store.files import write_text
 
 
@@ -22,8 +24,7 @@ def publish(results: Path, folder: Path | None = None) -> str:
             raise UserError(f"'{results}' holds no findings; name a results folder, and a folder for the finding")
         write_pages(results)
         return f"written: {results / PAGE}, and the pages of its findings"
-    if folder.exists() and not set(path.name for path in folder.iterdir()) <= {NOTES} and not (folder / FILE).is_file():
-        raise UserError(f"'{folder}' holds something else than a finding: name another folder")
+    _check_place(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name
@@ -32,11 +33,50 @@ def publish(results: Path, folder: Path | None = None) -> str:
         if (folder / NOTES).is_file():
             shutil.copyfile(folder / NOTES, made / NOTES)
         write_text(made / PAGE, page_of(read_published(made)))
+        old = Path(temporary) / "old"
         if folder.exists():
-            folder.rename(Path(temporary) / "old")
-        made.rename(folder)
+            folder.rename(old)
+        try:
+            made.rename(folder)
+        except BaseException:
+            if old.exists() and not folder.exists():
+                old.rename(folder)
+            raise
     write_pages(folder.parent)
     return f"published: {folder / PAGE}, and the summary {folder.parent / PAGE}"
+
+
+def _check_place(folder: Path) -> None:
+    """Refuse a folder where the finding, or the summary beside it, would take the place of something else."""
+    if not re.fullmatch(r"\w[\w.-]*", folder.name):
+        raise UserError(
+            f"a finding can't be called '{folder.name}', which is part of addresses: name a folder such as "
+            "docs/findings/NAME, with letters, digits, '_', '-' and '.' in NAME"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"'{folder}' is no folder: name another one")
+    others = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if not _is_of_a_finding(path, folder)]
+    if others:
+        raise UserError(
+            f"'{folder}' holds something else than a finding ({some(others)}): name another folder, or move that away"
+        )
+    summary = folder.parent / PAGE
+    if summary.exists() and not any(folder.parent.glob(f"*/{FILE}")):
+        raise UserError(
+            f"the summary of findings would take the place of '{summary}': name a folder such as docs/findings/NAME"
+        )
+
+
+def _is_of_a_finding(path: Path, folder: Path) -> bool:
+    """Whether what lies in ``folder`` may be replaced with it: it was published, or is no more than what systems leave behind."""
+    parts = path.relative_to(folder).parts
+    if path.is_dir() or parts == (NOTES,) or any(map(is_left_behind, parts)):
+        return True
+    if not (folder / FILE).is_file():
+        return False
+    if len(parts) == 1:
+        return path.name in {FILE, CLAIMS, MADE_WITH, CONFIG, PAGE}
+    return len(parts) == 2 and (path.suffix == ".svg" or path.name in {RUNS, TRAJECTORIES})
 
 
 def write_pages(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """A finding as it lies in its folder: tables, pictures, and what they were made from. Its page is made from these files alone."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,14 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from breakeven.store.errors import UserError
-from breakeven.store.files import read_json, write_json
+from breakeven.store.errors import UserError, some
+from breakeven.store.files import write_json
 from breakeven.store.tables import read_table
 
 FILE, CLAIMS, MADE_WITH, CONFIG = "published.json", "claims.csv", "made_with.csv", "config.yaml"
 RUNS, TRAJECTORIES = "runs.csv", "trajectories.csv.gz"
 NOTES = "notes.md.jinja"  # the words of a person, in which numbers are named and not typed
 WHAT = "published finding"
+AGAIN = "publish it again from its results folder"
+NEEDED = {  # the columns without which there is no page
+    CLAIMS: ("claim", "study", "effect", "verdict", "p_adjusted", "role", "where"),
+    MADE_WITH: ("stage", "jobs", "s", "cpu_time", "started", "finished", "processor", "cores", "commit"),
+    RUNS: ("run", "seed", "diverged"),
+}
 
 
 @dataclass(frozen=True)
@@ -76,16 +83,32 @@ def write_about(folder: Path, about: About) -> None:
 
 
 def read_published(folder: Path) -> Published:
-    """The finding in ``folder``."""
-    path = folder / FILE
-    content = read_json(path, WHAT)
+    """The finding in ``folder``, which must be whole."""
+    about = _read_about(folder / FILE)
+    beside = [f"{study.name}/{name}" for study in about.studies for name in (RUNS, TRAJECTORIES, *_pictures(study))]
+    lacking = [name for name in (CLAIMS, MADE_WITH, CONFIG, *beside) if not (folder / name).is_file()]
+    if lacking:
+        raise UserError(f"the finding '{folder}' lacks {some(lacking)}: {AGAIN}")
     try:
+        claims, made_with = (read_table(folder / name, NEEDED[name]) for name in (CLAIMS, MADE_WITH))
+        runs = {study.name: read_table(folder / study.name / RUNS, NEEDED[RUNS]) for study in about.studies}
+    except UserError as error:
+        why, _, _ = str(error).rpartition(": ")  # what follows is how results are made again
+        raise UserError(f"{why}: {AGAIN}") from error
+    return Published(folder, about, claims, runs, made_with)
+
+
+def _read_about(path: Path) -> About:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
         studies = [
             PublishedStudy(**(study | {"pictures": [Picture(**picture) for picture in study["pictures"]]}))
             for study in content.pop("studies")
         ]
-        about = About(**content, studies=studies)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"'{path}' is no {WHAT} ({error!r}): publish it again") from error
-    runs = {study.name: read_table(folder / study.name / RUNS) for study in studies}
-    return Published(folder, about, read_table(folder / CLAIMS), runs, read_table(folder / MADE_WITH))
+        return About(**content, studies=studies)
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        raise UserError(f"'{path}' is no {WHAT} ({error!r}): {AGAIN}") from error
+
+
+def _pictures(study: PublishedStudy) -> list[str]:
+    return [f"{each.name}.svg" for each in study.pictures]

@@ -126,7 +126,8 @@ class Values:
         return runs
 
     def _column(self, runs: pd.DataFrame, name: str) -> pd.Series:
-        return runs[known_one(name, runs.columns, "column of runs.csv", self._finding.name)]
+        column: pd.Series = runs[known_one(name, runs.columns, "column of runs.csv", self._finding.name)]
+        return column
 
     def _known(self, study: str, column: str, settings: dict[str, Any]) -> pd.Series:
         values = self._column(self._runs(study, settings), column).dropna()

@@ -42,6 +42,7 @@ def put_finding(folder, notes=NOTES):
     ]
     files = {"claims.csv": CLAIMS, "made_with.csv": MADE_WITH, "config.yaml": "studies: {}\n"}
     files |= {f"{name}/runs.csv": text for name, text in RUNS.items()}
+    files |= {f"{name}/trajectories.csv.gz": "" for name in RUNS}
     if notes:
         files["notes.md.jinja"] = notes
     for name, text in files.items():

@@ -1,6 +1,7 @@
 """The pages of findings: what stands on them, from a folder whose numbers are known."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -24,9 +25,9 @@ def page(folder, name):
 def test_a_page(folder):
     text = page(folder, "one/index.md")
     assert text.startswith(
-        "# What η does\n\n**$\\lambda_H^{1}$ is 0.25 times as large.**\n\n- Study *rate*: What of rate? 3 runs, of which 1 diverged: "
+        "# What η does\n\n**$\\lambda_H^{1}$ is 0.25 times as large.**\n\n- Study *rate*: What of rate? 3 runs, of which 1"
     )
-    assert "- Study *size*: What of size? 1 run: " in text
+    assert "3 runs, of which 1 diverged: " in text and "- Study *size*: What of size? 1 run: " in text
     assert "The second paragraph, 50.5.\n\nThe third." in text
     assert "- It | falls: ✓ supported, p < 0.001, 8 seeds." in text
     assert "- It falls at 0.1: ✗ contradicted, p = 0.002, 8 seeds (study size; others: 1 supported)." in text
@@ -130,6 +131,68 @@ def test_a_folder_of_something_else_stays(tmp_path):
     with pytest.raises(UserError, match="holds something else than a finding"):
         publish(tmp_path / "results", tmp_path / "mine")
     assert (tmp_path / "mine/thesis.tex").is_file()
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "rate/mine.csv", "rate/more/lambda_H.svg", "rate/notes.md.jinja"])
+def test_what_a_person_put_beside_a_finding_stays(folder, name):
+    path = folder / "one" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x")
+    (folder / "one/.DS_Store").write_text("")  # which is nobody's
+    with pytest.raises(UserError, match=rf"something else than a finding \({name}\)"):
+        publish(folder / "results", folder / "one")
+
+
+def test_a_page_beside_it_that_is_no_summary_stays(tmp_path):
+    (tmp_path / "index.md").write_text("# Documentation")
+    with pytest.raises(UserError, match=r"would take the place of '.*/index\.md'"):
+        publish(tmp_path / "results", tmp_path / "one")
+
+
+@pytest.mark.parametrize("name", ["", "..", ".hidden", "a (b)", "a b"])
+def test_a_name_that_is_no_part_of_an_address(tmp_path, name):
+    with pytest.raises(UserError, match=r"a finding can't be called '.*', which is part of addresses"):
+        publish(tmp_path / "results", Path(name) if not name else tmp_path / name)
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "one").write_text("")
+    with pytest.raises(UserError, match="is no folder"):
+        publish(tmp_path / "results", tmp_path / "one")
+
+
+def test_the_earlier_one_comes_back_where_the_new_one_cannot_be_put(folder, monkeypatch):
+    def rename(path, target, really=Path.rename):
+        if Path(target) == folder / "one" and path.name == "one":
+            raise OSError("no")
+        return really(path, target)
+
+    monkeypatch.setattr("breakeven.publish.publish.collect", lambda results, made: put_finding(made, notes=""))
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(OSError, match="no"):
+        publish(folder / "results", folder / "one")
+    assert (folder / "one/notes.md.jinja").read_text() == NOTES
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("claims.csv", None, "one' lacks claims.csv: publish it again"),
+        ("rate/runs.csv", None, "one' lacks rate/runs.csv: publish it again"),
+        ("rate/trajectories.csv.gz", None, "one' lacks rate/trajectories.csv.gz: publish it again"),
+        ("published.json", '{"studies": [', "published.json' is no published finding"),
+        ("published.json", '{"studies": [{}]}', "published.json' is no published finding"),
+        ("claims.csv", "clam\n", "claims.csv' has no column 'claim', 'study', 'effect'"),
+        ("made_with.csv", "", "made_with.csv' is no table"),
+        ("size/runs.csv", "run\n", "size/runs.csv' has no column 'seed', 'diverged': publish it again"),
+    ],
+)
+def test_a_damaged_finding_is_named(folder, name, text, words):
+    path = folder / "one" / name
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(UserError) as error:
+        pages(folder)
+    assert words in str(error.value) and str(error.value).endswith(": publish it again from its results folder")
 
 
 def test_nothing_is_left_where_publishing_fails(tmp_path):

@@ -4,8 +4,11 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+import jinja2
 import pytest
+from jinja2 import nodes
 
+from breakeven.figures.labels import label
 from breakeven.publish.publish import pages
 from breakeven.publish.published import FILE, read_published
 
@@ -43,28 +46,62 @@ def test_a_typed_number_is_seen():
     ]
 
 
+def typed_in_braces(notes):
+    """What stands in braces and is no call of ``here.``, of ``of(…).``, or of a macro of the notes."""
+    tree = jinja2.Environment().parse(notes)
+    macros = {macro.name for macro in tree.find_all(nodes.Macro)}
+
+    def is_named(node):
+        if not isinstance(node, nodes.Call):
+            return False
+        if isinstance(node.node, nodes.Name):
+            return node.node.name in macros
+        of = getattr(node.node, "node", None)
+        is_known = getattr(getattr(of, "node", of), "name", None) in ("here", "of")
+        return is_known and (node.node.attr != "ratio" or all(map(is_named, node.args)))
+
+    shown = [node for output in tree.find_all(nodes.Output) for node in output.nodes]
+    return [node for node in shown if not isinstance(node, nodes.TemplateData) and not is_named(node)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{{ 30 }}",
+        '{{ "30" }}',
+        '{{ "30" | string }}',
+        '{{ here.p("C1", "rate") ~ "0" }}',
+        '{{ here.ratio("3", "7") }}',
+        "{% set x = 30 %}{{ x }}",
+        "{% macro m(x) %}{{ x }}{% endmacro %}{{ m(30) }}",
+    ],
+)
+def test_a_number_typed_in_braces_is_seen(words):
+    assert typed_in_braces(words)
+
+
+def test_what_is_taken_from_tables_may_stand_in_braces():
+    assert not typed_in_braces(
+        '{% set rate = "rate" %}{% macro m(x) %}{{ here.p(x, rate) }}{% endmacro %}{{ m("C1") }} {{ of("one").p("C1", "rate") }} '
+        '{{ here.ratio(m("C1"), here.paper("C1", "η = 0.1")) }}'
+    )
+
+
 def settings(finding):
     """The values of η, S and β that runs of a finding have, as words write them."""
-    columns = {"η": "learning_rate", "S": "batch_size", "β": "momentum"}
-    return {
-        f"{symbol} = {value:g}"
-        for symbol, column in columns.items()
-        for name, runs in finding.runs.items()
-        for value in (
-            runs[column]
-            if column in runs
-            else [
-                float(next(iter(study.settings.get(column, "0").split())))
-                for study in finding.about.studies
-                if study.name == name
-            ]
-        )
-    }
+    found = set()
+    for study in finding.about.studies:
+        runs = finding.runs[study.name]
+        momentum = runs["momentum"] if "momentum" in runs else [study.settings.get(label("momentum"), 0)]
+        values = {"η": runs["learning_rate"], "S": runs["batch_size"], "β": momentum}
+        found |= {f"{symbol} = {float(value):g}" for symbol, column in values.items() for value in column}
+    return found
 
 
 @pytest.mark.parametrize("path", NOTES, ids=lambda path: path.parent.name)
 def test_no_number_is_typed(path):
     """But those of settings, which must be settings of a run."""
+    assert typed_in_braces(path.read_text(encoding="utf-8")) == []
     text = NAMED.sub("", path.read_text(encoding="utf-8"))
     named = set(re.findall(r"[ηSβ] = [\d.]*\d", text))
     known = [path.parent] if (path.parent / FILE).is_file() else FINDINGS

@@ -51,7 +51,9 @@ class Values:
 
     def paper(self, claim: str, of: str) -> str:
         """The paper's number ``of`` what stands behind it."""
-        return self._before(of, BY_ID[known_one(claim, BY_ID, "claim", self._finding.name)].paper_value, f"{claim} in the paper")
+        return self._before(
+            of, BY_ID[known_one(claim, BY_ID, "claim", self._finding.name)].paper_value, f"{claim} in the paper"
+        )
 
     def ratio(self, number_of_one: str, number_of_other: str) -> str:
         """One of these numbers over another."""

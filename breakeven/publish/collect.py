@@ -27,10 +27,8 @@ from breakeven.store.files import whole_file
 from breakeven.store.record import recorded_key
 from breakeven.store.tables import read_table, write_table
 
-FIRST, OF_A_SWEEP = (
-    {"lambda_H"},
-    {"maxima", "break_even"},
-)  # figures of a page, beside those that a config asks for by name
+FIRST = {"lambda_H"}  # figures of a page, beside those that a config asks for by name
+OF_A_SWEEP = {"maxima", "break_even"}
 DIGITS = "%.6g"  # of a number in the table of trajectories
 TOOK = ("s", "cpu_time", "max_rss")
 MADE_WITH = ("commit", "breakeven", "python", "torch", "processor", "cores", "gpu")  # of breakeven.jobs.made_with

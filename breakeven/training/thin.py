@@ -1,4 +1,4 @@
-"""Stage ``thin``: delete the snapshots of a run, and what is as large, that need not be kept, once all that is asked of them is measured."""
+"""Stage ``thin``: delete the snapshots of a run that need not be kept, and their eigenvectors, once all is measured."""
 
 import shutil
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """Theory against measurement: the largest λ_H^1, and λ_H^1 at the break-even point, against what Eq. 1 predicts."""
 
+import textwrap
+
 import altair as alt
 import pandas as pd
 from altair.typing import ChartType
@@ -14,6 +16,7 @@ CAPTION = (
 )
 ORDER = 90
 SIDE = 360
+LETTERS = 62  # of a line above it, which in a browser with another font is no wider than the figure
 LAMBDAS = ["predicted", "before", "after", "max"]
 
 
@@ -64,7 +67,8 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     without = int(runs["break_even_step"].isna().sum())
     undrawn = len(runs) - without - len(table)
     lines = [
-        "Symbols: the largest λ_H^1 at a snapshot of each run. Bars: λ_H^1 from the last stable to the first unstable step.",
+        "Symbols: the largest λ_H^1 at a snapshot of each run.",
+        "Bars: λ_H^1 from the last stable to the first unstable step.",
         "On the dashed line, theory is right.",
     ]
     if without:
@@ -72,7 +76,7 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     if undrawn:
         reason = "a λ_H^1 is unknown or not above 0"
         lines.append(f"{undrawn} of {len(runs)} runs have one, and are not drawn: {reason}.")
-    return lines
+    return [part for line in lines for part in textwrap.wrap(line, LETTERS)]
 
 
 def diagonal(domain: list[float]) -> alt.Chart:

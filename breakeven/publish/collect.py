@@ -14,7 +14,8 @@ from breakeven.config.plan import Plan, load_plan
 from breakeven.config.results import STAGE_OF, Result, Results, files_of, to_make
 from breakeven.figures.labels import label, with_schedules_in_words
 from breakeven.figures.registry import ON_REQUEST
-from breakeven.jobs.results_folder import check_format, read_plan
+from breakeven.jobs.locks import acquire
+from breakeven.jobs.results_folder import LOCK, check_format, read_plan
 from breakeven.publish import published
 from breakeven.publish.published import About, Picture, PublishedStudy
 from breakeven.report.build import command
@@ -44,7 +45,15 @@ def collect(results: Path, out: Path) -> None:
     if planned is None:
         raise UserError(f"nothing was planned in the results folder '{results}' yet: start snakemake first")
     config = _config(Path(planned["config"]))
-    plan = load_plan(config)
+    lock = acquire(results / LOCK, f"publishing the results folder '{results}'")
+    try:
+        _copy(load_plan(config), config, results, out)
+    finally:
+        lock.release()
+
+
+def _copy(plan: Plan, config: Path, results: Path, out: Path) -> None:
+    """Write the files, while no snakemake is at work on the results."""
     made = _current(plan, config, results)
     shutil.copyfile(config, out / published.CONFIG)
     shutil.copyfile(results / "tables" / published.CLAIMS, out / published.CLAIMS)

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from breakeven.jobs.locks import acquire
+from breakeven.jobs.results_folder import LOCK
 from breakeven.publish.publish import pages
 from breakeven.publish.published import read_published
 from tests.workflow.project import FIGURES, STUDIES
@@ -40,6 +42,10 @@ def test_it_is_published_and_stale_results_are_not(project):
     assert publish(project, "results", "findings/tiny").returncode == 0 and files(folder) == published
 
     before = (folder / "index.md").read_bytes()
+    lock = acquire(project.folder / "results" / LOCK, "running snakemake")
+    said = publish(project, "results", "findings/tiny")
+    lock.release()
+    assert said.returncode == 1 and "running snakemake" in said.stderr and "Traceback" not in said.stderr
     with project.for_now("breakeven/data/digits.py"):
         project.append("\nANOTHER = 1\n", "breakeven/data/digits.py")
         said = publish(project, "results", "findings/tiny")

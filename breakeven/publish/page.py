@@ -1,8 +1,10 @@
 """The pages of findings, from their folders alone: one of each, and one that sums them up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import count, product
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import jinja2
@@ -66,6 +68,7 @@ def summary_of(folder: Path, findings: Sequence[Published]) -> str:
         notes=words,
         findings=[(finding, *notes[finding.name][:2], made_in_words(finding.made_with)) for finding in findings],
         columns=columns,
+        letters=dict(zip(columns, _letters(), strict=False)),
         matrices=[(head, _matrix(question, columns, views)) for question, head in QUESTIONS.items()],
         theories=[
             (finding.name, study.name, said)
@@ -86,6 +89,12 @@ def summary_of(folder: Path, findings: Sequence[Published]) -> str:
         untested=[claim for claim in CLAIMS if claim.id not in tested],
         fewest=max((view["fewest"] for view in views.values()), default=0),
     )
+
+
+def _letters() -> Iterator[str]:
+    """What columns are called: A to Z, then AA and so on."""
+    for length in count(1):
+        yield from map("".join, product(ascii_uppercase, repeat=length))
 
 
 def made_in_words(made: pd.DataFrame) -> dict[str, str]:

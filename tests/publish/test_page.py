@@ -60,7 +60,7 @@ def test_a_page_of_jobs_that_said_nothing(folder):
     path.write_text("".join(path.read_text().splitlines(True)[i] for i in (0, 2)))
     text = page(folder, "two/index.md")
     assert "1 jobs took 1 min 00 s together (30.0 s of processors). 1 of the jobs did not say when" in text
-    assert "- [two](two/index.md): 1 min 00 s of jobs.\n" in page(folder, "index.md")
+    assert "- [two](two/index.md): Studies: **C** rate, **D** size; 1 min 00 s of jobs.\n" in page(folder, "index.md")
 
 
 def test_a_page_without_tests(folder):
@@ -71,17 +71,15 @@ def test_a_page_without_tests(folder):
 
 def test_the_summary(folder):
     text = page(folder, "index.md")
-    assert (
-        "- [What η does](one/index.md): $\\lambda_H^{1}$ is 0.25 times as large. 1 h 01 min of jobs on A Processor"
-        in text
-    )
+    assert "- [What η does](one/index.md): $\\lambda_H^{1}$ is 0.25 times as large. Studies: **A**" in text
     heads = next(line for line in text.splitlines() if line.startswith("| claim"))
-    columns = [f"[{name}]({name}/index.md): {study}" for name in ("one", "two") for study in ("rate", "size")]
-    assert heads == f"| claim | {' | '.join(columns)} | "
-    row = next(line for line in text.splitlines() if "is larger for larger S" in line and "H" in line)
-    of_one, of_two = (
-        f"[±]({name}/index.md#c1lambda_hbatch_size) 1 contradicted, 1 supported" for name in ("one", "two")
+    assert heads == "| claim | [A](one/index.md) | [B](one/index.md) | [C](two/index.md) | [D](two/index.md) | "
+    assert (
+        "Studies: **A** rate, **B** size; 1 h" in text
+        and "[two](two/index.md): Studies: **C** rate, **D** size; 1 h" in text
     )
+    row = next(line for line in text.splitlines() if "is larger for larger S" in line and "H" in line)
+    of_one, of_two = (f"[±]({name}/index.md#c1lambda_hbatch_size) 1 ✗, 1 ✓" for name in ("one", "two"))
     assert row == f"| $\\lambda_H^{{1}}$ is larger for larger S |  | {of_one} |  | {of_two} | "
     paper, _, assumptions = text.partition("## What the paper's model assumes")
     assert "falls after an unstable step" not in paper and "falls after an unstable step" in assumptions

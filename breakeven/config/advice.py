@@ -99,7 +99,7 @@ def form(place: Sequence[str | int], value: Any, types: Collection[str]) -> str 
         return "several values stand in the study's 'sweeps'"
     if key in FORMS and (place[-1] == key or "object" in types):
         return FORMS[key]
-    if set(types) == {"array"} and isinstance(value, str | int | float):
+    if set(types) == {"array"} and isinstance(value, str | int | float) and re.fullmatch(r"[\w.-]{1,60}", str(value)):
         return f"write [{value}]"
     if "number" in types and isinstance(value, str) and re.fullmatch(r"\d+,\d+", value):
         return f"write {value.replace(',', '.')}"

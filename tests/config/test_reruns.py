@@ -66,6 +66,7 @@ ROOMS = {
     "export": set(),
     "launch": set(),
     "prune": set(),
+    "publish": set(),
 }
 
 EXACTLY = {

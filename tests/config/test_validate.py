@@ -179,6 +179,7 @@ def replaced(old, new, *lines):
             "studies.main.sweeps.learning_rate[1]: -1 is too small; allowed: a number above 0",
         ),
         replaced("[0.03, 0.1]", "0.1", "studies.main.sweeps.learning_rate: 0.1 is not a list; write [0.1]"),
+        replaced("[0.03, 0.1]", '"a\\nb"', r"studies.main.sweeps.learning_rate: 'a\nb' is not a list"),
         replaced(
             "      learning_rate: [",
             "      learning_rates: [",

@@ -10,7 +10,11 @@ MARKS_PER_CURVE = 8
 PRECONDITIONED = "preconditioned_lambda_H_1"
 STEADY = 1e-9  # relative: seeds are averaged with rounding
 # what stage locate measures between snapshots, too
-LOCATED = {"lambda_H_1": "located_lambda_H_1", "stability_lhs": "located_stability_lhs"}
+LOCATED = {
+    "lambda_H_1": "located_lambda_H_1",
+    PRECONDITIONED: "located_lambda_H_1",
+    "stability_lhs": "located_stability_lhs",
+}
 
 
 def average(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -100,17 +104,26 @@ def levels(thresholds: pd.DataFrame) -> pd.DataFrame:
     return thresholds[thresholds["steady"]].groupby(lines, sort=True)[["mean"]].first().reset_index()
 
 
-def break_even_points(
-    rows: pd.DataFrame, located: pd.DataFrame | None, runs: pd.DataFrame, study: Study
-) -> pd.DataFrame:
+def located(trajectories: pd.DataFrame, quantity: str, log: bool) -> pd.DataFrame:
+    """The rows of a quantity at the steps between snapshots that stage locate measured.
+
+    What it measures is the eigenvalue of Eq. 1: λ_H^1, and in the runs that have a preconditioner the preconditioned one instead.
+    """
+    rows = common.select(trajectories, LOCATED.get(quantity, ""), log)
+    if quantity in ("lambda_H_1", PRECONDITIONED):
+        rows = rows[rows["run"].isin(preconditioned(trajectories)) == (quantity == PRECONDITIONED)]
+    return rows
+
+
+def break_even_points(rows: pd.DataFrame, located: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The rows at the break-even point of their run, one for each run that has one; ``value`` is called ``mean``.
 
-    ``located``: those of the steps between snapshots; where the quantity has none, the rows are those of the next snapshot.
+    ``located``: those of the steps between snapshots; of a run that has none, the rows are those of the next snapshot.
     """
-    column = "measured_break_even_step" if located is None else "break_even_step"
-    if located is not None:
-        rows = pd.concat([rows, located]).drop_duplicates(["run", "step"])
-    steps = runs[["run", column]].dropna().rename(columns={column: "step"})
+    rows = pd.concat([rows, located]).drop_duplicates(["run", "step"])
+    exact = runs["run"].isin(located["run"])
+    at = runs.assign(step=runs["break_even_step"].where(exact, runs["measured_break_even_step"]))
+    steps = at[["run", "step"]].dropna()
     return _of_single_runs(rows.merge(steps.astype({"step": "int64"}), on=["run", "step"]), study)
 
 

@@ -148,8 +148,7 @@ def _parts(
         parts["level"] = curve_data.levels(look.thresholds)
         parts["threshold"] = look.thresholds[~look.thresholds["steady"]].drop(columns="steady")
     if look.diamonds:
-        between = curve_data.LOCATED.get(str(rows["quantity"].iloc[0]))
-        located = common.select(trajectories, between, look.log) if between else None
+        located = curve_data.located(trajectories, str(rows["quantity"].iloc[0]), look.log)
         parts["break_even"] = curve_data.break_even_points(rows, located, runs, study)
     if look.of_hessian:
         parts["unconverged"] = curve_data.unconverged_points(rows, trajectories, study)

@@ -18,10 +18,11 @@ def against_threshold(
     quantity: str,
     title: str,
     words: str = curves.THRESHOLD,
+    axis: list[str] | None = None,
 ) -> ChartType:
     """Draw ``quantity`` against the epoch, with lines at the full-batch thresholds that are not far beyond the curves.
 
-    ``words``: what these are.
+    ``words``: what these are. ``axis``: the lines of the y title, where they are not the words of the quantity.
     """
     rows = common.select(trajectories, quantity, log=True)
     low, high = common.span(rows, runs, log=True) if len(rows) else (1.0, 1.0)
@@ -30,7 +31,7 @@ def against_threshold(
     drawn = thresholds[near.groupby([thresholds["panel"], thresholds["colour"]]).transform("any")]
     domain = [common.rounded(low), common.rounded(max([high, *(1.15 * thresholds["mean"][near])]))]
     look: dict[str, Any] = {"thresholds": drawn, "domain": domain} if len(drawn) else {}
-    figure = curves.trajectory(trajectories, runs, study, quantity, title, of_hessian=True, **look)
+    figure = curves.trajectory(trajectories, runs, study, quantity, title, axis, of_hessian=True, **look)
     if len(drawn):
         figure.title.subtitle.append(f"Dashed lines: {words}.")
     return figure

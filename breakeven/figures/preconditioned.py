@@ -26,4 +26,5 @@ def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> Chart
     runs = having if len(having) else runs
     title = f"Largest eigenvalue of the preconditioned Hessian, {SYMBOLS[quantity]}"
     words = "the full-batch threshold, 38/η for Adam with its usual momentum"
-    return against_threshold(trajectories, runs, study, quantity, title, words)
+    axis = ["largest eigenvalue of P⁻¹H,", f"{SYMBOLS[quantity]} (log scale)"]  # which fits beside a panel
+    return against_threshold(trajectories, runs, study, quantity, title, words, axis)

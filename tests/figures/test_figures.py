@@ -294,6 +294,22 @@ def test_the_break_even_point_of_each_run_is_marked_on_its_own_value(figure):
     assert "Diamonds" not in json.dumps(compiled(figure, trajectories, runs, study), ensure_ascii=False)
 
 
+def test_what_is_located_of_adam_is_the_preconditioned_eigenvalue_and_no_lambda_h():
+    """It stood as a diamond on the axis of λ_H^1, which is hundreds of times smaller."""
+    trajectories, runs, study = make_study(sweeps={"learning_rate": [0.1, 0.3]}, seeds=[0])
+    trajectories = with_preconditioned(trajectories)
+    runs["break_even_step"], runs["measured_break_even_step"] = 17, 20
+    of_h = trajectories[(trajectories["quantity"] == "lambda_H_1") & (trajectories["step"] == 20)]
+    located = of_h.assign(quantity="located_lambda_H_1", step=17, value=1000 * of_h["value"])
+    trajectories = pd.concat([trajectories, located], ignore_index=True)
+    on_h = rows_of(compiled("lambda_H", trajectories, runs, study), "break_even")
+    assert set(on_h["step"]) == {20}
+    np.testing.assert_allclose(sorted(on_h["mean"]), sorted(of_h["value"]), rtol=1e-5)
+    on_ph = rows_of(compiled("preconditioned", trajectories, runs, study), "break_even")
+    assert set(on_ph["step"]) == {17}
+    np.testing.assert_allclose(sorted(on_ph["mean"]), sorted(located["value"]), rtol=1e-5)
+
+
 def test_steps_at_which_h_did_not_converge_are_crossed_and_counted():
     for figure in ("lambda_H", "stability"):
         spec = spec_of(figure, "unconverged")

@@ -30,7 +30,7 @@ QUANTITIES = {
     "converged_H": r"1 \text{ or } 0",
     "preconditioned_converged_H": r"1 \text{ or } 0",
     "curvature_variance": r"s^2 = \frac{1}{n} \sum_i (H_i - \bar{H})^2",
-    "located_lambda_H_1": r"\max_{\|v\| = 1} v^\top H v",
+    "located_lambda_H_1": r"\max_{\|v\| = 1} v^\top H v; \text{ with a preconditioner } v^\top P^{-1/2} H P^{-1/2} v",
     "located_stability_lhs": r"\text{as } \texttt{stability\_lhs}",
     "stability_lhs": r"1 - 2 (1 + \beta) c + c^2 + s^2 \eta^2 \nu \frac{1 + \beta}{1 - \beta}, \; c = \eta (\lambda_H^1 + w), "
     r"\; \nu = \frac{N - S}{S (N - 1)}",

@@ -53,16 +53,20 @@ def versions() -> dict[str, str]:
 def commit() -> str | None:
     """The git commit of the source code, and whether it was changed since; None where the code is under no git."""
     source = Path(breakeven.__file__).resolve()
-    git = shutil.which("git")
-
-    def ask(*arguments: str) -> str | None:
-        answer = subprocess.run([str(git), "-C", str(source.parent), *arguments], capture_output=True, text=True)
-        return answer.stdout.strip() if answer.returncode == 0 else None
-
+    folder = source.parent
     # an installed copy can lie inside some other repository, which doesn't track it
-    if git is None or ask("ls-files", "--error-unmatch", source.name) is None:
+    if git(folder, "ls-files", "--error-unmatch", source.name) is None:
         return None
-    head = ask("rev-parse", "HEAD")
+    head = git(folder, "rev-parse", "HEAD")
     if head is None:
         return None
-    return f"{head} with uncommitted changes" if ask("status", "--porcelain", "--untracked-files=no") else head
+    return f"{head} with uncommitted changes" if git(folder, "status", "--porcelain", "--untracked-files=no") else head
+
+
+def git(folder: Path, *arguments: str) -> str | None:
+    """What git answers in this folder; None where there is no git, or it refuses."""
+    program = shutil.which("git")
+    if program is None:
+        return None
+    answer = subprocess.run([program, "-C", str(folder), *arguments], capture_output=True, text=True)
+    return answer.stdout.strip() if answer.returncode == 0 else None

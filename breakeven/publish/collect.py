@@ -4,7 +4,6 @@ import csv
 import gzip
 import json
 import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,14 +11,15 @@ import pandas as pd
 
 from breakeven.config.plan import Plan, load_plan
 from breakeven.config.results import STAGE_OF, Result, Results, files_of, to_make
-from breakeven.figures.labels import label, with_schedules_in_words
+from breakeven.figures.labels import with_schedules_in_words
 from breakeven.figures.registry import ON_REQUEST
 from breakeven.jobs.locks import acquire
+from breakeven.jobs.made_with import git
 from breakeven.jobs.results_folder import LOCK, check_format, read_plan
 from breakeven.publish import published
 from breakeven.publish.published import About, Picture, PublishedStudy
 from breakeven.report.build import command
-from breakeven.report.study_view import common_settings, distinct, figures, listed
+from breakeven.report.study_view import common_settings, distinct, figures, sweeps
 from breakeven.specs.run import canonical_json
 from breakeven.specs.study import Study
 from breakeven.store.contents import Contents
@@ -141,12 +141,9 @@ def _study(plan: Plan, study: Study, results: Path, out: Path) -> PublishedStudy
     ]
     for picture in pictures:
         shutil.copyfile(results / f"figures/{study.name}/{picture.name}.svg", folder / f"{picture.name}.svg")
-    words = with_schedules_in_words(runs)
-    sweeps = [f"{label(key)} over {listed(distinct(words[key]))}" for key in study.compared]
+    swept = sweeps(study, with_schedules_in_words(runs))
     settings = common_settings([json.loads(canonical_json(plan.runs[run])) for run in study.runs])
-    return PublishedStudy(
-        study.name, study.description, listed(sweeps) if sweeps else "", distinct(runs["seed"]), settings, pictures
-    )
+    return PublishedStudy(study.name, study.description, swept, distinct(runs["seed"]), settings, pictures)
 
 
 def _shown(study: Study) -> set[str]:
@@ -159,18 +156,9 @@ def _shown(study: Study) -> set[str]:
 
 def _last_change(config: Path) -> tuple[str, str]:
     """The commit that last changed the config, and when; empty where it is in no commit, or was changed since."""
-    git = shutil.which("git")
-
-    def ask(*arguments: str) -> str:
-        if git is None:
-            return ""
-        answer = subprocess.run(
-            [git, "-C", str(config.parent), *arguments, "--", config.name], capture_output=True, text=True
-        )
-        return answer.stdout.strip() if answer.returncode == 0 else ""
-
-    told = ask("log", "-1", "--format=%H %cI")
-    if not told or ask("status", "--porcelain"):
+    of_it = ("--", config.name)
+    told = git(config.parent, "log", "-1", "--format=%H %cI", *of_it)
+    if not told or git(config.parent, "status", "--porcelain", *of_it):
         return "", ""
     commit, _, committed = told.partition(" ")
     return commit, committed

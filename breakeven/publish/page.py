@@ -14,21 +14,19 @@ from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim
 from breakeven.publish import markdown
 from breakeven.publish.notes import notes_of
-from breakeven.publish.published import MADE_WITH, Published
+from breakeven.publish.published import Published
 from breakeven.publish.values import Values, known_one
 from breakeven.report.durations import duration
 from breakeven.report.theories import sentences
-from breakeven.report.verdicts import MARKS, verdicts_view
+from breakeven.report.verdicts import BY_ID, MARKS, MISSING, verdicts_view
 
 HERE = Path(__file__).parent
 PAGE = "index.md"
-BY_ID = {claim.id: claim for claim in CLAIMS}
 QUESTIONS = {
     "paper": "What the paper found",
     "assumption": "What the paper's model assumes",
     "theories": "What stays at the edge of stability",
 }
-NOT_TESTED = "–"
 
 
 def page_of(finding: Published) -> str:
@@ -132,12 +130,12 @@ def committed_when(finding: Published) -> str:
 
 def _told(claim: dict[str, Any]) -> list[dict[str, str]]:
     """The rows of a claim that its page shows: those on which verdicts rest, and those that the paper leaves open."""
-    return [row for row in claim["rows"] if row["role"] != "robustness" and row["finding"] != NOT_TESTED]
+    return [row for row in claim["rows"] if row["role"] != "robustness" and row["finding"] != MISSING]
 
 
 def _beside(claims: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, str]]]:
     """Our numbers beside the paper's, where it has some: the row of each claim that has ours."""
-    return [(claim, row) for claim in claims for row in _told(claim) if NOT_TESTED not in (row["paper"], row["ours"])]
+    return [(claim, row) for claim in claims for row in _told(claim) if MISSING not in (row["paper"], row["ours"])]
 
 
 def _matrix(
@@ -181,7 +179,7 @@ def _environment() -> jinja2.Environment:
         "alt": lambda text: markdown.plain(str(text)),
         "anchor": anchor,
     }
-    environment.globals |= {"marks": MARKS, "made_with_file": MADE_WITH}
+    environment.globals["marks"] = MARKS
     return environment
 
 

@@ -54,6 +54,12 @@ def listed(items: list[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
+def sweeps(study: Study, runs: pd.DataFrame) -> str:
+    """What a study sweeps, over which values; empty where it sweeps nothing. ``runs``: with schedules in words."""
+    found = [f"{label(key)} over {listed(distinct(runs[key]))}" for key in study.compared]
+    return listed(found) if found else ""
+
+
 def settings_of(run: Path) -> dict[str, Any]:
     """The hyperparameters of the run in this folder that are not left out as neutral."""
     settings: dict[str, Any] = json.loads(canonical_json(read_spec(run)))
@@ -141,12 +147,11 @@ def study_view(study: Study, results: Path, out: Path, tables: Tables) -> dict[s
     folders = [results / "runs" / str(run) for run in runs["run"]]
     trained = [folder for folder in folders if (folder / FILE).is_file()]
     diverged_steps = {folder.name: read_training(folder).diverged_step for folder in trained}
-    sweeps = [f"{label(key)} over {listed(distinct(runs[key]))}" for key in study.compared]
     shown = list(study.compared) or ["learning_rate", "batch_size"]
     return {
         "name": study.name,
         "description": study.description,
-        "sweeps": listed(sweeps) if sweeps else "",
+        "sweeps": sweeps(study, runs),
         "seeds": distinct(runs["seed"]),
         "runs": sorted(runs["run"].astype(str)),
         "diverged": int(runs["diverged"].sum()),

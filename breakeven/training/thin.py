@@ -10,10 +10,8 @@ from breakeven.store.progress import say
 from breakeven.store.record import leave_out
 from breakeven.store.training_record import FILE, SNAPSHOTS, read_training
 
-OF_SNAPSHOTS = {
-    SNAPSHOTS: FILE,
-    "eigenvectors": "hessian.csv",
-}  # folders with a file of each, and the results that they are of
+# folders with a file of each snapshot, and the results that they are of
+OF_SNAPSHOTS = {SNAPSHOTS: FILE, "eigenvectors": "hessian.csv"}
 Each = TypeVar("Each")
 
 

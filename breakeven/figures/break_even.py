@@ -49,7 +49,7 @@ def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.D
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
     """Draw the measured λ_H^1 against the predicted one, with the diagonal."""
-    title = "Where λ_H^1 stops growing: theory against measurement"
+    title = "Does λ_H^1 stop growing where Eq. 1 says?"
     table = points(trajectories, runs, study)
     lines = notes(table, runs)
     if not curve_data.preconditioned(trajectories).isdisjoint(table["run"]):

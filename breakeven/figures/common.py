@@ -157,20 +157,27 @@ def colour_scale(runs: pd.DataFrame, study: Study) -> tuple[alt.Color, alt.Shape
     first = compared(study)[0]
     colours = ordered(runs[first])
     shapes = [SHAPES[index % len(SHAPES)] for index in range(len(colours))]
-    palette: dict[str, Any] = {"scheme": SEQUENTIAL}
-    if any(number(value) is None for value in runs[first]):
-        palette = {"range": [NOMINAL[index % len(NOMINAL)] for index in range(len(colours))]}
     shown = legend(label(first), colours, symbolOpacity=1)
-    colour = alt.Color("colour:O", scale=alt.Scale(domain=colours, **palette), legend=shown)
+    colour = alt.Color("colour:O", scale=palette(colours, runs[[first]]), legend=shown)
     return colour, alt.Shape("colour:O", scale=alt.Scale(domain=colours, range=shapes), legend=shown)
 
 
-def legend(title: str | None, labels: list[str], **look: Any) -> alt.Legend:
-    """A legend with as many entries beside each other as fit the page."""
+def palette(domain: list[str], values: pd.DataFrame) -> alt.Scale:
+    """The colours of ``domain``: growing with ``values`` where all of these are numbers, else those that differ most.
+
+    More than there are of the latter take the former, too, so that no two are the same.
+    """
+    if len(domain) > len(NOMINAL) or all(number(value) is not None for value in values.to_numpy(dtype=object).flat):
+        return alt.Scale(domain=domain, scheme=SEQUENTIAL)
+    return alt.Scale(domain=domain, range=NOMINAL[: len(domain)])
+
+
+def legend(title: str | None, labels: list[str], width: float = PAGE, **look: Any) -> alt.Legend:
+    """A legend with as many entries beside each other as fit the page, or a figure of this ``width``."""
     longest = max(map(len, labels), default=0)
-    fitting = int((PAGE - LETTER * len(title or "")) // (LETTER * longest + SYMBOL))
+    fitting = int((width - LETTER * len(title or "")) // (LETTER * longest + SYMBOL))
     columns = 1 if longest > LONG_LABEL else max(1, min(6, fitting))
-    letters = int(PAGE / LETTER)
+    letters = int(width / LETTER)
     if longest > letters:
         look["labelExpr"] = broken(labels, letters)
     return alt.Legend(title=title, columns=columns, labelLimit=PAGE, **look)

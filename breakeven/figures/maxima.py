@@ -124,8 +124,9 @@ def panel_colour(runs: pd.DataFrame, study: Study) -> Any:
     """One colour for each combination of the hyperparameters after the first, which is the x axis."""
     if len(compared(study)) == 1:
         return alt.value("#3b3b98")
-    scale = alt.Scale(domain=common.panels(runs, study), scheme=common.SEQUENTIAL)
-    return alt.Color("panel:O", scale=scale, legend=common.legend(None, common.panels(runs, study)))
+    panels = common.panels(runs, study)
+    scale = common.palette(panels, runs[compared(study)[1:]])
+    return alt.Color("panel:O", scale=scale, legend=common.legend(None, panels, 2 * WIDTH))
 
 
 def shaded(highlight: alt.Parameter | None, opacity: float) -> Any:

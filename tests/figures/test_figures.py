@@ -55,6 +55,13 @@ def test_every_figure_is_drawn(figure):
     assert spec["title"]["text"] in svg
 
 
+@pytest.mark.parametrize("figure", FIGURES)
+def test_titles_fit_in_a_browser_whose_letters_are_wider(figure):
+    spec = spec_of(figure)
+    width = float(re.search(r'width="([\d.]+)"', vl_convert.vegalite_to_svg(spec))[1])
+    assert 9.2 * len(re.sub(r"[_^]", "", spec["title"]["text"])) <= width
+
+
 @pytest.mark.parametrize("figure", ["lambda_H", "break_even", "maxima"])
 def test_where_there_is_no_value_the_picture_says_so(figure):
     svg = vl_convert.vegalite_to_svg(spec_of(figure, "missing"))
@@ -213,6 +220,16 @@ def test_values_that_are_no_numbers_are_drawn_by_name(values, tmp_path):
         vl_convert.vegalite_to_svg(spec)
     assert spec["concat"][0]["layer"][0]["mark"]["type"] == "tick"
     assert spec["concat"][0]["layer"][1]["encoding"]["x"]["type"] == "nominal"
+
+
+@pytest.mark.parametrize("names", [["adam", "rmsprop", "sgd"], [f"rule {number}" for number in range(9)]])
+def test_panels_of_names_have_colours_far_apart_and_of_numbers_growing_ones(names):
+    spec = compiled("maxima", *make_study(sweeps={"learning_rate": [0.1, 0.3], "optimizer": names}))
+    scale = spec["concat"][0]["layer"][0]["encoding"]["color"]["scale"]
+    assert scale["domain"] == [f"optimizer = {name}" for name in names]
+    assert scale.get("range") == (common.NOMINAL[:3] if len(names) == 3 else None)
+    of_numbers = spec_of("maxima", "two")["concat"][0]["layer"][0]["encoding"]["color"]["scale"]
+    assert of_numbers["scheme"]["name"] == "plasma" and "range" not in of_numbers
 
 
 def test_texts_of_values_are_short_and_tell_values_apart():

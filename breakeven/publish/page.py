@@ -18,10 +18,11 @@ from breakeven.publish.published import Published
 from breakeven.publish.values import Values, known_one
 from breakeven.report.durations import duration
 from breakeven.report.theories import sentences
-from breakeven.report.verdicts import BY_ID, MARKS, MISSING, verdicts_view
+from breakeven.report.verdicts import MARKS, MISSING, verdicts_view
 
 HERE = Path(__file__).parent
 PAGE = "index.md"
+Column = tuple[str, str]  # of the summary: the names of a finding and of its study
 QUESTIONS = {
     "paper": "What the paper found",
     "assumption": "What the paper's model assumes",
@@ -74,13 +75,7 @@ def summary_of(folder: Path, findings: Sequence[Published]) -> str:
             for study in finding.about.studies
             if (said := sentences(values[finding.name].rows, study.name))
         ],
-        contradicted=[
-            (finding.name, row)
-            for finding in findings
-            for claim in views[finding.name]["claims"]
-            for row in _told(claim)
-            if row["verdict"] == "contradicted" and BY_ID[claim["name"]].question == "paper"
-        ],
+        contradicted=list(_contradicted(columns, views)),
         few=[
             (finding.name, study.name, len(study.seeds)) for finding in findings for study in _with_few(finding, views)
         ],
@@ -138,11 +133,36 @@ def _beside(claims: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict
     return [(claim, row) for claim in claims for row in _told(claim) if MISSING not in (row["paper"], row["ours"])]
 
 
+def _contradicted(
+    columns: Sequence[Column], views: dict[str, dict[str, Any]]
+) -> Iterator[tuple[Claim, list[tuple[Column, dict[str, str]]], int, int]]:
+    """Each claim of the paper that a test contradicts: the column and the row of each such test, in how many studies, of how many."""
+    by_claim = _by_claim(views)
+    for claim in CLAIMS:
+        testing = [
+            (column, by_claim[column[0]][claim.id])
+            for column in columns
+            if column[1] in by_claim[column[0]].get(claim.id, {"cells": {}})["cells"]
+        ]
+        cases = [
+            (column, row)
+            for column, told in testing
+            for row in _told(told)
+            if row["study"] == column[1] and row["verdict"] == "contradicted"
+        ]
+        if claim.question == "paper" and cases:
+            yield claim, cases, len({column for column, _ in cases}), len(testing)
+
+
+def _by_claim(views: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    return {name: {claim["name"]: claim for claim in view["claims"]} for name, view in views.items()}
+
+
 def _matrix(
-    question: str, columns: Sequence[tuple[str, str]], views: dict[str, dict[str, Any]]
+    question: str, columns: Sequence[Column], views: dict[str, dict[str, Any]]
 ) -> list[tuple[Claim, list[tuple[str, dict[str, str]] | None]]]:
     """For each claim of a question that is tested somewhere: in each column the finding and its cell, or None."""
-    by_claim = {name: {claim["name"]: claim for claim in view["claims"]} for name, view in views.items()}
+    by_claim = _by_claim(views)
     rows = []
     for claim in CLAIMS:
         cells = [by_claim[name].get(claim.id, {"cells": {}})["cells"].get(study) for name, study in columns]

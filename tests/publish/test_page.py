@@ -84,8 +84,11 @@ def test_the_summary(folder):
     paper, _, assumptions = text.partition("## What the paper's model assumes")
     assert "falls after an unstable step" not in paper and "falls after an unstable step" in assumptions
     contradicted = text.partition("## What contradicts the paper")[2].partition("##")[0]
-    assert contradicted.count("It falls at 0.1; effect 0.5 (0.4 to 0.6), p = 0.002, 8 seeds") == 2
-    assert "It rises" not in contradicted
+    assert contradicted == (
+        "\n\n- **$\\lambda_H^{1}$ is larger for larger S**: contradicted in 2 of the 2 studies that test it. "
+        "[B](one/index.md#c1lambda_hbatch_size): It falls at 0.1; effect 0.5 (0.4 to 0.6), p = 0.002, 8 seeds; "
+        "also [D](two/index.md#c1lambda_hbatch_size): 0.5 (0.4 to 0.6), p = 0.002, 8 seeds.\n\n"
+    )
     assert "- Not tested anywhere: batch norm does not repair Tr(K)" in text
 
 

@@ -33,10 +33,23 @@ def _peak() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def read_seconds(path: Path) -> float | None:
-    """The seconds that a job took, if it said so."""
+def read_cost(path: Path) -> dict[str, str]:
+    """What a job said, by column; nothing where it did not, or the file is damaged: no result depends on it."""
     try:
         names, values = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[:2])
-        return float(dict(zip(names, values, strict=True))["s"])
-    except (OSError, ValueError, KeyError):
+        return dict(zip(names, values, strict=True))
+    except (OSError, ValueError):
+        return {}
+
+
+def number_of(cost: dict[str, str], column: str) -> float | None:
+    """A number of it, if it has that."""
+    try:
+        return float(cost[column])
+    except (ValueError, KeyError):
         return None
+
+
+def read_seconds(path: Path) -> float | None:
+    """The seconds that a job took, if it said so."""
+    return number_of(read_cost(path), "s")

@@ -1,6 +1,5 @@
 """From a results folder, whose results must be those that its config asks for, to the files of a finding."""
 
-import csv
 import gzip
 import json
 import shutil
@@ -13,6 +12,7 @@ from breakeven.config.plan import Plan, load_plan
 from breakeven.config.results import STAGE_OF, Result, Results, files_of, to_make
 from breakeven.figures.labels import with_schedules_in_words
 from breakeven.figures.registry import ON_REQUEST
+from breakeven.jobs.cost import read_cost
 from breakeven.jobs.locks import acquire
 from breakeven.jobs.made_with import git
 from breakeven.jobs.results_folder import LOCK, check_format, read_plan
@@ -96,7 +96,7 @@ def made_with(made: Iterable[Result], results: Path) -> pd.DataFrame:
     Columns: ``stage``, ``jobs``, ``s``, ``cpu_time`` (their sums, in seconds), ``max_rss`` (the most, in MB), ``started`` and
     ``finished`` (the first and the last, UTC), those of `breakeven.jobs.made_with`. What a job did not say is empty.
     """
-    rows = [{"stage": STAGE_OF[each.rule], **_cost(results / each.cost)} for each in made]
+    rows = [{"stage": STAGE_OF[each.rule], **read_cost(results / each.cost)} for each in made]
     table = pd.DataFrame(rows, columns=["stage", *TOOK, "finished", *MADE_WITH])
     table[list(TOOK)] = table[list(TOOK)].apply(pd.to_numeric, errors="coerce")
     ended = pd.to_datetime(table["finished"], utc=True, errors="coerce")
@@ -113,16 +113,6 @@ def made_with(made: Iterable[Result], results: Path) -> pd.DataFrame:
     for column in ("started", "finished"):
         found[column] = found[column].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     return found[["stage", "jobs", *TOOK, "started", "finished", *MADE_WITH]]
-
-
-def _cost(path: Path) -> dict[str, str]:
-    """What a job said that it took; nothing where it did not."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            row = next(csv.DictReader(file, delimiter="\t"), {})
-    except (OSError, ValueError, csv.Error):
-        return {}
-    return {name: row[name] for name in (*TOOK, "finished", *MADE_WITH) if row.get(name)}
 
 
 def _study(plan: Plan, study: Study, results: Path, out: Path) -> PublishedStudy:

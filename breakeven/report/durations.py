@@ -1,9 +1,9 @@
 """What the results took: the time of each stage."""
 
-import csv
 from collections.abc import Collection
 from pathlib import Path
 
+from breakeven.jobs.cost import number_of, read_cost
 from breakeven.stages import STAGES
 
 
@@ -14,23 +14,6 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def _number(cell: str | None) -> float:
-    """A number of such a file; 0 where it is none."""
-    try:
-        return float(cell or 0)
-    except ValueError:
-        return 0.0
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of such a file; none where it is damaged: it has no digest, and no result depends on it."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, ValueError, csv.Error):
-        return []
 
 
 def durations(results: Path, runs: Collection[str], studies: Collection[str]) -> list[dict[str, str | int]]:
@@ -47,8 +30,8 @@ def durations(results: Path, runs: Collection[str], studies: Collection[str]) ->
         old_study = (results / "tables" / name).is_dir() and name not in studies
         if not name or old_run or old_study:
             continue
-        for row in _rows(path):
-            stages.setdefault(stage, []).append((_number(row.get("s")), _number(row.get("max_rss"))))
+        if cost := read_cost(path):
+            stages.setdefault(stage, []).append((number_of(cost, "s") or 0.0, number_of(cost, "max_rss") or 0.0))
     order = {stage.name: index for index, stage in enumerate(STAGES)}
     return [
         {

@@ -10,9 +10,21 @@
 set -euo pipefail
 config=$1 seconds=$2 piece=$3
 shift 3
-results=$(sed -n 's/^results: *//p' "$config")
-results=${results:-results}
-grep -q '^keep_snapshots: 0' "$config" || { echo "error: '$config' must say keep_snapshots: 0" >&2; exit 1; }
+mapfile -t told < <(python3 - "$config" <<'END'
+import sys
+from pathlib import Path
+from breakeven.config.plan import load_plan
+from breakeven.store.errors import UserError
+try:
+    config = load_plan(Path(sys.argv[1])).config
+except UserError as error:
+    sys.exit(f"error: {error}")
+print(config.results, config.keep_snapshots, sep="\n")
+END
+)
+[ ${#told[@]} = 2 ] || exit 1
+results=${told[0]}
+[ "${told[1]}" = 0 ] || { echo "error: '$config' must say keep_snapshots: 0" >&2; exit 1; }
 if [ -f "$piece" ]; then tar -xzf "$piece"; fi
 timeout --signal=INT --kill-after=20 "$seconds" python3 -m snakemake --cores all --configfile "$config" "$@" || echo "ended with $?"
 tar -czf "$piece.new" --exclude='*.safetensors' --exclude='*/state' --exclude='*.lock' "$results"

@@ -84,8 +84,8 @@ def _current(plan: Plan, config: Path, results: Path) -> list[Result]:
     if stale:
         first = next(iter(stale))
         raise UserError(
-            f"'{results}' does not hold what '{config}' asks for: {len(stale)} of {len(planned)} jobs are to be done "
-            f"(first: {first.rule} {first.name}). Run {command(config)}, then publish"
+            f"'{results}' does not hold what '{config}' asks for; still to do: {len(stale)} of {len(planned)} jobs, "
+            f"the first is {first.rule} {first.name}. Run {command(config)}, then publish"
         )
     return planned
 

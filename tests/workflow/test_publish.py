@@ -49,7 +49,7 @@ def test_it_is_published_and_stale_results_are_not(project):
     with project.for_now("breakeven/data/digits.py"):
         project.append("\nANOTHER = 1\n", "breakeven/data/digits.py")
         said = publish(project, "results", "findings/tiny")
-    assert said.returncode == 1 and "(first: prepare_dataset digits-" in said.stderr
+    assert said.returncode == 1 and "the first is prepare_dataset digits-" in said.stderr
     with project.for_now():
         project.edit("[0.1, 0.3]", "[0.1, 0.2]")
         said = publish(project, "results", "findings/tiny")

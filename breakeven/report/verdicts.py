@@ -159,8 +159,11 @@ def _text(value: Any) -> str:
 
 
 def number(value: Any) -> str:
-    """A number of the table, with three significant digits."""
-    return MISSING if pd.isna(value) else f"{float(value):.3g}"
+    """A number of the table, with three significant digits: 0.0123, 1220, 1.2e+06."""
+    if pd.isna(value):
+        return MISSING
+    text = f"{float(value):.3g}"
+    return f"{float(text):.0f}" if 1000 <= abs(float(text)) < 1e6 else text
 
 
 def p_value(value: Any) -> str:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from breakeven.report.verdicts import verdicts_view
+from breakeven.report.verdicts import number, verdicts_view
 from breakeven.store.tables import read_table
 
 # ruff: noqa: E501
@@ -103,6 +103,15 @@ def test_a_seed_or_two_are_no_finding(tmp_path):
     assert (finding["finding"], finding["others"]) == ("It falls", "others: 1 supported, 1 inconclusive")
     lines = [line for line in two.splitlines() if "supported,0.87" not in line]
     assert findings("\n".join(lines), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.012345, "0.0123"), (999.4, "999"), (999.6, "1000"), (-1234, "-1230"), (123456, "123000"), (1e6, "1e+06")]
+    + [(float("nan"), "–"), (float("inf"), "inf")],
+)
+def test_numbers_of_thousands_are_told_in_full(value, text):
+    assert number(value) == text
 
 
 def test_numbers_as_they_are_read(view):

@@ -136,7 +136,7 @@ def _beside(claims: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict
 def _contradicted(
     columns: Sequence[Column], views: dict[str, dict[str, Any]]
 ) -> Iterator[tuple[Claim, list[tuple[Column, dict[str, str]]], int, int]]:
-    """Each claim of the paper that a test contradicts: the column and the row of each such test, in how many studies, of how many."""
+    """Each claim of the paper that a test contradicts: column and row of each such test, in how many studies, of how many."""
     by_claim = _by_claim(views)
     for claim in CLAIMS:
         testing = [

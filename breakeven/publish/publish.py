@@ -12,6 +12,8 @@ from breakeven.store.contents import is_left_behind
 from breakeven.store.errors import UserError, some
 from breakeven.store.files import write_text
 
+OLD = "old"  # what a finding is called while the new one takes its place
+
 
 def publish(results: Path, folder: Path | None = None) -> str:
     """Write the finding in ``folder`` from ``results``, then the summary beside it of all findings that lie there.
@@ -26,6 +28,7 @@ def publish(results: Path, folder: Path | None = None) -> str:
         return f"written: {results / PAGE}, and the pages of its findings"
     _check_place(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _clear_away(folder)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name
         made.mkdir()
@@ -33,7 +36,7 @@ def publish(results: Path, folder: Path | None = None) -> str:
         if (folder / NOTES).is_file():
             shutil.copyfile(folder / NOTES, made / NOTES)
         write_text(made / PAGE, page_of(read_published(made)))
-        old = Path(temporary) / "old"
+        old = Path(temporary) / OLD
         if folder.exists():
             folder.rename(old)
         try:
@@ -44,6 +47,16 @@ def publish(results: Path, folder: Path | None = None) -> str:
             raise
     write_pages(folder.parent)
     return f"published: {folder / PAGE}, and the summary {folder.parent / PAGE}"
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove what a publish left that was killed; the finding that it was about to replace comes back."""
+    for left in folder.parent.glob(f".{folder.name}.*"):
+        if not re.fullmatch(re.escape(f".{folder.name}.") + r"[a-z0-9_]{8}", left.name):
+            continue  # of another finding, or of something else
+        if (left / OLD).exists() and not folder.exists():
+            (left / OLD).rename(folder)
+        shutil.rmtree(left)
 
 
 def _check_place(folder: Path) -> None:

@@ -1,6 +1,9 @@
 """The pages of findings: what stands on them, from a folder whose numbers are known."""
 
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,6 +176,35 @@ def test_the_earlier_one_comes_back_where_the_new_one_cannot_be_put(folder, monk
     with pytest.raises(OSError, match="no"):
         publish(folder / "results", folder / "one")
     assert (folder / "one/notes.md.jinja").read_text() == NOTES
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from breakeven.publish import publish
+from tests.publish.example import put_finding
+
+def rename(path, target, really=Path.rename):
+    if target.name == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return really(path, target)
+
+publish.collect = lambda results, made: put_finding(made, notes="")
+Path.rename = rename
+publish.publish(Path("results"), Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("until", ["old", "one"])
+def test_nothing_is_lost_where_it_is_killed(folder, monkeypatch, until):
+    command = [sys.executable, "-c", KILLED, folder / "one", until]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert (folder / "one").exists() == (until == "old")
+    (folder / ".one.two.abcdefgh").mkdir()  # of another, that may be at work
+    monkeypatch.setattr("breakeven.publish.publish.collect", lambda results, made: put_finding(made, notes=""))
+    publish(folder / "results", folder / "one")
+    assert (folder / "one/notes.md.jinja").read_text() == NOTES
+    assert {path.name for path in folder.iterdir()} == {"one", "two", "index.md", ".one.two.abcdefgh"}
 
 
 @pytest.mark.parametrize(

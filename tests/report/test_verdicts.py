@@ -107,8 +107,7 @@ def test_a_seed_or_two_are_no_finding(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.012345, "0.0123"), (999.4, "999"), (999.6, "1000"), (-1234, "-1230"), (123456, "123000"), (1e6, "1e+06")]
-    + [(float("nan"), "–"), (float("inf"), "inf")],
+    [(0.012345, "0.0123"), (999.4, "999"), (999.6, "1000"), (-1234, "-1230"), (1e6, "1e+06"), (float("nan"), "–")],
 )
 def test_numbers_of_thousands_are_told_in_full(value, text):
     assert number(value) == text

@@ -205,20 +205,22 @@ CLAIMS = (
     ),
     Claim(
         "peak.lambda_K",
-        "The variance of the gradient, λ_K^1, peaks early: before the training accuracy passes a threshold.",
+        "The variance of the gradient, λ_K^1, peaks early: before the training accuracy passes a threshold, "
+        "near which the paper has it.",
         Peak("lambda_K_1"),
         "lambda_K",
         "near 60 % (CIFAR-10) and 75 % (IMDB) training accuracy",
-        title="λ_K^1 peaks early",
+        title="λ_K^1 peaks before the accuracy threshold",
         about="the variance of the gradient λ_K^1",
     ),
     Claim(
         "peak.lambda_H",
-        "The curvature of the loss, λ_H^1, peaks early: before the training accuracy passes a threshold.",
+        "The curvature of the loss, λ_H^1, peaks early: before the training accuracy passes a threshold, "
+        "near which the paper has it.",
         Peak("lambda_H_1"),
         "lambda_H",
         "near 60 % (CIFAR-10) and 75 % (IMDB) training accuracy",
-        title="λ_H^1 peaks early",
+        title="λ_H^1 peaks before the accuracy threshold",
         about="the curvature λ_H^1",
     ),
     Claim(

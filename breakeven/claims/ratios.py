@@ -39,8 +39,8 @@ class Peak:
     direction: int = -1
     outcomes: ClassVar[dict[int, str]] = {-1: "peaks before the threshold", 1: "peaks after the threshold"}
     findings: ClassVar[dict[int, str]] = {
-        -1: "{about} peaks early: at {effect} times the epoch at which the training accuracy passes its threshold",
-        1: "{about} peaks late: at {effect} times the epoch at which the training accuracy passes its threshold",
+        -1: "{about} peaks before the training accuracy passes its threshold: at {effect} times that epoch",
+        1: "{about} peaks after the training accuracy passed its threshold: at {effect} times that epoch",
         0: "{about} peaks at {effect} times the epoch of the accuracy threshold: not clear whether before it or after",
     }
     needs: ClassVar[str] = "has runs"
@@ -79,7 +79,8 @@ class PredictedPoint:
     on to the end of training at least: past the factor it counts as that, before it nothing is known. The prediction is from η,
     S, N and s²/(λ_H^1)², measured where Eq. 1 says unstable first. Effect: by which factor the two differ, either way, geometric
     mean over the runs of a seed, median over seeds. So predictions that are too high for some runs and too low for others are
-    not right on average. Runs that Eq. 1 never calls unstable are left out.
+    not right on average. Runs that Eq. 1 never calls unstable are left out, and those whose λ_H^1 falls from the first measured
+    step on, which ends no growth.
     """
 
     direction: int = -1
@@ -104,7 +105,8 @@ class PredictedPoint:
         predicted = predicted_curvatures(tables)[runs.index]
         largest = logarithms(maxima(tables, "lambda_H_1", smoothed=False))[runs.index]
         beyond = largest.where(largest - predicted > math.log(FACTOR))
-        reached = logarithms(first_peaks(tables))[runs.index].fillna(beyond)
+        goes_on = column(tables, "first_peak_step")[runs.index].isna()
+        reached = logarithms(first_peaks(tables))[runs.index].where(~goes_on, beyond)
         off = (reached - predicted).abs()
         yield from_seeds(
             "λ_H^1 where its growth ends, and by Eq. 1: the factor between them",
@@ -112,7 +114,7 @@ class PredictedPoint:
             Unit.RATIO,
             null=math.log(FACTOR),
             our_value=_means({"where growth ends": reached, "by Eq. 1": predicted}),
-            notes=[*notes, *lacking(off, "left out: no break-even point of λ_H^1, or it still grows at the end")],
+            notes=[*notes, *lacking(off, "left out: no break-even point of λ_H^1, or it still grows at the end, or never did")],
         )
 
 

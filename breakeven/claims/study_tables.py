@@ -124,11 +124,11 @@ def peak_epochs(tables: StudyTables, quantity: str, smoothed: bool) -> pd.Series
 
 
 def first_peaks(tables: StudyTables) -> pd.Series:
-    """λ_H^1 at its first peak along each run; NaN where it has none, or a value is missing."""
+    """λ_H^1 at its first peak along each run; NaN where it has none, or at the first measured step, or a value is missing."""
 
     def peak(run: str) -> float:
         rows = _whole_curve(tables, run, "lambda_H_1", smoothed=False)
-        at = rows["value"][rows["step"] == number(tables, run, "first_peak_step")]
+        at = rows["value"].iloc[1:][rows["step"].iloc[1:] == number(tables, run, "first_peak_step")]
         return float(at.iloc[0]) if len(at) else math.nan
 
     return _of_runs(tables, peak)

@@ -82,10 +82,20 @@ def test_growth_that_has_not_ended_says_nothing_near_the_prediction():
     assert row.sample is None and row.note.startswith("12 of 12 runs left out")
 
 
+def test_what_falls_from_the_start_ends_no_growth():
+    """Neither near the prediction nor far above it: of such runs nothing is known."""
+    runs = grown((1.0, 1.2))
+    falling = [run(seed, {"lambda_H_1": [90.0, 9.0]}, predicted_lambda_H=20.0, first_peak_step=0) for seed in SEEDS]
+    [row] = rows(PredictedPoint(), runs + [each | {"learning_rate": 4.0} for each in falling])
+    assert row.effect == pytest.approx(1.2**0.5, rel=0.02) and row.note.startswith("6 of 18 runs left out")
+    [row] = rows(PredictedPoint(), falling)
+    assert row.sample is None and row.note.startswith("6 of 6 runs left out")
+
+
 def test_without_break_even_points():
     runs = [run(seed, predicted_lambda_H=20.0) for seed in SEEDS]
     [row] = rows(PredictedPoint(), runs)
-    assert row.note == "6 of 6 runs left out: no break-even point of λ_H^1, or it still grows at the end"
+    assert row.note == "6 of 6 runs left out: no break-even point of λ_H^1, or it still grows at the end, or never did"
     assert row.seeds == 0 and math.isnan(row.effect) and row.our_value == ""
 
 

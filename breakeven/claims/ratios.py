@@ -114,7 +114,10 @@ class PredictedPoint:
             Unit.RATIO,
             null=math.log(FACTOR),
             our_value=_means({"where growth ends": reached, "by Eq. 1": predicted}),
-            notes=[*notes, *lacking(off, "left out: no break-even point of λ_H^1, or it still grows at the end, or never did")],
+            notes=[
+                *notes,
+                *lacking(off, "left out: no break-even point of λ_H^1, or it still grows at the end, or never did"),
+            ],
         )
 
 

@@ -22,6 +22,7 @@ from breakeven.report.verdicts import MARKS, MISSING, verdicts_view
 
 HERE = Path(__file__).parent
 PAGE = "index.md"
+SMOOTHED = ", smoothed"  # in the name of a quantity
 Column = tuple[str, str]  # of the summary: the names of a finding and of its study
 QUESTIONS = {
     "paper": "What the paper found",
@@ -123,19 +124,29 @@ def committed_when(finding: Published) -> str:
     return f"{'before' if is_before else 'after'} the first run was trained"
 
 
-def _told(claim: dict[str, Any]) -> list[dict[str, str]]:
-    """The rows of a claim that its page shows: those on which verdicts rest, and those that the paper leaves open."""
-    return [row for row in claim["rows"] if row["role"] != "robustness" and row["finding"] != MISSING]
+def _told(claim: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a claim that its page shows: those on which verdicts rest, and those that the paper leaves open.
+
+    ``raw``: the row of the same test on curves that are not smoothed, where that came out another way; else None.
+    """
+    told = [row for row in claim["rows"] if row["role"] != "robustness" and row["finding"] != MISSING]
+    raw = {(row["study"], row["quantity"]): row for row in claim["rows"] if row["role"] == "robustness"}
+
+    def other(row: dict[str, Any]) -> dict[str, Any] | None:
+        found = raw.get((row["study"], row["quantity"].replace(SMOOTHED, "")))
+        return found if found and found["verdict"] != row["verdict"] and row["role"] == "primary" else None
+
+    return [row | {"raw": other(row)} for row in told]
 
 
-def _beside(claims: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, str]]]:
+def _beside(claims: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Our numbers beside the paper's, where it has some: the row of each claim that has ours."""
     return [(claim, row) for claim in claims for row in _told(claim) if MISSING not in (row["paper"], row["ours"])]
 
 
 def _contradicted(
     columns: Sequence[Column], views: dict[str, dict[str, Any]]
-) -> Iterator[tuple[Claim, list[tuple[Column, dict[str, str]]], int, int]]:
+) -> Iterator[tuple[Claim, list[tuple[Column, dict[str, Any]]], int, int]]:
     """Each claim of the paper that a test contradicts: column and row of each such test, in how many studies, of how many."""
     by_claim = _by_claim(views)
     for claim in CLAIMS:

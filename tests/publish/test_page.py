@@ -37,6 +37,8 @@ def test_a_page(folder):
     assert "| It \\| falls |" in text  # in a table
     assert "| 1.54 (η = 0.1) | 0.87 (η = 0.1) |" in text
     assert "Raw" not in text  # robustness
+    assert "| It falls at 0.1 (**without smoothing** ✓ supported: 7 (1.5 to 2.5)) |" in text
+    assert "| It rises at 0.3 |" in text  # as without smoothing
     assert "5 jobs took 1 h 01 min together (30 min 33 s of processors), from 2026-01-01T10:00:00Z to" in text
     assert "A Processor, 2 cores; Another, 16 cores; GPU: An H100." in text
     assert "Commit of the code: abc, def. 1 of the jobs did not say when and on what they ran." in text

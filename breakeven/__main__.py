@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from breakeven.commands import call, parse
-from breakeven.jobs.cost import write_cost
+from breakeven.jobs.cost import Took, write_cost
 from breakeven.jobs.locks import held, lock_of
 from breakeven.jobs.termination import end_on_signals, end_with_parent
 from breakeven.jobs.trouble import sentence
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _recorded(parsed, stage):
             said = call(stage, parsed)
+            if getattr(parsed, "cost", None) is not None:
+                write_cost(parsed.cost, STARTED, said if isinstance(said, Took) else Took())
     except Exception as error:
         told = sentence(error, stage.name)
         if told is None:
@@ -69,8 +71,6 @@ def _recorded(parsed: argparse.Namespace, stage: Stage) -> Iterator[None]:
         remove_record(outputs[-1])
         is_planned = _is_planned_code(parsed.code)
         yield
-        if parsed.cost is not None:
-            write_cost(parsed.cost, STARTED)
         if parsed.key and is_planned and _are_planned_files(parsed.read):
             write_record(outputs[-1], parsed.key, outputs)
 

@@ -8,6 +8,7 @@ columns are those of `breakeven.jobs.made_with`.
 import resource
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from breakeven.jobs.made_with import made_with
@@ -16,9 +17,17 @@ from breakeven.store.files import write_text
 MEGABYTE = 1 << 20
 
 
-def write_cost(path: Path, started: float) -> None:
-    """Write what this process took since ``started``, by `time.monotonic`."""
-    seconds, processor = time.monotonic() - started, time.process_time()
+@dataclass(frozen=True)
+class Took:
+    """Seconds, and those of the processor, that earlier attempts took from which a job went on."""
+
+    seconds: float = 0.0
+    processor: float = 0.0
+
+
+def write_cost(path: Path, started: float, earlier: Took) -> None:
+    """Write what this process took since ``started``, by `time.monotonic`, with what was done ``earlier``."""
+    seconds, processor = time.monotonic() - started + earlier.seconds, time.process_time() + earlier.processor
     took = {"s": f"{seconds:.3f}", "cpu_time": f"{processor:.3f}", "max_rss": f"{_peak() / MEGABYTE:.1f}"}
     row = took | made_with()
     write_text(path, "\t".join(row) + "\n" + "\t".join(row.values()) + "\n")

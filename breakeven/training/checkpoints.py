@@ -4,17 +4,22 @@ Checkpoints are kept outside of Snakemake's declared outputs: it deletes those o
 next attempt goes on from the last checkpoint.
 """
 
+import json
 import time
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
+from breakeven.jobs.cost import Took
 from breakeven.jobs.termination import STOPPED, deferred_signals, end
+from breakeven.store.files import write_json
 from breakeven.store.progress import say
 from breakeven.training.checkpoint_file import read_checkpoint, write_checkpoint
 from breakeven.training.training import Training
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
+TOOK = "took.json"  # beside the checkpoint: what it took to get there, of which no result depends
 
 
 class Checkpoints:
@@ -23,6 +28,8 @@ class Checkpoints:
     def __init__(self, training: Training, folder: Path, key: str, family: str) -> None:
         self._training, self._folder, self._key, self._family = training, folder, key, family
         self._block = ExitStack()
+        self.earlier = Took()  # by the attempts that it goes on from
+        self._started = time.monotonic()
 
     def __enter__(self) -> Self:
         self._signal = self._block.enter_context(deferred_signals())
@@ -37,6 +44,7 @@ class Checkpoints:
         state = read_checkpoint(self._folder, self._key)
         if state is not None:
             self._training.load_state(state)
+            self.earlier = _read_took(self._folder / TOOK)
         return state is not None
 
     def after_step(self) -> None:
@@ -51,4 +59,15 @@ class Checkpoints:
     def save(self) -> None:
         """Save a checkpoint."""
         write_checkpoint(self._folder, self._key, self._family, self._training.state())
+        seconds = self.earlier.seconds + time.monotonic() - self._started
+        write_json(self._folder / TOOK, asdict(Took(seconds, self.earlier.processor + time.process_time())))
         self._saved_at = time.monotonic()
+
+
+def _read_took(path: Path) -> Took:
+    """What earlier attempts took; nothing where that is not known."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return Took(float(told["seconds"]), float(told["processor"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Took()

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from breakeven.data.dataset import load, read_manifest
+from breakeven.jobs.cost import Took
 from breakeven.specs.run import RunSpec, canonical_json, run_id, source_of
 from breakeven.specs.schedule import are_located, first_unstable
 from breakeven.store.errors import UserError
@@ -30,7 +31,7 @@ def train(
     source: Path | None = None,
     initial_weights: Path | None = None,
     family: str = "",
-) -> None:
+) -> Took:
     """Train the run of ``spec`` on the prepared data set in ``data``; write its results into the folder ``out``.
 
     At each step of the snapshot schedule, θ_t and θ_{t+1} are saved; the loss and accuracy at θ_t are evaluated there
@@ -40,14 +41,14 @@ def train(
     another ``key``, the digest of all that the run depends on, are not used. ``source``: the folder of the run whose break-even
     point the schedule counts in, if it does. ``initial_weights``: the file that the first weights are taken from, if it is.
     ``family``: the digest of what the beginning of the run depends on; with it, the training goes on from a shorter run beside
-    ``out``, if there is one.
+    ``out``, if there is one. Returns what interrupted attempts took that it went on from.
     """
     dataset = load(data, device, spec.dataset)
     training = Training(spec, dataset, device, _break_even_step(spec, source), initial_weights)
     key = _key(training, data, key)
     if is_published(out, key):
         say(f"{run_id(spec)} has been trained already, by a process that this one waited for")
-        return
+        return Took()
     checkpoints = Checkpoints(training, state, key, family)
     if not checkpoints.resume() and extend(training, family, out, state):
         checkpoints.save()
@@ -62,6 +63,7 @@ def train(
             checkpoints.after_step()
     checkpoints.save()
     publish(training, key, out, state)
+    return checkpoints.earlier
 
 
 def _break_even_step(spec: RunSpec, source: Path | None) -> int | None:

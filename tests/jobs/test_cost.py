@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from breakeven.jobs.cost import read_seconds, write_cost
+from breakeven.jobs.cost import Took, number_of, read_cost, read_seconds, write_cost
 
 BUSY = """
 import sys, time
 from pathlib import Path
-from breakeven.jobs.cost import write_cost
+from breakeven.jobs.cost import Took, write_cost
 started = time.monotonic()
 held = b"1" * (200 << 20)
 while time.process_time() < 1:
     pass
 time.sleep(0.5)
-write_cost(Path(sys.argv[1]), started)
+write_cost(Path(sys.argv[1]), started, Took())
 """
 
 
@@ -39,7 +39,7 @@ def test_of_a_process_that_holds_memory_and_computes(tmp_path):
 def test_the_memory_is_not_that_of_the_parent(tmp_path):
     """``getrusage`` tells a child of what its parent held when it started it."""
     held = b"1" * (500 << 20)
-    code = "import sys, time, pathlib; from breakeven.jobs.cost import write_cost; write_cost(pathlib.Path(sys.argv[1]), 0)"
+    code = "import sys, time, pathlib; from breakeven.jobs.cost import *; write_cost(pathlib.Path(sys.argv[1]), 0, Took())"
     subprocess.run([sys.executable, "-c", code, tmp_path / "cost.tsv"], check=True)
     assert float((tmp_path / "cost.tsv").read_text().splitlines()[1].split("\t")[2]) < 300 < len(held)
 
@@ -53,6 +53,7 @@ def test_what_says_nothing(tmp_path, content):
 
 
 def test_it_is_written_anew(tmp_path):
-    write_cost(tmp_path / "cost.tsv", time.monotonic() - 10)
-    write_cost(tmp_path / "cost.tsv", time.monotonic() - 20)
-    assert read_seconds(tmp_path / "cost.tsv") == pytest.approx(20, abs=1)
+    write_cost(tmp_path / "cost.tsv", time.monotonic() - 10, Took())
+    write_cost(tmp_path / "cost.tsv", time.monotonic() - 20, Took(seconds=3, processor=1e6))
+    assert read_seconds(tmp_path / "cost.tsv") == pytest.approx(23, abs=1)
+    assert number_of(read_cost(tmp_path / "cost.tsv"), "cpu_time") > 1e6

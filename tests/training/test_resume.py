@@ -1,6 +1,7 @@
 """Whatever interrupts a training, it ends with the bytes of one that nothing interrupted."""
 
 import errno
+import itertools
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import pytest
 import torch
 from safetensors import SafetensorError, safe_open
 
+from breakeven.jobs.cost import Took
 from breakeven.specs.multipliers import Cosine, WarmUp
 from breakeven.specs.run import canonical_json
 from breakeven.store import snapshots
@@ -285,7 +287,36 @@ def test_the_checkpoint_holds_no_more_than_it_should(attempt, tmp_path):
     model |= {"8.weight", "8.bias", "10.weight", "10.bias"}
     buffers = {f"{layer}.running_{what}" for layer in (1, 4) for what in ("mean", "var")}
     assert names == {f"model/{n}" for n in model | buffers} | {f"optimizer/{n}/velocity" for n in model}
-    assert {path.name for path in (tmp_path / "state").iterdir()} == {"checkpoint.safetensors", "snapshots"}
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"checkpoint.safetensors", "snapshots", "took.json"}
+
+
+def test_what_interrupted_attempts_took_is_counted(data, tmp_path, monkeypatch):
+    """To the last checkpoint of each; a training that starts over counts itself alone."""
+    clock = iter(range(1000000))
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: float(next(clock)))
+    real = Training.take_step
+
+    def attempt(until, code="code"):
+        """Steps of 100 seconds each."""
+
+        def step_or_end(training):
+            if training.step == until:
+                raise Interrupted
+            next(itertools.islice(clock, 99, 99), None)
+            real(training)
+
+        monkeypatch.setattr(Training, "take_step", step_or_end)
+        return module.train(SPEC, data, tmp_path / "out", tmp_path / "state", CPU, code)
+
+    for until in (4, 9):
+        with pytest.raises(Interrupted):
+            attempt(until)
+    earlier = attempt(None)
+    assert earlier.seconds == pytest.approx(900, rel=0.1) and earlier.processor > 0
+    assert attempt(None, "other code") == Took()
+    (tmp_path / "state" / checkpoints.TOOK).write_text("{")
+    shutil.rmtree(tmp_path / "out")
+    assert attempt(None, "other code") == Took()
 
 
 KILLED = """

@@ -34,7 +34,7 @@ def _pattern(names: Iterable[str]) -> re.Pattern[str]:
 
 FOLDERS = ("snapshots", *(folder for row in MEASUREMENTS for folder in row.folders))
 RUN = _pattern([*STAGE["train"].files, *(row.table for row in MEASUREMENTS), KEPT_FILE])
-STATE = _pattern(["checkpoint.safetensors"])
+STATE = _pattern(["checkpoint.safetensors", "took.json"])
 ARRAY = re.compile("|".join([*ARRAYS, r"\.step-\d{8}\..+\.tmp\.safetensors"]))
 DATASET = _pattern(STAGE["prepare"].files)
 TABLES = _pattern([*STAGE["summarise"].files, "embedding.csv"])

@@ -39,7 +39,9 @@ def test_of_a_process_that_holds_memory_and_computes(tmp_path):
 def test_the_memory_is_not_that_of_the_parent(tmp_path):
     """``getrusage`` tells a child of what its parent held when it started it."""
     held = b"1" * (500 << 20)
-    code = "import sys, time, pathlib; from breakeven.jobs.cost import *; write_cost(pathlib.Path(sys.argv[1]), 0, Took())"
+    code = (
+        "import sys, time, pathlib; from breakeven.jobs.cost import *; write_cost(pathlib.Path(sys.argv[1]), 0, Took())"
+    )
     subprocess.run([sys.executable, "-c", code, tmp_path / "cost.tsv"], check=True)
     assert float((tmp_path / "cost.tsv").read_text().splitlines()[1].split("\t")[2]) < 300 < len(held)
 

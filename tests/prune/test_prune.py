@@ -175,6 +175,8 @@ def test_what_is_half_made_is_removed_too(folder):
         f"runs/{name}/.training.json.lock",
         f"runs/{name}/run.yaml",
         f"state/{name}/checkpoint.safetensors",
+        f"state/{name}/took.json",
+        f"state/{name}/.took.host.12.tmp.json",
         f"state/{name}/.checkpoint.host.12.tmp.safetensors",
         f"state/{name}/snapshots/step-00000004.safetensors",
         f"state/{name}/snapshots/.step-00000006.host.12.tmp.safetensors",

@@ -88,7 +88,10 @@ def test_the_tables_are_those_of_a_local_run(night):
     here, there = Project(Path(night.local)).tables(), Project(Path(night.folder)).tables()
     assert len(here) > 2 * 4  # tables of two runs
     assert there == here
-    assert {path.name for path in Path(night.folder, "results/state").glob("*/*")} == {"checkpoint.safetensors"}
+    assert {path.name for path in Path(night.folder, "results/state").glob("*/*")} == {
+        "checkpoint.safetensors",
+        "took.json",
+    }
 
 
 def test_the_finished_study_has_nothing_to_do_where_it_is_run_here(night):

@@ -287,7 +287,11 @@ def test_the_checkpoint_holds_no_more_than_it_should(attempt, tmp_path):
     model |= {"8.weight", "8.bias", "10.weight", "10.bias"}
     buffers = {f"{layer}.running_{what}" for layer in (1, 4) for what in ("mean", "var")}
     assert names == {f"model/{n}" for n in model | buffers} | {f"optimizer/{n}/velocity" for n in model}
-    assert {path.name for path in (tmp_path / "state").iterdir()} == {"checkpoint.safetensors", "snapshots", "took.json"}
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {
+        "checkpoint.safetensors",
+        "snapshots",
+        "took.json",
+    }
 
 
 def test_what_interrupted_attempts_took_is_counted(data, tmp_path, monkeypatch):

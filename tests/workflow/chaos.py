@@ -150,7 +150,7 @@ def stage_of(process: psutil.Process) -> str:
 def left(results: Path) -> Iterator[str]:
     """Files that a user might wonder about."""
     for path in results.rglob("*"):
-        is_last_state = path.name == "checkpoint.safetensors"  # which stays, for longer runs
+        is_last_state = path.name in ("checkpoint.safetensors", "took.json")  # which stays, for longer runs
         in_state = path.is_relative_to(results / "state") and path.is_file() and not is_last_state
         if ".tmp" in path.name or in_state or (path.suffix == ".lock" and path != results / ".lock"):
             yield str(path.relative_to(results))

@@ -44,7 +44,7 @@ def test_the_whole_pipeline_ran(project):
     assert len(project.runs_with(network="twin")) == 1
     assert (project.folder / "results/report.html").exists()
     kept = {path.relative_to(project.folder / "results/state") for path in project.folder.glob("results/state/*/*")}
-    assert kept == {Path(run, "checkpoint.safetensors") for run in project.runs}
+    assert kept == {Path(run, name) for run in project.runs for name in ("checkpoint.safetensors", "took.json")}
     assert project.plan() == set()
 
 

@@ -127,8 +127,8 @@ def first_peaks(tables: StudyTables) -> pd.Series:
     """λ_H^1 at its first peak along each run; NaN where it has none, or at the first measured step, or a value is missing."""
 
     def peak(run: str) -> float:
-        rows = _whole_curve(tables, run, "lambda_H_1", smoothed=False)
-        at = rows["value"].iloc[1:][rows["step"].iloc[1:] == number(tables, run, "first_peak_step")]
+        later = _whole_curve(tables, run, "lambda_H_1", smoothed=False).iloc[1:]
+        at = later["value"][later["step"] == number(tables, run, "first_peak_step")]
         return float(at.iloc[0]) if len(at) else math.nan
 
     return _of_runs(tables, peak)

@@ -16,6 +16,7 @@ from breakeven.claims.study_tables import (
     StudyTables,
     column,
     first_peaks,
+    keeps_its_rate,
     logarithms,
     maxima,
     peak_epochs,
@@ -79,8 +80,8 @@ class PredictedPoint:
     on to the end of training at least: past the factor it counts as that, before it nothing is known. The prediction is from η,
     S, N and s²/(λ_H^1)², measured where Eq. 1 says unstable first. Effect: by which factor the two differ, either way, geometric
     mean over the runs of a seed, median over seeds. So predictions that are too high for some runs and too low for others are
-    not right on average. Runs that Eq. 1 never calls unstable are left out, and those whose λ_H^1 falls from the first measured
-    step on, which ends no growth.
+    not right on average. Runs that Eq. 1 never calls unstable are left out, those whose λ_H^1 falls from the first measured step
+    on, which ends no growth, and those whose learning rate changes between the two, so that each would be another rate's.
     """
 
     direction: int = -1
@@ -107,17 +108,19 @@ class PredictedPoint:
         beyond = largest.where(largest - predicted > math.log(FACTOR))
         goes_on = column(tables, "first_peak_step")[runs.index].isna()
         reached = logarithms(first_peaks(tables))[runs.index].where(~goes_on, beyond)
+        steady = pd.Series({run: keeps_its_rate(tables, str(run)) for run in runs.index}, dtype=bool)
+        reached, predicted = reached.where(steady), predicted.where(steady)
         off = (reached - predicted).abs()
+        why = "left out: no break-even point of λ_H^1, or it still grows at the end, or never did"
+        if not steady.all():
+            why += ", or the learning rate changes between the two"
         yield from_seeds(
             "λ_H^1 where its growth ends, and by Eq. 1: the factor between them",
             by_seed(off, runs),
             Unit.RATIO,
             null=math.log(FACTOR),
             our_value=_means({"where growth ends": reached, "by Eq. 1": predicted}),
-            notes=[
-                *notes,
-                *lacking(off, "left out: no break-even point of λ_H^1, or it still grows at the end, or never did"),
-            ],
+            notes=[*notes, *lacking(off, why)],
         )
 
 

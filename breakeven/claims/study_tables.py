@@ -134,6 +134,19 @@ def first_peaks(tables: StudyTables) -> pd.Series:
     return _of_runs(tables, peak)
 
 
+def keeps_its_rate(tables: StudyTables, run: str) -> bool:
+    """Whether the learning rate is one from the break-even point to the first peak of λ_H^1, or from this to that.
+
+    At all measured steps from the last before the earlier of the two to the first after the later one, which has ended growth;
+    to the end where there is no peak.
+    """
+    rates = curve(tables, run, "two_over_lr").set_index("step")["value"]
+    break_even, peak = number(tables, run, "break_even_step"), number(tables, run, "first_peak_step")
+    until = math.inf if math.isnan(peak) else np.fmax(break_even, peak)
+    before, after = rates.index.searchsorted([np.fmin(break_even, peak), until], side="right")
+    return rates.iloc[max(before - 1, 0) : after + 1].nunique() <= 1
+
+
 def _whole_curve(tables: StudyTables, run: str, quantity: str, smoothed: bool) -> pd.DataFrame:
     """The `curve` of a run that lacks no value of it; otherwise no curve."""
     whole = math.isfinite(number(tables, run, EMPTY_WITH[quantity]))

@@ -92,6 +92,35 @@ def test_what_falls_from_the_start_ends_no_growth():
     assert row.sample is None and row.note.startswith("6 of 6 runs left out")
 
 
+RATES = [4.0, 4.0, 4.0, 4.0, 4.0, 2.0, 2.0, 2.0, 2.0]  # 2/η: the learning rate changes at step 50
+
+
+@pytest.mark.parametrize(
+    ("break_even", "peak", "is_tested"),
+    [(12, 20, True), (25, 10, True), (61, 70, True), (45, 20, False), (12, 50, False), (12, 40, False), (12, None, False)],
+)
+def test_growth_at_one_learning_rate_is_not_compared_with_the_prediction_for_another(break_even, peak, is_tested):
+    """Nor where the change is what ended growth, at the measured step after the peak."""
+    shape = [0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 0.7, 2.0, 1.0]
+    runs = [
+        run(
+            seed,
+            {"lambda_H_1": [40 * value for value in shape], "two_over_lr": RATES},
+            predicted_lambda_H=8.0,
+            break_even_step=break_even,
+            first_peak_step=peak,
+        )
+        for seed in SEEDS
+    ]
+    [row] = rows(PredictedPoint(), runs)
+    assert (row.seeds == 6) == is_tested
+    assert row.note == "" if is_tested else row.note.endswith("or the learning rate changes between the two")
+    for each in runs:
+        each["curves"]["two_over_lr"] = [4.0] * 9
+    [row] = rows(PredictedPoint(), runs)
+    assert row.seeds == 6 and row.note == ""
+
+
 def test_without_break_even_points():
     runs = [run(seed, predicted_lambda_H=20.0) for seed in SEEDS]
     [row] = rows(PredictedPoint(), runs)

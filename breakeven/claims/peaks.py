@@ -17,7 +17,7 @@ from breakeven.claims.study_tables import StudyTables, curve, logarithms, maxima
 from breakeven.claims.words import maximum, symbol
 
 RISEN = 1.5  # a quantity has risen where it is that many times its lowest value so far; ours
-AFTER = ", after its fall from the start,"
+AFTER = " (after its fall from the start)"
 # the figures of a quantity's curves: the maxima that others show are not what is tested
 FIGURES = {
     "lambda_K_1": "lambda_K",

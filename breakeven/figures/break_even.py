@@ -12,7 +12,8 @@ from breakeven.specs.study import Study
 CAPTION = (
     "The largest λ_H^1 at a snapshot of each run, and λ_H^1 at its break-even point, against the value at which Eq. 1 predicts "
     "the break-even point, from the learning rate η, the batch size S, the number of examples N, the optimizer and the "
-    "measured variance of the curvature. On the line, λ_H^1 stops growing where theory says."
+    "measured variance of the curvature. On the line, λ_H^1 stops growing where theory says. "
+    "Where the learning rate changes no largest λ_H^1 is drawn, which may be another rate's."
 )
 ORDER = 90
 SIDE = 360
@@ -25,7 +26,8 @@ def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.D
 
     λ_H^1 ``predicted``, measured at the steps between which the point lies (``before``, ``after``), and ``max``.
     Where the break-even point is at the first measured step, both ends are that step's. Of a run whose optimizer has a
-    preconditioner it is the preconditioned eigenvalue instead.
+    preconditioner it is the preconditioned eigenvalue instead. ``max`` is empty where the learning rate changes along the run,
+    ``is_steady`` no: the prediction is for the rate at the break-even point, and the largest value may be another's.
     """
     others = curve_data.preconditioned(trajectories)
     rows = common.select(trajectories, "lambda_H_1", log=True)
@@ -44,7 +46,9 @@ def points(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> pd.D
         after=measured.reindex(after).to_numpy(),
         max=common.finite(found["max_lambda_H"].where(~found["run"].isin(others), found["run"].map(tops)), log=True),
     )
-    return found.dropna(subset=LAMBDAS)
+    rates = common.select(trajectories, "two_over_lr", log=True).groupby("run")["value"].nunique()
+    found = found.dropna(subset=LAMBDAS).assign(is_steady=lambda runs: ~runs["run"].isin(rates.index[rates > 1]))
+    return found.assign(max=found["max"].where(found["is_steady"]))
 
 
 def chart(trajectories: pd.DataFrame, runs: pd.DataFrame, study: Study) -> ChartType:
@@ -73,6 +77,8 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     ]
     if without:
         lines.append(f"{without} of {len(runs)} runs have no break-even point.")
+    if not table["is_steady"].all():
+        lines.append("No symbols where the learning rate changes: the largest may be another rate's.")
     if undrawn:
         reason = "a λ_H^1 is unknown or not above 0"
         lines.append(f"{undrawn} of {len(runs)} runs have one, and are not drawn: {reason}.")

@@ -97,7 +97,15 @@ RATES = [4.0, 4.0, 4.0, 4.0, 4.0, 2.0, 2.0, 2.0, 2.0]  # 2/η: the learning rate
 
 @pytest.mark.parametrize(
     ("break_even", "peak", "is_tested"),
-    [(12, 20, True), (25, 10, True), (61, 70, True), (45, 20, False), (12, 50, False), (12, 40, False), (12, None, False)],
+    [
+        (12, 20, True),
+        (25, 10, True),
+        (61, 70, True),
+        (45, 20, False),
+        (12, 50, False),
+        (12, 40, False),
+        (12, None, False),
+    ],
 )
 def test_growth_at_one_learning_rate_is_not_compared_with_the_prediction_for_another(break_even, peak, is_tested):
     """Nor where the change is what ended growth, at the measured step after the peak."""

@@ -311,6 +311,22 @@ def test_the_break_even_point_of_each_run_is_marked_on_its_own_value(figure):
     assert "Diamonds" not in json.dumps(compiled(figure, trajectories, runs, study), ensure_ascii=False)
 
 
+def test_the_largest_curvature_of_another_learning_rate_is_not_drawn_against_the_prediction():
+    """A run that switches has its largest λ_H^1 at one rate, and its prediction at another."""
+    trajectories, runs, study = make_study()
+    table = break_even.points(trajectories, runs, study)
+    assert table["is_steady"].all() and not table["max"].isna().any()
+    switched = runs.loc[0, "run"]
+    later = (
+        (trajectories["quantity"] == "two_over_lr") & (trajectories["run"] == switched) & (trajectories["step"] > 50)
+    )
+    trajectories.loc[later, "value"] /= 3
+    table = break_even.points(trajectories, runs, study)
+    assert list(table["run"][table["max"].isna()]) == [switched] and len(table) == len(runs)
+    spec = compiled("break_even", trajectories, runs, study)
+    assert "No symbols where the learning rate changes" in " ".join(spec["title"]["subtitle"])
+
+
 def test_what_is_located_of_adam_is_the_preconditioned_eigenvalue_and_no_lambda_h():
     """It stood as a diamond on the axis of λ_H^1, which is hundreds of times smaller."""
     trajectories, runs, study = make_study(sweeps={"learning_rate": [0.1, 0.3]}, seeds=[0])

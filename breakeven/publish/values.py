@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from breakeven.claims.evidence import times
+from breakeven.claims.evidence import Role, times
 from breakeven.publish.published import Published
 from breakeven.report.verdicts import BY_ID, number, on_which_verdicts_rest, p_value, told_rows
 from breakeven.store.errors import UserError
@@ -27,10 +27,11 @@ class Values:
         self._finding = finding
         self.rows = told_rows(finding.claims, finding.views)
         self._tested = on_which_verdicts_rest(self.rows)
+        self._raw = self.rows[self.rows["role"] == Role.ROBUSTNESS.value]
 
-    def effect(self, claim: str, study: str, where: str = "") -> str:
-        """The effect of a test, as the table of claims has it."""
-        return number(self._row(claim, study, where)["effect"])
+    def effect(self, claim: str, study: str, where: str = "", smoothed: bool = True) -> str:
+        """The effect of a test, as the table of claims has it; or that of the same test on curves that are not smoothed."""
+        return number(self._row(claim, study, where, smoothed)["effect"])
 
     def interval(self, claim: str, study: str, where: str = "") -> str:
         """Its interval: from, to."""
@@ -69,9 +70,9 @@ class Values:
         """On how many seeds it rests."""
         return number(self._row(claim, study, where)["n_seeds"])
 
-    def says(self, claim: str, study: str, verdict: str, where: str = "") -> str:
+    def says(self, claim: str, study: str, verdict: str, where: str = "", smoothed: bool = True) -> str:
         """No text; an error where the verdict is another, so that words can't outlive what they rest on."""
-        found = self._row(claim, study, where)["verdict"]
+        found = self._row(claim, study, where, smoothed)["verdict"]
         if found != verdict:
             raise UserError(
                 f"{self._finding.name}: the notes say that {claim} is {verdict} in study {study}, and it is {found}"
@@ -105,18 +106,20 @@ class Values:
         """The median of a share, in per cent."""
         return number(100 * self._known(study, column, settings).median())
 
-    def _row(self, claim: str, study: str, where: str) -> pd.Series:
-        found = [row for row in self._rows(claim, study) if not where or where in str(row["where"]).split("; ")]
+    def _row(self, claim: str, study: str, where: str, smoothed: bool = True) -> pd.Series:
+        rows = list(self._rows(claim, study, smoothed))
+        found = [row for row in rows if not where or where in str(row["where"]).split("; ")]
         if len(found) != 1:
-            places = "; ".join(str(row["where"]) for row in self._rows(claim, study))
+            places = "; ".join(str(row["where"]) for row in rows)
             raise UserError(
                 f"{self._finding.name}: {len(found)} tests of {claim} in study {study} where '{where}', and the notes name "
                 f"one; there are: {places}"
             )
         return found[0]
 
-    def _rows(self, claim: str, study: str) -> Iterator[pd.Series]:
-        chosen = self._tested[(self._tested["claim"] == claim) & (self._tested["study"] == study)]
+    def _rows(self, claim: str, study: str, smoothed: bool) -> Iterator[pd.Series]:
+        tested = self._tested if smoothed else self._raw
+        chosen = tested[(tested["claim"] == claim) & (tested["study"] == study)]
         return (row for _, row in chosen.iterrows())
 
     def _runs(self, study: str, settings: dict[str, Any]) -> pd.DataFrame:

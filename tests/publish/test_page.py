@@ -91,8 +91,9 @@ def test_the_summary(folder):
     contradicted = text.partition("## What contradicts the paper")[2].partition("##")[0]
     assert contradicted == (
         "\n\n- **$\\lambda_H^{1}$ is larger for larger S**: contradicted in 2 of the 2 studies that test it. "
-        "[B](one/index.md#c1lambda_hbatch_size): It falls at 0.1; effect 0.5 (0.4 to 0.6), p = 0.002, 8 seeds; "
-        "also [D](two/index.md#c1lambda_hbatch_size): 0.5 (0.4 to 0.6), p = 0.002, 8 seeds.\n\n"
+        "[B](one/index.md#c1lambda_hbatch_size): It falls at 0.1; effect 0.5 (0.4 to 0.6), p = 0.002, 8 seeds "
+        "(without smoothing supported); also [D](two/index.md#c1lambda_hbatch_size): 0.5 (0.4 to 0.6), p = 0.002, 8 seeds "
+        "(without smoothing supported).\n\n"
     )
     assert "- Not tested anywhere: batch norm does not repair Tr(K)" in text
 

@@ -84,7 +84,7 @@ def test_the_summary(folder):
         and "[two](two/index.md): Studies: **C** rate, **D** size; 1 h" in text
     )
     row = next(line for line in text.splitlines() if "is larger for larger S" in line and "H" in line)
-    of_one, of_two = (f"[±]({name}/index.md#c1lambda_hbatch_size) 1 ✗, 1 ✓" for name in ("one", "two"))
+    of_one, of_two = (f"[±]({name}/index.md#c1lambda_hbatch_size) 1\u00a0✗, 1\u00a0✓" for name in ("one", "two"))
     assert row == f"| $\\lambda_H^{{1}}$ is larger for larger S |  | {of_one} |  | {of_two} | "
     paper, _, assumptions = text.partition("## What the paper's model assumes")
     assert "falls after an unstable step" not in paper and "falls after an unstable step" in assumptions

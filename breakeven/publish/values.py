@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from breakeven.claims.evidence import Role, times
+from breakeven.claims.evidence import Role, few, times
 from breakeven.publish.published import Published
 from breakeven.report.verdicts import BY_ID, number, on_which_verdicts_rest, p_value, told_rows
 from breakeven.store.errors import UserError
@@ -46,9 +46,9 @@ class Values:
         """How much larger or smaller its effect, a ratio, says: 5.4 times, or 7 %."""
         return times(float(self._row(claim, study, where)["effect"]))
 
-    def ours(self, claim: str, study: str, of: str, where: str = "") -> str:
+    def ours(self, claim: str, study: str, of: str, where: str = "", smoothed: bool = True) -> str:
         """Our number ``of`` what stands behind it in the table, such as 1.9 of ``η = 0.3`` where that has 1.9 (η = 0.3)."""
-        return self._before(of, str(self._row(claim, study, where)["our_value"]), f"{claim} in study {study}")
+        return self._before(of, str(self._row(claim, study, where, smoothed)["our_value"]), f"{claim} in study {study}")
 
     def paper(self, claim: str, of: str) -> str:
         """The paper's number ``of`` what stands behind it."""
@@ -57,8 +57,8 @@ class Values:
         )
 
     def ratio(self, number_of_one: str, number_of_other: str) -> str:
-        """One of these numbers over another."""
-        return number(float(number_of_one) / float(number_of_other))
+        """One of these numbers over another, with two digits, as each of them has three."""
+        return few(float(number_of_one) / float(number_of_other))
 
     def _before(self, of: str, told: str, what: str) -> str:
         found = re.search(rf"(\S+) \({re.escape(of)}\)", told)

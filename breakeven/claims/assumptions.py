@@ -96,7 +96,7 @@ class Falls:
         name = "curvature along e_H^1 after an unstable step, over that before"
         unstable, stable = (typical_ratio_after_steps(tables, wanted) for wanted in (True, False))
         for others, runs in combinations(tables, without=[]):
-            beside = smallest_to_largest(stable[runs.index].dropna().to_numpy(float), "runs")
+            beside = smallest_to_largest(stable[runs.index].dropna().to_numpy(float))
             notes = [f"after stable steps: {beside}"] if beside else []
             quantity, why = joined([name, others]), "left out: no unstable step"
             row = _of_runs(tables, runs, quantity, unstable, self.threshold, why, notes, where=others)
@@ -143,14 +143,14 @@ class Proportional:
                 Unit.SLOPE,
                 null=1.0,
                 within=self.within,
-                our_value=joined([smallest_to_largest(slopes.dropna().to_numpy(float), "runs"), *_alphas(alphas)]),
+                our_value=joined([smallest_to_largest(slopes.dropna().to_numpy(float)), *_alphas(alphas)]),
                 notes=[*notes, *lacking(slopes, why)],
                 where=others,
             )
 
 
 def _alphas(alphas: np.ndarray) -> list[str]:
-    return [f"α = {smallest_to_largest(alphas, 'runs')}"] if len(alphas) else []
+    return [f"α = {smallest_to_largest(alphas)}"] if len(alphas) else []
 
 
 def _of_runs(
@@ -172,7 +172,7 @@ def _of_runs(
         by_seed(logs, runs),
         Unit.RATIO,
         null=math.log(threshold),
-        our_value=smallest_to_largest(values.dropna().to_numpy(float), "runs"),
+        our_value=smallest_to_largest(values.dropna().to_numpy(float)),
         notes=[*notes, *lacking(logs, why), *beside],
         **words,
     )

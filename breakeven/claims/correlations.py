@@ -80,7 +80,7 @@ class EarlyCorrelation:
 
 
 def _correlations(z: Numbers) -> list[str]:
-    return [f"ρ = {smallest_to_largest(np.tanh(z), 'runs')}"] if len(z) else []
+    return [f"ρ = {smallest_to_largest(np.tanh(z))}"] if len(z) else []
 
 
 @dataclass(frozen=True)

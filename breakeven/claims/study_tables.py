@@ -127,8 +127,8 @@ def first_peaks(tables: StudyTables) -> pd.Series:
     """λ_H^1 at its first peak along each run; NaN where it has none, or at the first measured step, or a value is missing."""
 
     def peak(run: str) -> float:
-        rows = _whole_curve(tables, run, "lambda_H_1", smoothed=False)
-        at = rows["value"].iloc[1:][rows["step"].iloc[1:] == number(tables, run, "first_peak_step")]
+        later = _whole_curve(tables, run, "lambda_H_1", smoothed=False).iloc[1:]
+        at = later["value"][later["step"] == number(tables, run, "first_peak_step")]
         return float(at.iloc[0]) if len(at) else math.nan
 
     return _of_runs(tables, peak)
@@ -137,14 +137,17 @@ def first_peaks(tables: StudyTables) -> pd.Series:
 def keeps_its_rate(tables: StudyTables, run: str) -> bool:
     """Whether the learning rate is one from the break-even point to the first peak of λ_H^1, or from this to that.
 
-    At all measured steps from the last before the earlier of the two to the first after the later one, which has ended growth;
-    to the end where there is no peak.
+    At all measured steps from the last before the earlier of the two, which curvature has grown from, to the first after the
+    later one, which has ended growth; to the end where there is no peak. The rate at a step is that of the step from there.
     """
     rates = curve(tables, run, "two_over_lr").set_index("step")["value"]
     break_even, peak = number(tables, run, "break_even_step"), number(tables, run, "first_peak_step")
     until = math.inf if math.isnan(peak) else np.fmax(break_even, peak)
-    before, after = rates.index.searchsorted([np.fmin(break_even, peak), until], side="right")
-    return rates.iloc[max(before - 1, 0) : after + 1].nunique() <= 1
+    since, after = (
+        rates.index.searchsorted(np.fmin(break_even, peak)) - 1,
+        rates.index.searchsorted(until, side="right"),
+    )
+    return rates.iloc[max(since, 0) : after + 1].nunique() <= 1
 
 
 def _whole_curve(tables: StudyTables, run: str, quantity: str, smoothed: bool) -> pd.DataFrame:

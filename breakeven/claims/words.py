@@ -36,6 +36,8 @@ def with_names(pairs: Sequence[tuple[float, str]]) -> str:
     return ", ".join(f"{value:.3g} ({name})" for value, name in pairs if math.isfinite(value))
 
 
-def smallest_to_largest(values: Numbers, of: str) -> str:
-    """The range of several numbers, and how many there are ``of`` them; empty where there are none."""
-    return f"{values.min():.3g} to {values.max():.3g} ({len(values)} {of})" if len(values) else ""
+def smallest_to_largest(values: Numbers) -> str:
+    """The range of the numbers of several runs, and how many they are; empty where there are none."""
+    if len(values) < 2:
+        return "".join(f"{value:.3g} (1 run)" for value in values)
+    return f"{values.min():.3g} to {values.max():.3g} ({len(values)} runs)"

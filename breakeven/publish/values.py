@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from breakeven.claims.evidence import times
+from breakeven.claims.evidence import Role, few, times
 from breakeven.publish.published import Published
 from breakeven.report.verdicts import BY_ID, number, on_which_verdicts_rest, p_value, told_rows
 from breakeven.store.errors import UserError
@@ -27,10 +27,11 @@ class Values:
         self._finding = finding
         self.rows = told_rows(finding.claims, finding.views)
         self._tested = on_which_verdicts_rest(self.rows)
+        self._raw = self.rows[self.rows["role"] == Role.ROBUSTNESS.value]
 
-    def effect(self, claim: str, study: str, where: str = "") -> str:
-        """The effect of a test, as the table of claims has it."""
-        return number(self._row(claim, study, where)["effect"])
+    def effect(self, claim: str, study: str, where: str = "", smoothed: bool = True) -> str:
+        """The effect of a test, as the table of claims has it; or that of the same test on curves that are not smoothed."""
+        return number(self._row(claim, study, where, smoothed)["effect"])
 
     def interval(self, claim: str, study: str, where: str = "") -> str:
         """Its interval: from, to."""
@@ -45,9 +46,9 @@ class Values:
         """How much larger or smaller its effect, a ratio, says: 5.4 times, or 7 %."""
         return times(float(self._row(claim, study, where)["effect"]))
 
-    def ours(self, claim: str, study: str, of: str, where: str = "") -> str:
+    def ours(self, claim: str, study: str, of: str, where: str = "", smoothed: bool = True) -> str:
         """Our number ``of`` what stands behind it in the table, such as 1.9 of ``η = 0.3`` where that has 1.9 (η = 0.3)."""
-        return self._before(of, str(self._row(claim, study, where)["our_value"]), f"{claim} in study {study}")
+        return self._before(of, str(self._row(claim, study, where, smoothed)["our_value"]), f"{claim} in study {study}")
 
     def paper(self, claim: str, of: str) -> str:
         """The paper's number ``of`` what stands behind it."""
@@ -56,8 +57,8 @@ class Values:
         )
 
     def ratio(self, number_of_one: str, number_of_other: str) -> str:
-        """One of these numbers over another."""
-        return number(float(number_of_one) / float(number_of_other))
+        """One of these numbers over another, with two digits, as each of them has three."""
+        return few(float(number_of_one) / float(number_of_other))
 
     def _before(self, of: str, told: str, what: str) -> str:
         found = re.search(rf"(\S+) \({re.escape(of)}\)", told)
@@ -69,9 +70,9 @@ class Values:
         """On how many seeds it rests."""
         return number(self._row(claim, study, where)["n_seeds"])
 
-    def says(self, claim: str, study: str, verdict: str, where: str = "") -> str:
+    def says(self, claim: str, study: str, verdict: str, where: str = "", smoothed: bool = True) -> str:
         """No text; an error where the verdict is another, so that words can't outlive what they rest on."""
-        found = self._row(claim, study, where)["verdict"]
+        found = self._row(claim, study, where, smoothed)["verdict"]
         if found != verdict:
             raise UserError(
                 f"{self._finding.name}: the notes say that {claim} is {verdict} in study {study}, and it is {found}"
@@ -105,18 +106,20 @@ class Values:
         """The median of a share, in per cent."""
         return number(100 * self._known(study, column, settings).median())
 
-    def _row(self, claim: str, study: str, where: str) -> pd.Series:
-        found = [row for row in self._rows(claim, study) if not where or where in str(row["where"]).split("; ")]
+    def _row(self, claim: str, study: str, where: str, smoothed: bool = True) -> pd.Series:
+        rows = list(self._rows(claim, study, smoothed))
+        found = [row for row in rows if not where or where in str(row["where"]).split("; ")]
         if len(found) != 1:
-            places = "; ".join(str(row["where"]) for row in self._rows(claim, study))
+            places = "; ".join(str(row["where"]) for row in rows)
             raise UserError(
                 f"{self._finding.name}: {len(found)} tests of {claim} in study {study} where '{where}', and the notes name "
                 f"one; there are: {places}"
             )
         return found[0]
 
-    def _rows(self, claim: str, study: str) -> Iterator[pd.Series]:
-        chosen = self._tested[(self._tested["claim"] == claim) & (self._tested["study"] == study)]
+    def _rows(self, claim: str, study: str, smoothed: bool) -> Iterator[pd.Series]:
+        tested = self._tested if smoothed else self._raw
+        chosen = tested[(tested["claim"] == claim) & (tested["study"] == study)]
         return (row for _, row in chosen.iterrows())
 
     def _runs(self, study: str, settings: dict[str, Any]) -> pd.DataFrame:

@@ -53,7 +53,8 @@ def _sentence(theory: str, nearest: list[pd.Series], settings: int) -> str:
     low, high = few(min(factors)), few(max(factors))
     off = f"a factor of {low}" if low == high else f"factors of {low} to {high}"
     places = [str(row["where"]) for row in nearest]
-    where = EVERYWHERE if places == [""] else f"at {len(places)} of {settings} settings ({'; '.join(places)})"
+    how_many = EVERYWHERE if settings == 1 else f"at {len(places)} of {settings} settings"
+    where = how_many if places == [""] else f"{how_many} ({'; '.join(places)})"
     holds = [row for row in nearest if row["verdict"] == SUPPORTED]
     if not holds:
         verdict = "but no test shows that it holds"

@@ -25,6 +25,7 @@ def test_the_median_until_break_even():
     assert found.effect == pytest.approx(0.9) and found.sample.p_value == 2 / 64
     assert test.outcomes[found.sample.direction] == "above 0.5" and found.our_value == "0.9 to 0.9 (6 runs)"
     assert row(Typical("alignment", 0.95, 1), runs).sample.direction == -1
+    assert row(test, runs[:1]).our_value == "0.9 (1 run)"
 
 
 def test_a_run_without_break_even_has_no_early_phase():

@@ -103,6 +103,8 @@ RATES = [4.0, 4.0, 4.0, 4.0, 4.0, 2.0, 2.0, 2.0, 2.0]  # 2/η: the learning rate
         (61, 70, True),
         (45, 20, False),
         (12, 50, False),
+        (50, 60, False),
+        (61, 60, True),
         (12, 40, False),
         (12, None, False),
     ],

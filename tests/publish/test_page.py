@@ -84,15 +84,16 @@ def test_the_summary(folder):
         and "[two](two/index.md): Studies: **C** rate, **D** size; 1 h" in text
     )
     row = next(line for line in text.splitlines() if "is larger for larger S" in line and "H" in line)
-    of_one, of_two = (f"[±]({name}/index.md#c1lambda_hbatch_size) 1 ✗, 1 ✓" for name in ("one", "two"))
+    of_one, of_two = (f"[±]({name}/index.md#c1lambda_hbatch_size) 1\u00a0✗, 1\u00a0✓" for name in ("one", "two"))
     assert row == f"| $\\lambda_H^{{1}}$ is larger for larger S |  | {of_one} |  | {of_two} | "
     paper, _, assumptions = text.partition("## What the paper's model assumes")
     assert "falls after an unstable step" not in paper and "falls after an unstable step" in assumptions
     contradicted = text.partition("## What contradicts the paper")[2].partition("##")[0]
     assert contradicted == (
         "\n\n- **$\\lambda_H^{1}$ is larger for larger S**: contradicted in 2 of the 2 studies that test it. "
-        "[B](one/index.md#c1lambda_hbatch_size): It falls at 0.1; effect 0.5 (0.4 to 0.6), p = 0.002, 8 seeds; "
-        "also [D](two/index.md#c1lambda_hbatch_size): 0.5 (0.4 to 0.6), p = 0.002, 8 seeds.\n\n"
+        "[B](one/index.md#c1lambda_hbatch_size): It falls at 0.1; effect 0.5 (0.4 to 0.6), p = 0.002, 8 seeds "
+        "(without smoothing supported); also [D](two/index.md#c1lambda_hbatch_size): 0.5 (0.4 to 0.6), p = 0.002, 8 seeds "
+        "(without smoothing supported).\n\n"
     )
     assert "- Not tested anywhere: batch norm does not repair Tr(K)" in text
 

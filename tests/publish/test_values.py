@@ -22,10 +22,12 @@ def test_numbers_of_claims(values):
     assert values.p(*RATE) == "< 0.001" and values.seeds(*RATE) == "8"
     assert values.ours(*RATE, "η = 0.1") == "1.54" and values.ours(*SIZE, "S = 8", where="η = 0.3") == "4"
     assert values.paper(RATE[0], "η = 0.01") == "3.01"
-    assert values.ratio(values.paper(RATE[0], "η = 0.01"), values.paper(RATE[0], "η = 0.1")) == "3.46"
+    assert values.ratio(values.paper(RATE[0], "η = 0.01"), values.paper(RATE[0], "η = 0.1")) == "3.5"
     assert values.size(*RATE) == "4 times" and values.size(*SIZE, where="η = 0.3") == "2 times"
     assert values.effect(*SIZE, where="η = 0.1") == "0.5" and values.effect(*SIZE, where="η = 0.3") == "2"
     assert values.p(*SIZE, where="η = 0.3") == "= 0.002"
+    assert values.effect(*SIZE, where="η = 0.3", smoothed=False) == "7"
+    assert values.says(*SIZE, "supported", smoothed=False) == "" and values.ours(*SIZE, "S = 8", smoothed=False) == "4"
 
 
 def test_numbers_of_runs(values):

@@ -56,7 +56,7 @@ def test_eq_1_says_for_which_mini_batches_at_the_setting_of_the_others():
         (BATCH, "S = 8", 2.0, "contradicted"),
     )
     assert sentences(table, "main") == [
-        f"once λ_H^1 stops growing, λ_H^1 at the threshold of Eq. 1 ({said}) comes nearest at 1 of 1 settings (S = 8): off by "
+        f"once λ_H^1 stops growing, λ_H^1 at the threshold of Eq. 1 ({said}) comes nearest at its one setting (S = 8): off by "
         "a factor of 1.2, and holds by its test"
     ]
     [sentence] = sentences(rows((FULL, None, 4.0, "contradicted"), (EQ1, said, 1.2, "supported")), "main")

@@ -31,7 +31,9 @@ def test_a_page(folder):
         "# What η does\n\n**$\\lambda_H^{1}$ is 0.25 times as large.**\n\n- Study *rate*: What of rate? 3 runs, of which 1"
     )
     assert "3 runs, of which 1 diverged: " in text and "- Study *size*: What of size? 1 run: " in text
-    assert "The second paragraph, 50.5.\n\nThe third." in text
+    found, _, made_of_it = text.partition("## What is made of it")
+    assert made_of_it.startswith("\n\nThe second paragraph, 50.5.\n\nThe third.\n\n") and "## What was found" in found
+    assert "## Figures" not in text  # there are none
     assert "- It | falls: ✓ supported, p < 0.001, 8 seeds." in text
     assert "- It falls at 0.1: ✗ contradicted, p = 0.002, 8 seeds (study size; others: 1 supported)." in text
     assert "| It \\| falls |" in text  # in a table

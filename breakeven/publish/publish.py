@@ -3,8 +3,10 @@
 import re
 import shutil
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from breakeven.jobs.locks import held, lock_of
 from breakeven.publish.collect import collect
 from breakeven.publish.page import PAGE, page_of, summary_of
 from breakeven.publish.published import CLAIMS, CONFIG, FILE, MADE_WITH, NOTES, RUNS, TRAJECTORIES, read_published
@@ -24,11 +26,25 @@ def publish(results: Path, folder: Path | None = None) -> str:
     if folder is None:
         if not any(results.glob(f"*/{FILE}")):
             raise UserError(f"'{results}' holds no findings; name a results folder, and a folder for the finding")
-        write_pages(results)
+        with _alone(results):
+            write_pages(results)
         return f"written: {results / PAGE}, and the pages of its findings"
-    _check_place(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _clear_away(folder)
+    _check_name(folder)
+    with _alone(folder.parent):
+        _clear_away(folder)  # first: what comes back is a finding, whose summary lies here
+        _check_place(folder)
+        _put(results, folder)
+        write_pages(folder.parent)
+    return f"published: {folder / PAGE}, and the summary {folder.parent / PAGE}"
+
+
+def _alone(findings: Path) -> AbstractContextManager[None]:
+    """Let no other publish write the summary in the folder ``findings`` meanwhile, or take this one's folders for leftovers."""
+    return held(lock_of(findings / PAGE), f"publishing in '{findings}'", wait=True)
+
+
+def _put(results: Path, folder: Path) -> None:
+    """Write the finding, and put it in the place of the earlier one."""
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name
         made.mkdir()
@@ -45,27 +61,30 @@ def publish(results: Path, folder: Path | None = None) -> str:
             if old.exists() and not folder.exists():
                 old.rename(folder)
             raise
-    write_pages(folder.parent)
-    return f"published: {folder / PAGE}, and the summary {folder.parent / PAGE}"
 
 
 def _clear_away(folder: Path) -> None:
     """Remove what a publish left that was killed; the finding that it was about to replace comes back."""
     for left in folder.parent.glob(f".{folder.name}.*"):
-        if not re.fullmatch(re.escape(f".{folder.name}.") + r"[a-z0-9_]{8}", left.name):
+        is_named_so = re.fullmatch(re.escape(f".{folder.name}.") + r"[a-z0-9_]{8}", left.name)
+        if not (is_named_so and left.is_dir() and {path.name for path in left.iterdir()} <= {folder.name, OLD}):
             continue  # of another finding, or of something else
         if (left / OLD).exists() and not folder.exists():
             (left / OLD).rename(folder)
         shutil.rmtree(left)
 
 
-def _check_place(folder: Path) -> None:
-    """Refuse a folder where the finding, or the summary beside it, would take the place of something else."""
+def _check_name(folder: Path) -> None:
+    """Refuse a name that can't be a part of addresses."""
     if not re.fullmatch(r"\w[\w.-]*", folder.name):
         raise UserError(
             f"a finding can't be called '{folder.name}', which is part of addresses: name a folder such as "
             "docs/findings/NAME, with letters, digits, '_', '-' and '.' in NAME"
         )
+
+
+def _check_place(folder: Path) -> None:
+    """Refuse a folder where the finding, or the summary beside it, would take the place of something else."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"'{folder}' is no folder: name another one")
     others = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if not _is_of_a_finding(path, folder)]

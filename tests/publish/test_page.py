@@ -4,6 +4,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -210,6 +212,50 @@ def test_nothing_is_lost_where_it_is_killed(folder, monkeypatch, until):
     publish(folder / "results", folder / "one")
     assert (folder / "one/notes.md.jinja").read_text() == NOTES
     assert {path.name for path in folder.iterdir()} == {"one", "two", "index.md", ".one.two.abcdefgh"}
+
+
+def test_the_only_finding_comes_back_where_it_is_killed(tmp_path, monkeypatch):
+    """Its summary is that of a finding, although there is none."""
+    put_finding(tmp_path / "one")
+    write_pages(tmp_path)
+    assert subprocess.run([sys.executable, "-c", KILLED, tmp_path / "one", "one"], check=False).returncode != 0
+    assert not (tmp_path / "one").exists()
+    monkeypatch.setattr("breakeven.publish.publish.collect", lambda results, made: put_finding(made, notes=""))
+    publish(tmp_path / "results", tmp_path / "one")
+    assert (tmp_path / "one/notes.md.jinja").read_text() == NOTES
+
+
+@pytest.mark.parametrize("name", [".one.original", ".one.settings"])
+def test_what_a_person_called_like_a_leftover_stays(folder, monkeypatch, name):
+    mine = folder / name / "thesis.tex" if name == ".one.original" else folder / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("x")
+    monkeypatch.setattr("breakeven.publish.publish.collect", lambda results, made: put_finding(made, notes=""))
+    publish(folder / "results", folder / "one")
+    assert mine.read_text() == "x"
+
+
+def test_a_second_one_waits_for_the_first(folder, monkeypatch):
+    """It would take the first one's folder for a leftover."""
+    first_has_collected, second_goes_on = threading.Event(), threading.Event()
+
+    def collect(results, made):
+        put_finding(made, notes="")
+        if results.name == "first":
+            first_has_collected.set()
+            second_goes_on.wait(10)
+
+    monkeypatch.setattr("breakeven.publish.publish.collect", collect)
+    monkeypatch.setattr("breakeven.jobs.locks.say", lambda told: second_goes_on.set())  # it waits
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(publish, folder / "first", folder / "one")
+        assert first_has_collected.wait(10)
+        second = pool.submit(publish, folder / "second", folder / "one")
+        second.add_done_callback(lambda future: second_goes_on.set())
+        told = f"published: {folder}/one/index.md, and the summary {folder}/index.md"
+        assert {first.result(), second.result()} == {told}
+    assert {path.name for path in folder.iterdir()} == {"one", "two", "index.md"}
+    assert (folder / "one/notes.md.jinja").read_text() == NOTES
 
 
 @pytest.mark.parametrize(

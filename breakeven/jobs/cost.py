@@ -5,6 +5,7 @@ started, which in a warm Snakemake (`breakeven.jobs.warm`) only waits for the on
 columns are those of `breakeven.jobs.made_with`.
 """
 
+import math
 import resource
 import sys
 import time
@@ -19,10 +20,14 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds, and those of the processor, that earlier attempts took from which a job went on."""
+    """Seconds, and those of the processor, that earlier attempts took from which a job went on; others raise a ValueError."""
 
     seconds: float = 0.0
     processor: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.seconds < math.inf and 0 <= self.processor < math.inf):
+            raise ValueError(f"{self} are no times")
 
 
 def write_cost(path: Path, started: float, earlier: Took) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -318,9 +319,23 @@ def test_what_interrupted_attempts_took_is_counted(data, tmp_path, monkeypatch):
     earlier = attempt(None)
     assert earlier.seconds == pytest.approx(900, rel=0.1) and earlier.processor > 0
     assert attempt(None, "other code") == Took()
-    (tmp_path / "state" / checkpoints.TOOK).write_text("{")
-    shutil.rmtree(tmp_path / "out")
-    assert attempt(None, "other code") == Took()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [None, "", "{", "[]", "\xff", '{"seconds": 1}']
+    + [f'{{"seconds": {number}, "processor": 1}}' for number in ('"long"', "null", "NaN", "Infinity", "-9", "1e999")],
+)
+def test_what_is_no_time_counts_nothing(attempt, uninterrupted, tmp_path, told):
+    """Nor does it stop the training at its next checkpoint."""
+    attempt(until=7)
+    path = tmp_path / "state" / checkpoints.TOOK
+    path.unlink()
+    if told is not None:
+        path.write_text(told, encoding="latin-1")
+    assert attempt(until=9) == [7, 8]
+    assert 0 < json.loads(path.read_text())["seconds"] < 600
+    assert attempt() == list(range(9, 13)) and contents(tmp_path / "out") == uninterrupted[canonical_json(SPEC)]
 
 
 KILLED = """

@@ -19,6 +19,9 @@ try:
     config = load_plan(Path(sys.argv[1])).config
 except UserError as error:
     sys.exit(f"error: {error}")
+results = Path(config.results)
+if results.is_absolute() or ".." in results.parts:  # tar unpacks nothing there, and the piece would be lost with the next
+    sys.exit(f"error: results: '{results}' must be a folder in the working folder, where the next piece unpacks it")
 print(config.results, config.keep_snapshots, sep="\n")
 END
 )

@@ -60,6 +60,12 @@ def test_a_piece_is_taken_to_another_machine(project, tmp_path):
     """Of what benchmarks/piece.sh packs, nothing is made again elsewhere but the data, which are none of the results."""
     said = piece(project, tmp_path)
     assert said.returncode == 1 and "must say keep_snapshots: 0" in said.stderr
+    for elsewhere in (tmp_path / "results", "../results"):
+        with project.for_now():
+            project.edit("device: cpu\n", f"device: cpu\nkeep_snapshots: 0\nresults: {elsewhere}\n")
+            said = piece(project, tmp_path)
+        assert said.returncode == 1 and "must be a folder in the working folder" in said.stderr
+    assert not (tmp_path / "piece.tgz").exists()
     project.edit("device: cpu\n", "device: cpu\nkeep_snapshots: 0\n")
     project.run()
     made = project.tables()

@@ -39,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end_on_signals()
     end_with_parent()
     try:
-        with _recorded(parsed, stage):
+        with _recorded(parsed, stage) as waited:
             said = call(stage, parsed)
             if getattr(parsed, "cost", None) is not None:
-                write_cost(parsed.cost, STARTED, said if isinstance(said, Took) else Took())
+                write_cost(parsed.cost, STARTED + waited, said if isinstance(said, Took) else Took())
     except Exception as error:
         told = sentence(error, stage.name)
         if told is None:
@@ -58,19 +58,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _recorded(parsed: argparse.Namespace, stage: Stage) -> Iterator[None]:
+def _recorded(parsed: argparse.Namespace, stage: Stage) -> Iterator[float]:
     """Let no other process, on this host or another, write the same results meanwhile; then record what they are made from.
 
+    Yields for how many seconds it waited for another, which are none of what this job took.
     There is another where a Snakemake was killed: on this machine its jobs end at once, but on a cluster they go on.
     """
     if not hasattr(parsed, "out"):
-        yield
+        yield 0.0
         return
     outputs = stage.outputs(parsed.out, vars(parsed))
+    asked = time.monotonic()
     with held(lock_of(outputs[-1]), f"writing '{parsed.out}' ({stage.name})", wait=True):
+        waited = time.monotonic() - asked
         remove_record(outputs[-1])
         is_planned = _is_planned_code(parsed.code)
-        yield
+        yield waited
         if parsed.key and is_planned and _are_planned_files(parsed.read):
             write_record(outputs[-1], parsed.key, outputs)
 

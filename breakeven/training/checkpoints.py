@@ -29,7 +29,7 @@ class Checkpoints:
         self._training, self._folder, self._key, self._family = training, folder, key, family
         self._block = ExitStack()
         self.earlier = Took()  # by the attempts that it goes on from
-        self._started = time.monotonic()
+        self._started, self._processor_then = time.monotonic(), time.process_time()
 
     def __enter__(self) -> Self:
         self._signal = self._block.enter_context(deferred_signals())
@@ -44,7 +44,7 @@ class Checkpoints:
         state = read_checkpoint(self._folder, self._key)
         if state is not None:
             self._training.load_state(state)
-            self.earlier = _read_took(self._folder / TOOK)
+            self.earlier = read_took(self._folder)
         return state is not None
 
     def after_step(self) -> None:
@@ -60,14 +60,15 @@ class Checkpoints:
         """Save a checkpoint."""
         write_checkpoint(self._folder, self._key, self._family, self._training.state())
         seconds = self.earlier.seconds + time.monotonic() - self._started
-        write_json(self._folder / TOOK, asdict(Took(seconds, self.earlier.processor + time.process_time())))
+        processor = self.earlier.processor + time.process_time() - self._processor_then
+        write_json(self._folder / TOOK, asdict(Took(seconds, processor)))
         self._saved_at = time.monotonic()
 
 
-def _read_took(path: Path) -> Took:
-    """What earlier attempts took; nothing where that is not known."""
+def read_took(folder: Path) -> Took:
+    """What it took to get to the checkpoint in ``folder``; nothing where that is not known."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads((folder / TOOK).read_text(encoding="utf-8"))
         return Took(float(told["seconds"]), float(told["processor"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return Took()

@@ -14,7 +14,7 @@ from breakeven.store.files import AGAIN
 from breakeven.store.progress import progress, say
 from breakeven.store.rows import read_numbers, read_steps
 from breakeven.store.training_record import SNAPSHOTS, read_training
-from breakeven.training.checkpoints import Checkpoints
+from breakeven.training.checkpoints import Checkpoints, read_took
 from breakeven.training.extension import extend
 from breakeven.training.registry import preconditioner
 from breakeven.training.results import is_published, publish
@@ -41,14 +41,14 @@ def train(
     another ``key``, the digest of all that the run depends on, are not used. ``source``: the folder of the run whose break-even
     point the schedule counts in, if it does. ``initial_weights``: the file that the first weights are taken from, if it is.
     ``family``: the digest of what the beginning of the run depends on; with it, the training goes on from a shorter run beside
-    ``out``, if there is one. Returns what interrupted attempts took that it went on from.
+    ``out``, if there is one. Returns what others took that it went on from, or who did all of it.
     """
     dataset = load(data, device, spec.dataset)
     training = Training(spec, dataset, device, _break_even_step(spec, source), initial_weights)
     key = _key(training, data, key)
     if is_published(out, key):
         say(f"{run_id(spec)} has been trained already, by a process that this one waited for")
-        return Took()
+        return read_took(state)
     checkpoints = Checkpoints(training, state, key, family)
     if not checkpoints.resume() and extend(training, family, out, state):
         checkpoints.save()

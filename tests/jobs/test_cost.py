@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from breakeven.jobs.cost import Took, number_of, read_cost, read_seconds, write_cost
+from breakeven.jobs.locks import held, lock_of
 
 BUSY = """
 import sys, time
@@ -59,3 +60,18 @@ def test_it_is_written_anew(tmp_path):
     write_cost(tmp_path / "cost.tsv", time.monotonic() - 20, Took(seconds=3, processor=1e6))
     assert read_seconds(tmp_path / "cost.tsv") == pytest.approx(23, abs=1)
     assert number_of(read_cost(tmp_path / "cost.tsv"), "cpu_time") > 1e6
+
+
+def test_waiting_for_another_job_is_no_part_of_it(tmp_path):
+    """What that one did meanwhile, it counts itself."""
+    spec = '{"loader": "digits", "measured_fraction": 0.1}'
+    out, cost, started = tmp_path / "data", tmp_path / "cost.tsv", time.monotonic()
+    arguments = ["--spec", spec, "--location", "{}", "--out", out, "--cost", cost]
+    out.mkdir()
+    with held(lock_of(out / "manifest.json"), "training"):
+        command = [sys.executable, "-m", "breakeven", "prepare", *arguments]
+        job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert "waiting until it has ended" in job.stderr.readline()
+        time.sleep(3)
+    job.communicate()
+    assert 0 < read_seconds(cost) <= time.monotonic() - started - 3

@@ -30,6 +30,8 @@ results=${told[0]}
 [ "${told[1]}" = 0 ] || { echo "error: '$config' must say keep_snapshots: 0" >&2; exit 1; }
 if [ -f "$piece" ]; then tar -xzf "$piece"; fi
 timeout --signal=INT --kill-after=20 "$seconds" python3 -m snakemake --cores all --configfile "$config" "$@" || echo "ended with $?"
-tar -czf "$piece.new" --exclude='*.safetensors' --exclude='*/state' --exclude='*.lock' "$results"
+[ -d "$results" ] || { echo "error: nothing was made; '$piece' is as it was" >&2; exit 1; }
+# 1: a job that outlived the 20 s wrote a file meanwhile, which is no result before it is whole
+tar -czf "$piece.new" --exclude='*.safetensors' --exclude='*/state' --exclude='*.lock' "$results" || [ $? = 1 ]
 mv "$piece.new" "$piece"
 echo "$piece: $(du -h "$piece" | cut -f1), $(find "$results/runs" -name .kept_snapshots.json.record | wc -l) runs are whole"

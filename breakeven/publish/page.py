@@ -36,6 +36,8 @@ def page_of(finding: Published) -> str:
     values = Values(finding)
     view = verdicts_view(finding.claims, finding.views, {})
     title, lesson, notes = notes_of(finding.folder, here=values)
+    told = [(claim, _told(claim)) for claim in view["claims"]]
+    raw = {(claim["name"], row["study"], row["quantity"]): row["raw"] for claim, rows in told for row in rows}
     return _render(
         "page.md.jinja",
         title=title or finding.name,
@@ -44,9 +46,10 @@ def page_of(finding: Published) -> str:
         about=finding.about,
         runs=finding.runs,
         verdicts=view,
-        claims=[(claim, _told(claim)) for claim in view["claims"]],
+        findings=[row | {"raw": raw.get((row["name"], row["study"], row["quantity"]))} for row in view["findings"]],
+        claims=told,
         theories={study.name: sentences(values.rows, study.name) for study in finding.about.studies},
-        beside=_beside(view["claims"]),
+        beside=[(claim, row) for claim, rows in told for row in rows if MISSING not in (row["paper"], row["ours"])],
         diverged={name: int(runs["diverged"].sum()) for name, runs in finding.runs.items()},
         made=made_in_words(finding.made_with),
         committed_when=committed_when(finding),
@@ -137,11 +140,6 @@ def _told(claim: dict[str, Any]) -> list[dict[str, Any]]:
         return found if found and found["verdict"] != row["verdict"] and row["role"] == "primary" else None
 
     return [row | {"raw": other(row)} for row in told]
-
-
-def _beside(claims: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Our numbers beside the paper's, where it has some: the row of each claim that has ours."""
-    return [(claim, row) for claim in claims for row in _told(claim) if MISSING not in (row["paper"], row["ours"])]
 
 
 def _contradicted(

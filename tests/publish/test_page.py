@@ -37,7 +37,11 @@ def test_a_page(folder):
     assert made_of_it.startswith("\n\nThe second paragraph, 50.5.\n\nThe third.\n\n") and "## What was found" in found
     assert "## Figures" not in text  # there are none
     assert "- It | falls: ✓ supported, p < 0.001, 8 seeds." in text
-    assert "- It falls at 0.1: ✗ contradicted, p = 0.002, 8 seeds (study size; others: 1 supported)." in text
+    assert (
+        "- It falls at 0.1: ✗ contradicted, p = 0.002, 8 seeds, and supported without smoothing (study size; oth"
+        in text
+    )
+    assert "others: 1 supported)." in text
     assert "| It \\| falls |" in text  # in a table
     assert "| 1.54 (η = 0.1) | 0.87 (η = 0.1) |" in text
     assert "Raw" not in text  # robustness

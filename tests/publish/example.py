@@ -8,9 +8,9 @@ CLAIMS = (
     COLUMNS
     + """,p_adjusted,figure,note,role,ci_level,unit,where,finding
 C1.lambda_K.learning_rate,rate,"max λ_K^1, smoothed",falls with η,falls with η,0.25,0.2,0.3,0.0001,8,supported,0.87 (η = 0.1),1.54 (η = 0.1),0.0004,maxima,,primary,0.975,ratio,,It | falls
-C1.lambda_H.batch_size,size,"max λ_H^1, smoothed",rises with S,falls with S,0.5,0.4,0.6,0.0001,8,contradicted,,3 (S = 8),0.002,maxima,,primary,0.975,ratio,η = 0.1; reshuffled mini-batches,It falls at 0.1
-C1.lambda_H.batch_size,size,"max λ_H^1, smoothed",rises with S,rises with S,2,1.5,2.5,0.0001,8,supported,,4 (S = 8),0.002,maxima,,primary,0.975,ratio,η = 0.3; reshuffled mini-batches,It rises at 0.3
-C1.lambda_H.batch_size,size,max λ_H^1,rises with S,rises with S,7,1.5,2.5,0.0001,8,supported,,4 (S = 8),,maxima,,robustness,0.975,ratio,η = 0.3; reshuffled mini-batches,Raw
+C1.lambda_H.batch_size,size,"max λ_H^1, smoothed; η = 0.1",rises with S,falls with S,0.5,0.4,0.6,0.0001,8,contradicted,,3 (S = 8),0.002,maxima,,primary,0.975,ratio,η = 0.1; reshuffled mini-batches,It falls at 0.1
+C1.lambda_H.batch_size,size,"max λ_H^1, smoothed; η = 0.3",rises with S,rises with S,2,1.5,2.5,0.0001,8,supported,,4 (S = 8),0.002,maxima,,primary,0.975,ratio,η = 0.3; reshuffled mini-batches,It rises at 0.3
+C1.lambda_H.batch_size,size,max λ_H^1; η = 0.1,rises with S,rises with S,7,1.5,2.5,0.0001,8,supported,,4 (S = 8),,maxima,,robustness,0.975,ratio,η = 0.1; reshuffled mini-batches,Raw
 assumption.falls,rate,curvature,falls,falls,0.8,0.7,0.9,0.0001,8,supported,,,0.002,,,primary,0.975,ratio,,Curvature falls
 batch_norm.trace_ratio,,,,,,,,,,inconclusive,,,,,no study sweeps the network,primary,0.975,,,
 """

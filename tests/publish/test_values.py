@@ -26,7 +26,7 @@ def test_numbers_of_claims(values):
     assert values.size(*RATE) == "4 times" and values.size(*SIZE, where="η = 0.3") == "2 times"
     assert values.effect(*SIZE, where="η = 0.1") == "0.5" and values.effect(*SIZE, where="η = 0.3") == "2"
     assert values.p(*SIZE, where="η = 0.3") == "= 0.002"
-    assert values.effect(*SIZE, where="η = 0.3", smoothed=False) == "7"
+    assert values.effect(*SIZE, where="η = 0.1", smoothed=False) == "7"
     assert values.says(*SIZE, "supported", smoothed=False) == "" and values.ours(*SIZE, "S = 8", smoothed=False) == "4"
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from breakeven.claims.hypothesis_tests import Numbers
 from breakeven.claims.study_tables import StudyTables, curve, logarithms, maxima
-from breakeven.claims.words import maximum, symbol
+from breakeven.claims.words import SMOOTHED, maximum, symbol
 
 RISEN = 1.5  # a quantity has risen where it is that many times its lowest value so far; ours
 AFTER = " (after its fall from the start)"
@@ -49,7 +49,7 @@ def peaks(tables: StudyTables, runs: pd.DataFrame, quantity: str, smoothed: bool
     after = {run: after_the_fall(tables, str(run), quantity, smoothed) for run in compared}
     note = "all runs are largest at their first measured step, before training: compared is what comes after the fall from there"
     return Peaks(
-        f"{symbol(quantity)} after its fall from the start{', smoothed' if smoothed else ''}",
+        f"{symbol(quantity)} after its fall from the start{SMOOTHED if smoothed else ''}",
         logarithms(pd.Series(after, dtype=float).reindex(runs.index)),
         (note,),
         AFTER,

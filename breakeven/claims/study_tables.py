@@ -143,10 +143,8 @@ def keeps_its_rate(tables: StudyTables, run: str) -> bool:
     rates = curve(tables, run, "two_over_lr").set_index("step")["value"]
     break_even, peak = number(tables, run, "break_even_step"), number(tables, run, "first_peak_step")
     until = math.inf if math.isnan(peak) else np.fmax(break_even, peak)
-    since, after = (
-        rates.index.searchsorted(np.fmin(break_even, peak)) - 1,
-        rates.index.searchsorted(until, side="right"),
-    )
+    since = rates.index.searchsorted(np.fmin(break_even, peak)) - 1
+    after = rates.index.searchsorted(until, side="right")
     return rates.iloc[max(since, 0) : after + 1].nunique() <= 1
 
 

@@ -21,9 +21,12 @@ def symbol(name: str) -> str:
     return SYMBOLS.get(name, name)
 
 
+SMOOTHED = ", smoothed"  # in the name of what is tested, where its curve is
+
+
 def maximum(quantity: str, smoothed: bool) -> str:
     """The largest value of a quantity along a run, of its raw or of its smoothed curve."""
-    return f"max {symbol(quantity)}{', smoothed' if smoothed else ''}"
+    return f"max {symbol(quantity)}{SMOOTHED if smoothed else ''}"
 
 
 def joined(parts: Sequence[str]) -> str:

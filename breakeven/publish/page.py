@@ -12,6 +12,8 @@ import pandas as pd
 
 from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim
+from breakeven.claims.evidence import Role
+from breakeven.claims.words import SMOOTHED
 from breakeven.publish import markdown
 from breakeven.publish.notes import notes_of
 from breakeven.publish.published import Published
@@ -22,7 +24,6 @@ from breakeven.report.verdicts import MARKS, MISSING, verdicts_view
 
 HERE = Path(__file__).parent
 PAGE = "index.md"
-SMOOTHED = ", smoothed"  # in the name of a quantity
 Column = tuple[str, str]  # of the summary: the names of a finding and of its study
 QUESTIONS = {
     "paper": "What the paper found",
@@ -132,12 +133,12 @@ def _told(claim: dict[str, Any]) -> list[dict[str, Any]]:
 
     ``raw``: the row of the same test on curves that are not smoothed, where that came out another way; else None.
     """
-    told = [row for row in claim["rows"] if row["role"] != "robustness" and row["finding"] != MISSING]
-    raw = {(row["study"], row["quantity"]): row for row in claim["rows"] if row["role"] == "robustness"}
+    told = [row for row in claim["rows"] if row["role"] != Role.ROBUSTNESS.value and row["finding"] != MISSING]
+    raw = {(row["study"], row["quantity"]): row for row in claim["rows"] if row["role"] == Role.ROBUSTNESS.value}
 
     def other(row: dict[str, Any]) -> dict[str, Any] | None:
         found = raw.get((row["study"], row["quantity"].replace(SMOOTHED, "")))
-        return found if found and found["verdict"] != row["verdict"] and row["role"] == "primary" else None
+        return found if found and found["verdict"] != row["verdict"] and row["role"] == Role.PRIMARY.value else None
 
     return [row | {"raw": other(row)} for row in told]
 
@@ -192,6 +193,18 @@ def anchor(heading: str) -> str:
     return kept.replace(" ", "-")
 
 
+def count_of(number: int | str, one: str) -> str:
+    """So many: 1 seed, 8 seeds."""
+    return f"{number} {one}" if int(number) == 1 else f"{number} {one}s"
+
+
+def _marked(text: str) -> str:
+    """What the tests of a study say, "mixed: 5 inconclusive, 1 contradicted", with a mark for each word, beside its count."""
+    for verdict, mark in MARKS.items():
+        text = text.replace(f" {verdict}", f"\u00a0{mark}")
+    return text.removeprefix("mixed: ")
+
+
 def _environment() -> jinja2.Environment:
     """Templates of Markdown, in which nothing is escaped; a name that is not given is an error."""
     environment = jinja2.Environment(
@@ -207,8 +220,9 @@ def _environment() -> jinja2.Environment:
         "cell": lambda text: markdown.prose(str(text)).replace("|", r"\|"),
         "alt": lambda text: markdown.plain(str(text)),
         "anchor": anchor,
+        "marked": _marked,
     }
-    environment.globals["marks"] = MARKS
+    environment.globals |= {"marks": MARKS, "count": count_of}
     return environment
 
 

@@ -9,6 +9,7 @@ from breakeven.claims.catalogue import CLAIMS
 from breakeven.claims.claim import Claim
 from breakeven.claims.evidence import Role
 from breakeven.claims.hypothesis_tests import LEVEL, fewest_seeds
+from breakeven.claims.words import SMOOTHED
 
 VERDICTS = ("supported", "contradicted", "inconclusive")
 MARKS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "mixed": "±", "descriptive": "·"}
@@ -92,7 +93,7 @@ def on_which_verdicts_rest(rows: pd.DataFrame) -> pd.DataFrame:
 def _tested(rows: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
     """Those on which the verdict of a study rests, or would if the paper said what to expect; not where nothing is tested."""
     by_role = [row for row in rows if row["role"] != Role.ROBUSTNESS.value and pd.notna(row["effect"])]
-    smoothed = [row for row in by_role if ", smoothed" in row["quantity"]]
+    smoothed = [row for row in by_role if SMOOTHED in row["quantity"]]
     return smoothed if smoothed and all(row["role"] == "descriptive" for row in by_role) else by_role
 
 

@@ -65,7 +65,11 @@ def test_a_piece_is_taken_to_another_machine(project, tmp_path):
             project.edit("device: cpu\n", f"device: cpu\nkeep_snapshots: 0\nresults: {elsewhere}\n")
             said = piece(project, tmp_path)
         assert said.returncode == 1 and "must be a folder in the working folder" in said.stderr
-    assert not (tmp_path / "piece.tgz").exists()
+    with project.for_now():
+        project.edit("device: cpu\n", "device: cpu\nkeep_snapshots: 0\nresults: none\n")
+        said = piece(project, tmp_path, "--no-such-option")
+    assert said.returncode == 1 and said.stderr.endswith("piece.tgz' is as it was\n")
+    assert not list(tmp_path.glob("piece*"))
     project.edit("device: cpu\n", "device: cpu\nkeep_snapshots: 0\n")
     project.run()
     made = project.tables()
@@ -79,9 +83,9 @@ def test_a_piece_is_taken_to_another_machine(project, tmp_path):
     assert project.tables() == made
 
 
-def piece(project, folder):
+def piece(project, folder, *options):
     """Pack a piece, in a second: nothing is to be done."""
-    script = [CHECKOUT / "benchmarks/piece.sh", "config.yaml", "1", folder / "piece.tgz"]
+    script = [CHECKOUT / "benchmarks/piece.sh", "config.yaml", "1", folder / "piece.tgz", *options]
     return subprocess.run(["bash", *script], cwd=project.folder, capture_output=True, text=True, check=False)
 
 
